@@ -1,0 +1,96 @@
+"""Where data lies and how it is known again: URIs, objects and artifacts."""
+
+import hashlib
+import re
+from collections.abc import Iterable
+from typing import Literal
+
+from contracts.model import Message
+
+_URI = re.compile(r"(?P<scheme>s3|az|gs)://(?P<container>[A-Za-z0-9][A-Za-z0-9._-]*)(?:/(?P<name>.*))?|file:///(?P<path>.*)", re.DOTALL)
+ArtifactKind = Literal["file", "folder"]
+
+
+class Location(Message):
+    """A parsed URI. The name of a prefix ends in `/`; the container of a `file` location is empty."""
+
+    scheme: str
+    container: str = ""
+    name: str = ""
+
+    @property
+    def uri(self) -> str:
+        """The URI as text; it parses back to the same location."""
+        return f"{self.scheme}://{self.container}/{self.name}"
+
+    def join(self, relative: str) -> "Location":
+        """Return the location of a name below this prefix."""
+        return self.model_copy(update={"name": self.name + relative})
+
+
+def locate(uri: str) -> Location:
+    """Parse `s3://bucket/key`, `az://container/blob`, `gs://bucket/name` or `file:///path`.
+
+    Raises:
+        ValueError: another scheme or form, or a `file` path with `..` in it.
+    """
+    found = _URI.fullmatch(uri)
+    if not found:
+        raise ValueError(f"{uri!r} is not a URI Causeway knows; write s3://bucket/key, az://container/blob, gs://bucket/name or file:///path")
+    if found["scheme"]:
+        return Location(scheme=found["scheme"], container=found["container"], name=found["name"] or "")
+    if ".." in found["path"].split("/"):
+        raise ValueError(f"{uri!r} leaves the worker's root; a file path has no '..'")
+    return Location(scheme="file", name=found["path"])
+
+
+class ObjectStat(Message):
+    """One stored object as its store describes it."""
+
+    uri: str
+    size_bytes: int
+    etag: str
+    """Changes whenever the content does; opaque."""
+    crc32c: str | None = None
+    """Base64 of the big-endian CRC32C of all bytes, where the store or Causeway recorded one."""
+    sha256: str | None = None
+    """Hex, where Causeway recorded one when it wrote the object."""
+    owner: str | None = None
+    """Who wrote it, where Causeway did: `<run_uid>/<what>`."""
+    media_type: str = "application/octet-stream"
+
+
+class Artifact(Message):
+    """A named output of a stage: where it lies, what it weighs, how it is known again."""
+
+    uri: str
+    """Of a file: its object. Of a folder: a prefix that ends in `/`."""
+    kind: ArtifactKind
+    size_bytes: int
+    object_count: int
+    digest: str
+    """SHA-256 in hex: of the content of a file, of the manifest lines of a folder."""
+    crc32c: str | None = None
+    etag: str | None = None
+    media_type: str = "application/octet-stream"
+
+
+class ManifestEntry(Message):
+    """One object of a folder: its name below the prefix, its size and the SHA-256 of its content."""
+
+    name: str
+    size_bytes: int
+    sha256: str
+
+
+def folder_digest(entries: Iterable[ManifestEntry]) -> str:
+    """Return the SHA-256 of the sorted manifest lines `name TAB size TAB sha256 LF`: the identity of a folder."""
+    lines = sorted(f"{entry.name}\t{entry.size_bytes}\t{entry.sha256}\n" for entry in entries)
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+def folder_artifact(uri: str, entries: Iterable[ManifestEntry]) -> Artifact:
+    """Return the artifact that a prefix with these objects is."""
+    held = tuple(entries)
+    size = sum(entry.size_bytes for entry in held)
+    return Artifact(uri=uri, kind="folder", size_bytes=size, object_count=len(held), digest=folder_digest(held), media_type="inode/directory")

@@ -1,0 +1,49 @@
+"""What a connection says of itself before a run relies on it. No cloud lives here."""
+
+from typing import Literal
+
+from temporalio import activity
+
+from contracts.model import Message
+
+Capability = Literal["storage", "jobs", "tables"]
+
+
+class PreflightRequest(Message):
+    """What a run will ask of a connection."""
+
+    connection: str
+    needs: tuple[Capability, ...] = ("storage",)
+    containers: tuple[str, ...] = ()
+    """URIs of further containers that the run's author names."""
+    create: bool = False
+    """Create containers that are missing."""
+    image_given: bool = True
+    """Whether every job stage here names its image; otherwise the worker needs a default."""
+
+
+class ConnectionReport(Message):
+    """What the worker of a connection answers about it."""
+
+    connection: str
+    identity: str
+    """Who the worker is, as its cloud sees it."""
+    container: str
+    """URI of the default container, ending in `/`."""
+    region: str = ""
+    readable_from_outside: bool = True
+    """Whether other clouds can read its store through a grant; if not, it pushes."""
+    capabilities: tuple[Capability, ...] = ("storage", "jobs")
+
+
+class ConnectionActivities:
+    """What every cloud's worker answers about its connection."""
+
+    @activity.defn(name="connections.preflight")
+    def preflight(self, request: PreflightRequest) -> ConnectionReport:
+        """Check identity, containers and job service with the identity that will do the work.
+
+        Safe to run twice; changes nothing unless `create`. Final: `ACCESS_DENIED`, `UNAUTHENTICATED`,
+        `SOURCE_MISSING` (a container; the message names the command that makes it), `UNSUPPORTED`.
+        """
+        raise NotImplementedError

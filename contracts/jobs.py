@@ -1,0 +1,240 @@
+"""Remote computations as the workflows see them. No cloud lives here."""
+
+import hashlib
+import re
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Literal
+
+from pydantic import Field
+from temporalio import activity
+
+from contracts.artifacts import Artifact
+from contracts.code import CodeRef
+from contracts.errors import ErrorKind
+from contracts.model import Message
+from contracts.units import Duration, Size
+
+JobKind = Literal["process", "train", "predict"]
+LOG_TAIL_LINES = 20
+
+
+class JobPhase(StrEnum):
+    """Where a job stands. Only the last three kinds of end are ends; `UNKNOWN` is not failed."""
+
+    QUEUED = "QUEUED"
+    RUNNING = "RUNNING"
+    UNKNOWN = "UNKNOWN"
+    SUCCEEDED = "SUCCEEDED"
+    FAILED = "FAILED"
+    STOPPED = "STOPPED"
+
+    @property
+    def terminal(self) -> bool:
+        """Whether the job has ended for good, as its control plane says."""
+        return self in {JobPhase.SUCCEEDED, JobPhase.FAILED, JobPhase.STOPPED}
+
+
+class PathRef(Message):
+    """A path that only the cloud's adapter knows: where an input or an output lies on the job's machine."""
+
+    role: Literal["inputs", "outputs"]
+    name: str
+
+
+Argument = tuple[str | PathRef, ...]
+"""One argument of a command, as pieces to be joined once paths are known."""
+
+
+class Resources(Message):
+    """What a job asks of its machine; the cloud's adapter chooses an instance that has it."""
+
+    cpu: int = Field(default=1, ge=1, le=1024)
+    memory: Size | None = None
+    instance: str | None = None
+    """A vendor's own name for a machine, such as ml.m5.large; it wins over the rest."""
+
+
+class RunRef(Message):
+    """Which run something belongs to; written on jobs and uploads as tags."""
+
+    pipeline: str
+    key: str
+    run_uid: str
+    """Hex, 32 characters; never Temporal's run id."""
+
+
+class JobRequest(Message):
+    """A job to have exactly once."""
+
+    run: RunRef
+    stage: str
+    generation: int = Field(ge=1)
+    kind: JobKind
+    command: tuple[Argument, ...]
+    """Arguments, not a shell line: nothing in them is interpreted."""
+    code: CodeRef | None = None
+    """Files that the command finds in its working directory."""
+    inputs: dict[str, Artifact] = Field(default_factory=dict)
+    """All of them already lie in this connection's store."""
+    outputs: dict[str, str] = Field(default_factory=dict)
+    """Name to the URI prefix (ending in `/`) that is wanted; `collect` says where it really came to lie."""
+    image: str | None = None
+    env: dict[str, str] = Field(default_factory=dict)
+    resources: Resources = Resources()
+    timeout: Duration = timedelta(minutes=30)
+    """Queue and run together, enforced by the vendor as far as it can."""
+
+    @property
+    def digest(self) -> str:
+        """Identity of what is asked for, whatever the generation."""
+        return hashlib.sha256(self.model_copy(update={"generation": 1}).model_dump_json().encode()).hexdigest()
+
+    @property
+    def name(self) -> str:
+        """The job's key: deterministic, at most 63 characters of `[a-z0-9-]`, as SageMaker's TrainingJobName allows."""
+        stage = re.sub(r"[^a-z0-9]+", "-", self.stage).strip("-")
+        return f"cw-{stage}-{self.run.run_uid[:12]}-{self.digest[:8]}-g{self.generation}"
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """What the job carries so that it is found again; values suit AWS tags, Azure tags and GCP labels."""
+        return {
+            "causeway-key": self.name,
+            "causeway-digest": self.digest[:32],
+            "causeway-run": self.run.run_uid,
+            "causeway-stage": self.stage,
+            "causeway-pipeline": self.run.pipeline,
+            "causeway-generation": str(self.generation),
+        }
+
+
+class JobRef(Message):
+    """A job that exists."""
+
+    id: str
+    """The vendor's identifier."""
+    name: str
+    generation: int
+    kind: JobKind = "train"
+    console: str | None = None
+    """A page a person can open."""
+    adopted: bool = False
+    """True when the job was found, not created, by the call that returned this."""
+
+
+class JobState(Message):
+    """A job as its control plane last described it."""
+
+    ref: JobRef
+    phase: JobPhase
+    message: str = ""
+    """The vendor's words."""
+    reason: ErrorKind | None = None
+    """Why it failed or stopped, once it has."""
+    submitted_at: datetime | None = None
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    last_seen: datetime | None = None
+    """When the control plane last answered."""
+    billed_seconds: float | None = None
+
+
+class WaitRequest(Message):
+    """Wait until the job's phase is another than the one already seen."""
+
+    ref: JobRef
+    seen: JobPhase | None = None
+
+
+class CollectRequest(Message):
+    """A job that succeeded, and what it was asked to leave."""
+
+    ref: JobRef
+    request: JobRequest
+
+
+class JobOutputs(Message):
+    """What a job left."""
+
+    artifacts: dict[str, Artifact]
+    metrics: dict[str, float] = Field(default_factory=dict)
+    """From `metrics.json` in the output named `metrics`: flat numbers."""
+
+
+class LogRequest(Message):
+    """Lines of a job's log: the last `tail`, or what comes after a token."""
+
+    ref: JobRef
+    tail: int = LOG_TAIL_LINES
+    after: str | None = None
+
+
+class LogPage(Message):
+    """Log lines, oldest first."""
+
+    lines: tuple[str, ...]
+    next_after: str | None = None
+
+
+class FindRequest(Message):
+    """All jobs of a run, or of one of its stages, found by their tags."""
+
+    run_uid: str
+    stage: str | None = None
+
+
+class JobList(Message):
+    """Jobs as their control plane describes them."""
+
+    jobs: tuple[JobState, ...]
+
+
+class JobActivities:
+    """What every cloud's job worker can do."""
+
+    @activity.defn(name="jobs.submit")
+    def submit(self, request: JobRequest) -> JobRef:
+        """Have this job exist exactly once, and return it.
+
+        Safe to run twice, also at once: a job with this name is adopted. Heartbeats so that a dead worker is
+        noticed. Final: `INVALID_REQUEST`, `UNSUPPORTED`, `ACCESS_DENIED`, `TARGET_CONFLICT` (a job of this name
+        asks for something else), `CAPACITY`.
+        """
+        raise NotImplementedError
+
+    @activity.defn(name="jobs.wait")
+    def wait(self, request: WaitRequest) -> JobState:
+        """Return when the job's phase differs from the one seen, or at once when it has ended.
+
+        Safe to run twice. Heartbeats `JobState`. When the control plane cannot be reached the phase becomes
+        `UNKNOWN` with `last_seen`. Final: `SOURCE_MISSING` (no such job), `ACCESS_DENIED`.
+        """
+        raise NotImplementedError
+
+    @activity.defn(name="jobs.collect")
+    def collect(self, request: CollectRequest) -> JobOutputs:
+        """Find what a succeeded job left and describe it.
+
+        Safe to run twice. Heartbeats while it reads. Final: `SOURCE_MISSING` (an output holds nothing),
+        `INVALID_REQUEST` (`metrics.json` is not flat numbers), `ACCESS_DENIED`.
+        """
+        raise NotImplementedError
+
+    @activity.defn(name="jobs.cancel")
+    def cancel(self, ref: JobRef) -> JobState:
+        """Stop the job and return when its control plane confirms the end.
+
+        Safe to run twice; a job that has ended is left alone. Heartbeats `JobState`. Final: `ACCESS_DENIED`.
+        """
+        raise NotImplementedError
+
+    @activity.defn(name="jobs.find")
+    def find(self, request: FindRequest) -> JobList:
+        """List the jobs that carry a run's tags. Safe to run twice. Final: `ACCESS_DENIED`."""
+        raise NotImplementedError
+
+    @activity.defn(name="jobs.logs")
+    def logs(self, request: LogRequest) -> LogPage:
+        """Return lines of the job's log. Safe to run twice. Final: `SOURCE_MISSING`, `ACCESS_DENIED`."""
+        raise NotImplementedError

@@ -1,0 +1,93 @@
+"""Tables as the workflows see them. No cloud lives here."""
+
+from typing import Literal
+
+from pydantic import Field
+from temporalio import activity
+
+from contracts.artifacts import Artifact
+from contracts.jobs import RunRef
+from contracts.model import Declared, Message
+
+ColumnType = Literal["STRING", "INTEGER", "FLOAT", "NUMERIC", "BOOLEAN", "DATE", "TIMESTAMP"]
+TableFormat = Literal["csv"]
+WriteMode = Literal["truncate", "append", "fail"]
+Scalar = bool | int | float | str
+ROWS_SHOWN = 100
+"""Rows of a query's result that travel back; a result is for reading, data belong in a table."""
+
+
+class Column(Declared):
+    """One column of a table."""
+
+    name: str = Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,299}$")
+    type: ColumnType
+
+
+class TableJobKey(Message):
+    """Which load or query this is; the vendor's job id is derived from it."""
+
+    run: RunRef
+    stage: str
+    generation: int = 1
+
+
+class LoadRequest(Message):
+    """Files to load into a table, whole or not at all."""
+
+    key: TableJobKey
+    table: str
+    """`dataset.table` or `project.dataset.table`."""
+    files: Artifact
+    """A file, or a folder of which every object with the format's suffix is loaded."""
+    format: TableFormat = "csv"
+    columns: tuple[Column, ...]
+    write: WriteMode = "truncate"
+
+
+class LoadReceipt(Message):
+    """Proof of a load."""
+
+    job_id: str
+    table: str
+    rows: int
+    size_bytes: int
+
+
+class QueryRequest(Message):
+    """A query with bound parameters."""
+
+    key: TableJobKey
+    sql: str
+    parameters: dict[str, Scalar] = Field(default_factory=dict)
+
+
+class QueryResult(Message):
+    """A query's answer: how many rows, and the first of them."""
+
+    job_id: str
+    rows: int
+    shown: tuple[dict[str, Scalar | None], ...] = ()
+
+
+class TableActivities:
+    """What a worker whose cloud has tables can do."""
+
+    @activity.defn(name="tables.load")
+    def load(self, request: LoadRequest) -> LoadReceipt:
+        """Load the files; the table holds all of their rows or is left as it was.
+
+        Safe to run twice: the job id is derived from the key and adopted. Heartbeats while it waits. Final:
+        `INVALID_REQUEST` (a row or header does not fit; the message names file and line), `SOURCE_MISSING`,
+        `TARGET_CONFLICT` (`write: fail` and the table has rows), `ACCESS_DENIED`.
+        """
+        raise NotImplementedError
+
+    @activity.defn(name="tables.query")
+    def query(self, request: QueryRequest) -> QueryResult:
+        """Run the query and return its first rows.
+
+        Safe to run twice: the job id is derived from the key and adopted. Heartbeats while it waits. Final:
+        `INVALID_REQUEST` (the SQL is wrong), `SOURCE_MISSING` (no such table), `ACCESS_DENIED`.
+        """
+        raise NotImplementedError

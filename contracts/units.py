@@ -1,0 +1,65 @@
+"""Durations and sizes as people write them: `90s 30m 2h 1d`, `512MiB 4GiB`."""
+
+import re
+from datetime import timedelta
+from typing import Annotated
+
+from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
+
+MIB = 1024 * 1024
+_DURATION = re.compile(r"(\d+)([smhd])")
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+_SIZE = re.compile(r"(\d+)(KiB|MiB|GiB|TiB)")
+_BYTES = {"KiB": 1024, "MiB": MIB, "GiB": 1024 * MIB, "TiB": 1024 * 1024 * MIB}
+LONGEST = timedelta(days=365)
+
+
+def parse_duration(value: object) -> timedelta:
+    """Read `90s`, `30m`, `2h` or `1d`; a timedelta passes.
+
+    Raises:
+        ValueError: anything else, zero, or more than a year.
+    """
+    if isinstance(value, timedelta):
+        return value
+    found = _DURATION.fullmatch(value) if isinstance(value, str) else None
+    if not found:
+        raise ValueError(f"{value!r} is not a duration; write a whole number and s, m, h or d, such as 90s or 2h")
+    duration = timedelta(seconds=int(found[1][:12]) * _SECONDS[found[2]])
+    if not timedelta(0) < duration <= LONGEST:
+        raise ValueError(f"{value!r} is out of range; a duration lies between 1s and 365d")
+    return duration
+
+
+def format_duration(value: timedelta) -> str:
+    """Write a duration in the largest unit that holds it exactly."""
+    seconds = round(value.total_seconds())
+    unit = next(name for name in "dhms" if seconds % _SECONDS[name] == 0)
+    return f"{seconds // _SECONDS[unit]}{unit}"
+
+
+def parse_size(value: object) -> int:
+    """Read `512MiB` or `4GiB` as bytes; a whole number passes as bytes.
+
+    Raises:
+        ValueError: anything else, or zero.
+    """
+    if isinstance(value, int) and not isinstance(value, bool) and value > 0:
+        return value
+    found = _SIZE.fullmatch(value) if isinstance(value, str) else None
+    if not found or int(found[1][:12]) == 0:
+        raise ValueError(f"{value!r} is not a size; write a whole number and KiB, MiB, GiB or TiB, such as 4GiB")
+    return int(found[1][:12]) * _BYTES[found[2]]
+
+
+Duration = Annotated[
+    timedelta,
+    BeforeValidator(parse_duration),
+    PlainSerializer(format_duration, return_type=str),
+    WithJsonSchema({"type": "string", "pattern": r"^\d+[smhd]$", "examples": ["90s", "30m", "2h", "1d"]}),
+]
+Size = Annotated[
+    int,
+    BeforeValidator(parse_size),
+    WithJsonSchema({"type": "string", "pattern": r"^\d+(KiB|MiB|GiB|TiB)$", "examples": ["512MiB", "4GiB"]}),
+]
