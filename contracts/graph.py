@@ -1,0 +1,170 @@
+"""The pipeline as a graph: what each stage needs, and every mistake in it at once. Pure functions of a spec."""
+
+from collections.abc import Iterator
+from difflib import get_close_matches
+from graphlib import CycleError, TopologicalSorter
+
+from contracts.artifacts import locate
+from contracts.model import Message
+from contracts.placeholders import Reference, parse_template, references, split_command
+from contracts.queues import CLOUD_OF_SCHEME, Cloud, cloud_of
+from contracts.spec import (
+    RESERVED_STAGES,
+    CopyStage,
+    JobStage,
+    LoadTableStage,
+    PipelineSpec,
+    QueryStage,
+    Stage,
+    inputs_of,
+    outputs_of,
+)
+
+TABLE_CLOUDS = frozenset({Cloud.GCP})
+Path = tuple[str | int, ...]
+
+
+class Problem(Message):
+    """One mistake: where in the spec, what is wrong and what would be right."""
+
+    path: Path
+    message: str
+
+
+class OutputName(Message):
+    """An output of a stage, fully named."""
+
+    stage: str
+    output: str
+
+    @property
+    def text(self) -> str:
+        """As in a spec: `train.model`."""
+        return f"{self.stage}.{self.output}"
+
+
+def resolve(spec: PipelineSpec, written: str) -> OutputName:
+    """Find the output that `stage` or `stage.output` names.
+
+    Raises:
+        ValueError: there is none; the message names the nearest.
+    """
+    stage, _, output = written.partition(".")
+    if stage not in spec.stages:
+        raise ValueError(f"there is no stage {stage!r}{nearest(stage, spec.stages)}")
+    available = outputs_of(spec.stages[stage])
+    if not output and len(available) == 1:
+        return OutputName(stage=stage, output=available[0])
+    if not output:
+        choice = ", ".join(f"{stage}.{name}" for name in available) or "none"
+        raise ValueError(f"stage {stage!r} has {len(available)} outputs; name one of: {choice}")
+    if output not in available:
+        raise ValueError(f"stage {stage!r} has no output {output!r}{nearest(output, available)}")
+    return OutputName(stage=stage, output=output)
+
+
+def needs(spec: PipelineSpec, name: str) -> set[str]:
+    """The stages that must have ended before this one starts: inputs, metrics and `after`."""
+    stage = spec.stages[name]
+    found = {written.partition(".")[0] for written in inputs_of(stage).values()} | set(stage.after)
+    found |= {reference.stage for reference, _ in references_of(stage) if reference.stage}
+    return found
+
+
+def order(spec: PipelineSpec) -> tuple[str, ...]:
+    """The stages in an order that respects needs; the same spec gives the same order."""
+    return tuple(TopologicalSorter({name: sorted(needs(spec, name)) for name in spec.stages}).static_order())
+
+
+def references_of(stage: Stage) -> Iterator[tuple[Reference, str]]:
+    """Every placeholder of a stage with the field it stands in."""
+    if isinstance(stage, JobStage):
+        for argument in split_command(stage.command):
+            yield from ((reference, "command") for reference in references(argument))
+        for name, value in stage.env.items():
+            yield from ((reference, f"env.{name}") for reference in references(parse_template(value)))
+    if isinstance(stage, QueryStage):
+        yield from ((reference, "sql") for reference in references(parse_template(stage.sql)))
+
+
+def problems_of(spec: PipelineSpec) -> list[Problem]:
+    """Every mistake that only shows when the stages are seen together; empty for a sound spec."""
+    found = [problem for name in spec.stages for problem in _stage_problems(spec, name)]
+    return found or _cycle(spec)
+
+
+def nearest(word: str, known: object) -> str:
+    """Return `; did you mean 'x'?` when one of the known words is near, else the choice there is."""
+    words = sorted(str(item) for item in known) if isinstance(known, dict | tuple | list | set | frozenset) else []
+    close = get_close_matches(word, words, n=1, cutoff=0.6)
+    if close:
+        return f"; did you mean {close[0]!r}?"
+    return f"; there is {', '.join(words[:12])}" if words else ""
+
+
+def _stage_problems(spec: PipelineSpec, name: str) -> Iterator[Problem]:
+    stage, at = spec.stages[name], ("stages", name)
+    if name in RESERVED_STAGES:
+        yield Problem(path=at, message=f"{name!r} is a word of placeholders and cannot name a stage")
+    for index, other in enumerate(stage.after):
+        if other not in spec.stages or other == name:
+            yield Problem(path=(*at, "after", index), message=f"there is no other stage {other!r}{nearest(other, spec.stages)}")
+    for key, written in inputs_of(stage).items():
+        try:
+            resolve(spec, written)
+        except ValueError as error:
+            yield Problem(path=(*at, "inputs", key), message=str(error))
+    for reference, field in references_of(stage):
+        yield from _reference_problems(spec, stage, reference, (*at, *field.split(".", 1)))
+    yield from _kind_problems(stage, at)
+
+
+def _reference_problems(spec: PipelineSpec, stage: Stage, reference: Reference, path: Path) -> Iterator[Problem]:
+    placeholder = "{" + reference.text + "}"
+    if reference.role == "metrics":
+        source = spec.stages.get(reference.stage or "")
+        if source is None:
+            yield Problem(path=path, message=f"{placeholder}: there is no stage {reference.stage!r}{nearest(str(reference.stage), spec.stages)}")
+        elif not isinstance(source, QueryStage) and "metrics" not in outputs_of(source):
+            yield Problem(path=path, message=f"{placeholder}: stage {reference.stage!r} has no output named metrics")
+        return
+    known = {"params": spec.params, "inputs": inputs_of(stage), "outputs": outputs_of(stage)}[reference.role]
+    if isinstance(stage, QueryStage) and reference.role != "params":
+        yield Problem(path=path, message=f"{placeholder}: a query takes {{params.x}} and {{stage.metrics.name}} only")
+    elif path[2] == "env" and reference.role in {"inputs", "outputs"}:
+        yield Problem(path=path, message=f"{placeholder}: env takes {{params.x}} and {{stage.metrics.name}}; pass paths as arguments")
+    elif reference.name not in known:
+        yield Problem(path=path, message=f"{placeholder}: there is none of that name{nearest(reference.name, known)}")
+
+
+def _kind_problems(stage: Stage, at: Path) -> Iterator[Problem]:
+    if isinstance(stage, LoadTableStage | QueryStage) and cloud_of(stage.on) not in TABLE_CLOUDS:
+        yield Problem(path=(*at, "on"), message=f"{stage.kind} needs tables, which {stage.on!r} has not; write gcp")
+    if isinstance(stage, JobStage):
+        for index, output in enumerate(stage.outputs):
+            if output in stage.outputs[:index]:
+                yield Problem(path=(*at, "outputs", index), message=f"output {output!r} is named twice")
+    if isinstance(stage, CopyStage):
+        yield from _copy_problems(stage, at)
+
+
+def _copy_problems(stage: CopyStage, at: Path) -> Iterator[Problem]:
+    if (stage.source is None) == (not stage.inputs):
+        yield Problem(path=at, message="a copy takes either source, a URI, or inputs, an output of another stage")
+    if stage.source_on and stage.source is None:
+        yield Problem(path=(*at, "source_on"), message="source_on goes with source; an input knows where it lies")
+    if stage.source and stage.source_on and CLOUD_OF_SCHEME[locate(stage.source).scheme] != cloud_of(stage.source_on):
+        yield Problem(path=(*at, "source_on"), message=f"{stage.source_on!r} does not hold {stage.source!r}")
+    if stage.target and CLOUD_OF_SCHEME[locate(stage.target).scheme] != cloud_of(stage.on):
+        yield Problem(path=(*at, "target"), message=f"{stage.target!r} does not lie on {stage.on!r}, where the stage runs")
+    if stage.source and stage.target and stage.source.endswith("/") != stage.target.endswith("/"):
+        yield Problem(path=(*at, "target"), message="source and target are both an object, or both a folder that ends in /")
+
+
+def _cycle(spec: PipelineSpec) -> list[Problem]:
+    try:
+        order(spec)
+    except CycleError as error:
+        circle = " -> ".join(error.args[1])
+        return [Problem(path=("stages", error.args[1][0]), message=f"the stages wait for each other: {circle}")]
+    return []

@@ -1,0 +1,115 @@
+"""The plan of a run: where each stage runs, where each artifact lies, which transfers that takes."""
+
+from datetime import datetime
+from typing import Literal
+
+from temporalio import activity
+
+from contracts.connections import ConnectionReport
+from contracts.jobs import RunRef
+from contracts.model import Message
+from contracts.spec import PipelineSpec
+from contracts.storage import IfExists
+
+TransferMethod = Literal["local", "pull", "push"]
+"""`local`: within a connection. `pull`: the destination reads through grants. `push`: the source writes through them."""
+
+
+class TransferPlan(Message):
+    """One movement of an artifact to a connection."""
+
+    artifact: str
+    """`stage.output`, or of a copy stage the name of the stage's own output."""
+    source: str
+    """Connection that holds it."""
+    destination: str
+    method: TransferMethod
+    target: str
+    """URI where it comes to lie: an object, or a prefix that ends in `/`."""
+    if_exists: IfExists = "skip"
+
+
+class Placement(Message):
+    """Where a stage runs and what it needs there."""
+
+    connection: str
+    needs: tuple[str, ...]
+    """Stages that must have ended first."""
+    inputs: dict[str, str]
+    """Input name to `stage.output`."""
+    transfers: tuple[str, ...] = ()
+    """Keys into the plan's transfers: what must be brought here first."""
+
+
+class Plan(Message):
+    """The whole plan; it is history and is never made again in a replay."""
+
+    order: tuple[str, ...]
+    placements: dict[str, Placement]
+    transfers: dict[str, TransferPlan]
+    """By `stage.output-to-connection`."""
+
+
+class PlanRequest(Message):
+    """What a plan is made from."""
+
+    run: RunRef
+    spec: PipelineSpec
+    connections: dict[str, ConnectionReport]
+
+
+class PlanActivities:
+    """Planning needs no cloud: it is code over data."""
+
+    @activity.defn(name="plan.make")
+    def make(self, request: PlanRequest) -> Plan:
+        """Place every stage and list the transfers. Same request, same plan. Safe to run twice.
+
+        Final: `INVALID_REQUEST` (the spec has mistakes), `UNSUPPORTED` (no way from one connection to another).
+        """
+        raise NotImplementedError
+
+
+class QueuesRequest(Message):
+    """Task queues on which activities have been waiting for a while."""
+
+    queues: tuple[str, ...]
+
+
+class QueueReport(Message):
+    """Who serves a task queue now."""
+
+    queue: str
+    polled_at: datetime | None
+    """When a worker last asked for work; None if none has for minutes."""
+    waiting: int
+    """Tasks that wait, about."""
+    oldest_seconds: float
+    """How long the oldest of them has waited."""
+    absent: bool
+    """No worker has asked for work since the oldest task came, or at all."""
+
+
+class QueueReports(Message):
+    """One report for each queue asked about."""
+
+    reports: tuple[QueueReport, ...]
+
+
+class QueueActivities:
+    """What Temporal says of task queues."""
+
+    @activity.defn(name="queues.describe")
+    async def describe(self, request: QueuesRequest) -> QueueReports:
+        """Say for each queue whether a worker serves it. Safe to run twice. Nothing is final."""
+        raise NotImplementedError
+
+
+def transfer_key(artifact: str, destination: str) -> str:
+    """The name of a transfer within a run, and the end of its workflow id."""
+    return f"{artifact}-to-{destination.replace('/', '.')}"
+
+
+def prefix_of(report: ConnectionReport, run: RunRef, *parts: str) -> str:
+    """The URI prefix of something a run leaves on a connection; it ends in `/`."""
+    return report.container + "/".join(("runs", run.run_uid, *parts)) + "/"

@@ -1,0 +1,54 @@
+"""How long anything may take: every activity is called with one of these presets, so that every wait is bounded."""
+
+from datetime import timedelta
+
+from temporalio.common import RetryPolicy
+from temporalio.workflow import ActivityConfig
+
+HEARTBEAT = timedelta(seconds=10)
+"""At most 10 s, since a cancel reaches an activity only with a heartbeat (2 s at 5 s, 22 s at 30 s, measured)."""
+RETRY = RetryPolicy(initial_interval=timedelta(seconds=1), backoff_coefficient=2.0, maximum_interval=timedelta(seconds=30))
+QUOTA_PATIENCE = timedelta(minutes=15)
+"""How long weather such as quota, throttling and absent networks is waited out before a stage asks for a decision."""
+
+
+def quick(stage_timeout: timedelta) -> ActivityConfig:
+    """One call to a control plane: a minute per attempt."""
+    return _preset(stage_timeout, attempt=timedelta(minutes=1), patience=QUOTA_PATIENCE)
+
+
+def submitting(stage_timeout: timedelta) -> ActivityConfig:
+    """A create at a control plane, which may upload a script first."""
+    return _preset(stage_timeout, attempt=timedelta(minutes=3), patience=QUOTA_PATIENCE)
+
+
+def moving(stage_timeout: timedelta) -> ActivityConfig:
+    """Reading or writing a batch of objects."""
+    return _preset(stage_timeout, attempt=timedelta(hours=12), patience=timedelta(hours=24))
+
+
+def waiting(stage_timeout: timedelta) -> ActivityConfig:
+    """Watching a job: the workflow owns the deadline, this only bounds a forgotten watch."""
+    return _preset(stage_timeout, attempt=stage_timeout + timedelta(days=1), patience=stage_timeout + timedelta(days=365))
+
+
+def local(stage_timeout: timedelta = timedelta(minutes=5)) -> ActivityConfig:
+    """An activity on the workflows' own queue, which needs no cloud."""
+    return ActivityConfig(
+        start_to_close_timeout=timedelta(seconds=30),
+        schedule_to_close_timeout=stage_timeout,
+        heartbeat_timeout=None,
+        retry_policy=RETRY,
+    )
+
+
+def _preset(stage_timeout: timedelta, *, attempt: timedelta, patience: timedelta) -> ActivityConfig:
+    # schedule-to-start equals the stage's timeout: such timeouts are never retried, so a shorter one would fail
+    # stages whenever a worker restarts.
+    return ActivityConfig(
+        start_to_close_timeout=attempt,
+        schedule_to_close_timeout=stage_timeout + patience,
+        schedule_to_start_timeout=stage_timeout,
+        heartbeat_timeout=HEARTBEAT,
+        retry_policy=RETRY,
+    )

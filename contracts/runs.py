@@ -1,0 +1,182 @@
+"""A run as people see it: what starts it, how it stands, what it came to. Temporal's names for it live here too."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Literal
+
+from pydantic import Field
+from temporalio.common import SearchAttributeKey
+
+from contracts.artifacts import Artifact
+from contracts.code import CodeBundle
+from contracts.jobs import JobPhase, RunRef
+from contracts.model import Message
+from contracts.plan import Plan
+from contracts.spec import PipelineSpec
+
+PIPELINE_WORKFLOW = "pipeline"
+TRANSFER_WORKFLOW = "transfer"
+JOB_LOGS_WORKFLOW = "job_logs"
+
+PIPELINE_KEY = SearchAttributeKey.for_keyword("CausewayPipeline")
+STATE_KEY = SearchAttributeKey.for_keyword("CausewayState")
+WAITING_KEY = SearchAttributeKey.for_keyword("CausewayWaitingFor")
+CLOUDS_KEY = SearchAttributeKey.for_keyword_list("CausewayClouds")
+SEARCH_ATTRIBUTES = (PIPELINE_KEY, STATE_KEY, WAITING_KEY, CLOUDS_KEY)
+DIGEST_MEMO = "causeway_digest"
+"""Memo of the spec's digest, so that the same key with another spec is refused without asking a worker."""
+
+
+class RunPhase(StrEnum):
+    """Where a run stands."""
+
+    RUNNING = "RUNNING"
+    PAUSING = "PAUSING"
+    PAUSED = "PAUSED"
+    WAITING = "WAITING"
+    SUCCEEDED = "SUCCEEDED"
+    FAILED = "FAILED"
+    CANCELLED = "CANCELLED"
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more will happen."""
+        return self in {RunPhase.SUCCEEDED, RunPhase.FAILED, RunPhase.CANCELLED}
+
+
+class StagePhase(StrEnum):
+    """Where a stage stands."""
+
+    PENDING = "PENDING"
+    RUNNING = "RUNNING"
+    WAITING = "WAITING"
+    SUCCEEDED = "SUCCEEDED"
+    SKIPPED = "SKIPPED"
+    FAILED = "FAILED"
+    CANCELLED = "CANCELLED"
+
+    @property
+    def ended(self) -> bool:
+        """Whether the stage is over."""
+        return self not in {StagePhase.PENDING, StagePhase.RUNNING, StagePhase.WAITING}
+
+
+class StageError(Message):
+    """Why a stage does not go on."""
+
+    kind: str
+    message: str
+    hint: str
+
+
+class StageJob(Message):
+    """The job a stage has or had last."""
+
+    id: str
+    generation: int
+    name: str
+    phase: JobPhase = JobPhase.QUEUED
+    console: str | None = None
+    last_seen: datetime | None = None
+    seconds: float | None = None
+
+
+class StageStatus(Message):
+    """One stage of a run, now."""
+
+    name: str
+    kind: str
+    connection: str
+    phase: StagePhase = StagePhase.PENDING
+    note: str = ""
+    """What it does or waits for, in a few words."""
+    attempts: int = 0
+    """Generations begun."""
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    job: StageJob | None = None
+    outputs: dict[str, Artifact] = Field(default_factory=dict)
+    metrics: dict[str, float] = Field(default_factory=dict)
+    rows: int | None = None
+    error: StageError | None = None
+    history: tuple[str, ...] = ()
+    """Why earlier generations ended, oldest first."""
+
+
+class TransferResult(Message):
+    """What a transfer moved."""
+
+    artifact: str
+    source: str
+    destination: str
+    size_bytes: int
+    objects: int
+    seconds: float
+    verified: str
+    result: Artifact
+
+
+class Pause(Message):
+    """Who paused a run, why and until when."""
+
+    reason: str = ""
+    by: str = ""
+    until: datetime | None = None
+    since: datetime
+
+
+class RunStatus(Message):
+    """Everything the query `status` answers, and the result of a run. Nothing here needs a live cloud."""
+
+    run: RunRef
+    description: str = ""
+    phase: RunPhase = RunPhase.RUNNING
+    started_at: datetime
+    ended_at: datetime | None = None
+    stages: dict[str, StageStatus]
+    transfers: tuple[TransferResult, ...] = ()
+    pause: Pause | None = None
+    jobs_running: int = 0
+    """Remote jobs that go on, also while paused."""
+    notes: tuple[str, ...] = ()
+
+    @property
+    def waiting_for(self) -> str:
+        """What a person must do, in a few words; empty when nothing."""
+        waiting = [name for name, stage in self.stages.items() if stage.phase is StagePhase.WAITING]
+        return f"a decision on {', '.join(waiting)}" if waiting else ""
+
+
+class RunProgress(Message):
+    """What a run carries from one execution to the next when its history is cut."""
+
+    status: RunStatus
+    plan: Plan
+    paused_seconds: float = 0.0
+
+
+class RunRequest(Message):
+    """Starts a run."""
+
+    spec: PipelineSpec
+    key: str
+    bundles: dict[str, CodeBundle] = Field(default_factory=dict)
+    """By the `code:` folder as the spec names it."""
+    create_containers: bool = False
+    progress: RunProgress | None = None
+
+
+class StageDecision(Message):
+    """A person's decision on a waiting stage."""
+
+    stage: str
+    by: str = ""
+    reason: str = ""
+
+
+Decision = Literal["retry", "skip", "abort"]
+
+
+def workflow_id(pipeline: str, key: str) -> str:
+    """The identity of a run: Temporal's workflow id."""
+    return f"{pipeline}/{key}"
