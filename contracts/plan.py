@@ -33,6 +33,8 @@ class Placement(Message):
     """Where a stage runs and what it needs there."""
 
     connection: str
+    prefix: str
+    """URI below which the stage's own outputs lie; it ends in `/`."""
     needs: tuple[str, ...]
     """Stages that must have ended first."""
     inputs: dict[str, str]

@@ -27,6 +27,11 @@ def moving(stage_timeout: timedelta) -> ActivityConfig:
     return _preset(stage_timeout, attempt=timedelta(hours=12), patience=timedelta(hours=24))
 
 
+def granted(stage_timeout: timedelta) -> ActivityConfig:
+    """Moving through grants: two attempts, then the workflow mints new ones."""
+    return ActivityConfig({**moving(stage_timeout), "retry_policy": RetryPolicy(maximum_attempts=2)})
+
+
 def waiting(stage_timeout: timedelta) -> ActivityConfig:
     """Watching a job: the workflow owns the deadline, this only bounds a forgotten watch."""
     return _preset(stage_timeout, attempt=stage_timeout + timedelta(days=1), patience=stage_timeout + timedelta(days=365))

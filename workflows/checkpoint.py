@@ -1,0 +1,94 @@
+"""Where a pause takes hold: between any two effects a run passes here."""
+
+from datetime import datetime, timedelta
+
+from pydantic import TypeAdapter, ValidationError
+from temporalio import workflow
+
+from contracts.runs import Pause
+
+_TIME = TypeAdapter(datetime)
+
+
+class Checkpoint:
+    """Keeps a run from starting anything new while it is paused, and knows how long that took."""
+
+    def __init__(self, pause: Pause | None = None, paused_before: timedelta = timedelta(0)) -> None:
+        """Begin paused if the run was."""
+        self.pause = pause
+        self._paused_before = paused_before
+
+    async def passed(self) -> None:
+        """Return at once, or when the run is resumed."""
+        await workflow.wait_condition(lambda: self.pause is None)
+
+    def hold(self, payload: object) -> Pause:
+        """Pause; whatever the payload of the signal is, since the SDK drops signals it cannot decode."""
+        self.pause = read_pause(payload, since=self.pause.since if self.pause else workflow.now())
+        return self.pause
+
+    def release(self) -> None:
+        """Resume; without a pause it changes nothing."""
+        self._paused_before = self.paused_for
+        self.pause = None
+
+    @property
+    def paused_for(self) -> timedelta:
+        """How long the run has been paused in all, up to now."""
+        now = workflow.now() - self.pause.since if self.pause else timedelta(0)
+        return self._paused_before + now
+
+    async def until_due(self) -> None:
+        """Return when a pause that names an end has reached it; such a pause is released by its keeper."""
+        while True:
+            await workflow.wait_condition(lambda: self.pause is not None and self.pause.until is not None)
+            pause = self.pause
+            if pause is None or pause.until is None:
+                continue
+            left = pause.until - workflow.now()
+            if left <= timedelta(0):
+                return
+            try:
+                await workflow.wait_condition(lambda held=pause: self.pause is not held, timeout=left, timeout_summary="paused")  # type: ignore[misc]
+            except TimeoutError:
+                return
+
+
+class Deadline:
+    """A limit on a stage that stands still while the run is paused."""
+
+    def __init__(self, checkpoint: Checkpoint, limit: timedelta) -> None:
+        """Start counting now."""
+        self._checkpoint = checkpoint
+        self._limit = limit
+        self._began = workflow.now()
+        self._paused_at_start = checkpoint.paused_for
+
+    @property
+    def left(self) -> timedelta:
+        """What is left of the limit; never below zero."""
+        paused = self._checkpoint.paused_for - self._paused_at_start
+        return max(timedelta(0), self._limit - (workflow.now() - self._began - paused))
+
+
+def read_pause(payload: object, *, since: datetime) -> Pause:
+    """Read `{reason?, by?, until?}`; what cannot be read is left out, never refused."""
+    fields = payload if isinstance(payload, dict) else {"reason": payload} if isinstance(payload, str) else {}
+    return Pause(
+        reason=_text(fields.get("reason")),
+        by=_text(fields.get("by")),
+        until=_moment(fields.get("until")),
+        since=since,
+    )
+
+
+def _text(value: object) -> str:
+    return value[:200] if isinstance(value, str) else ""
+
+
+def _moment(value: object) -> datetime | None:
+    try:
+        moment = _TIME.validate_python(value) if value else None
+    except ValidationError:
+        return None
+    return moment if moment and moment.tzinfo else None

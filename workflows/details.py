@@ -1,0 +1,43 @@
+"""The run as a table for Temporal's Web UI. Untrusted text goes into a fence."""
+
+from contracts.runs import RunStatus, StageStatus
+
+_MARKS = {
+    "PENDING": "·",
+    "RUNNING": "▶",
+    "WAITING": "✋",
+    "SUCCEEDED": "✓",
+    "SKIPPED": "↷",
+    "FAILED": "✗",
+    "CANCELLED": "■",
+}
+_ERROR_LIMIT = 600
+
+
+def stage_table(status: RunStatus) -> str:
+    """Return markdown: the state, who paused it, a row per stage, and the errors people must see."""
+    lines = [f"**{status.phase}**{_reason(status)}", "", "| | stage | where | state | note |", "|---|---|---|---|---|"]
+    lines += [_row(stage) for stage in status.stages.values()]
+    for stage in status.stages.values():
+        if stage.error:
+            lines += ["", f"`{stage.name}` {stage.error.kind}: {stage.error.hint}", *_fence(stage.error.message)]
+    return "\n".join(lines)
+
+
+def _row(stage: StageStatus) -> str:
+    note = stage.note.replace("|", "\\|").replace("\n", " ")[:120]
+    return f"| {_MARKS[stage.phase]} | {stage.name} | {stage.connection} | {stage.phase} | {note} |"
+
+
+def _reason(status: RunStatus) -> str:
+    if status.pause is None:
+        return f" — waiting for {status.waiting_for}" if status.waiting_for else ""
+    words = [f"by {status.pause.by}" if status.pause.by else "", status.pause.reason]
+    words.append(f"until {status.pause.until:%Y-%m-%d %H:%M %Z}" if status.pause.until else "")
+    jobs = f"{status.jobs_running} remote job{'s' if status.jobs_running != 1 else ''} running" if status.jobs_running else ""
+    said = "; ".join(word.replace("`", "'") for word in [*words, jobs] if word)
+    return f" — {said}" if said else ""
+
+
+def _fence(text: str) -> list[str]:
+    return ["```text", text[:_ERROR_LIMIT].replace("```", "'''"), "```"]
