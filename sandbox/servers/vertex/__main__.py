@@ -1,0 +1,57 @@
+"""`python -m sandbox.servers.vertex`: Google's token endpoint, Vertex AI custom jobs and their logs on one port."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from sandbox.layout import Endpoints, Layout
+from sandbox.servers.app import run
+from sandbox.servers.faults import Faults
+from sandbox.servers.vertex.errors import GoogleError
+from sandbox.servers.vertex.jobs import Jobs
+from sandbox.servers.vertex.logs import LogEntries
+from sandbox.servers.vertex.service import CustomJobs
+from sandbox.servers.vertex.tokens import TokenOffice, token_endpoint
+
+SERVER = "vertex"
+PUBLIC_METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
+
+
+def main() -> None:
+    """Serve until SIGTERM."""
+    layout = Layout.from_environment()
+    endpoints = Endpoints.load(layout)
+    folder = layout.state / SERVER
+    faults = Faults(layout.faults_of(SERVER))
+    office = TokenOffice(endpoints.service_account_file, endpoints.google_token_url, folder / "token.key")
+    jobs = Jobs(folder, faults)
+    routes = [
+        Route("/token", partial(token_endpoint, office=office), methods=["POST"]),
+        *CustomJobs(jobs, faults, office, endpoints).routes(),
+        LogEntries(jobs, office, endpoints).route(),
+        Route("/{path:path}", _no_such_method, methods=PUBLIC_METHODS),
+    ]
+    jobs.open()
+    run(SERVER, routes, on_stop=jobs.close, fault_response=_fault_response)
+
+
+async def _no_such_method(request: Request) -> Response:
+    return GoogleError(
+        "UNIMPLEMENTED", f"The sandbox does not have {request.method} {request.url.path}."
+    ).response()
+
+
+def _fault_response(kind: str, request: Request) -> Response:
+    if request.url.path == "/token":
+        return Response("", status_code=429 if kind == "throttle" else 503)
+    if kind == "throttle":
+        quota = "Quota exceeded for quota metric 'Resource management (CRUD) requests' of aiplatform.googleapis.com."
+        return GoogleError("RESOURCE_EXHAUSTED", quota).response()
+    return GoogleError("UNAVAILABLE", "The service is currently unavailable.").response()
+
+
+main()
