@@ -1,0 +1,81 @@
+"""Entra, the Azure resource manager and Azure Machine Learning on one TLS port: `python -m sandbox.servers.azure`."""
+
+from __future__ import annotations
+
+import hashlib
+import uuid
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Match, Route
+
+from sandbox.layout import Endpoints, Layout
+from sandbox.servers import app
+from sandbox.servers.azure.arm import ResourceManager
+from sandbox.servers.azure.assets import Assets
+from sandbox.servers.azure.commands import Commands
+from sandbox.servers.azure.entra import Entra
+from sandbox.servers.azure.history import History
+from sandbox.servers.azure.jobs import Jobs
+from sandbox.servers.azure.records import JobStore
+from sandbox.servers.azure.references import References
+from sandbox.servers.azure.runs import Runs
+from sandbox.servers.azure.tokens import TokenAuthority
+from sandbox.servers.azure.workspace import Workspace
+from sandbox.servers.faults import Faults
+from sandbox.servers.machine import Machines
+
+SERVER = "azure"
+RETRY_AFTER_SECONDS = 1
+
+
+def main() -> None:
+    """Serve until SIGTERM. Jobs outlive the server; the next one finds them again."""
+    layout = Layout.from_environment()
+    endpoints = Endpoints.load(layout)
+    state = layout.state / SERVER
+    authority = TokenAuthority(state, endpoints.azure_tenant_id)
+    manager = ResourceManager(endpoints, authority)
+    assets = Assets(manager, state / "assets")
+    commands = Commands(endpoints, References(endpoints), assets)
+    store = JobStore(state / "jobs")
+    runs = Runs(store, Machines(state), commands)
+    link_key = hashlib.sha256((state / "signing_key.pem").read_bytes()).digest()
+    routes = [
+        *Entra(endpoints, authority).routes(),
+        *Workspace(manager).routes(),
+        *assets.routes(),
+        *Jobs(manager, store, runs, commands, Faults(layout.faults_of(SERVER))).routes(),
+        *History(manager, store, runs, commands, link_key).routes(),
+    ]
+    runs.recover()
+    app.run(
+        SERVER,
+        routes,
+        tls=True,
+        on_stop=runs.close,
+        fault_response=_misbehave,
+        operation=lambda request: _operation(routes, request),
+    )
+
+
+def _operation(routes: list[Route], request: Request) -> str:
+    """The name of the route that will serve the request, for faults and journal."""
+    for route in routes:
+        if route.matches(request.scope)[0] is Match.FULL:
+            return route.name
+    return "Unknown"
+
+
+def _misbehave(kind: str, request: Request) -> Response:
+    """Throttling and outage as the resource manager answers them: an error body, and when to come back."""
+    headers = {"x-ms-request-id": str(uuid.uuid4()), "Retry-After": str(RETRY_AFTER_SECONDS)}
+    if kind == "throttle":
+        text = "The request is being throttled: the limit of requests for this subscription has been reached."
+        return JSONResponse({"error": {"code": "TooManyRequests", "message": text}}, 429, headers)
+    text = "The service is unavailable. Please retry the request."
+    return JSONResponse({"error": {"code": "ServiceUnavailable", "message": text}}, 503, headers)
+
+
+if __name__ == "__main__":
+    main()
