@@ -37,6 +37,16 @@ def waiting(stage_timeout: timedelta) -> ActivityConfig:
     return _preset(stage_timeout, attempt=stage_timeout + timedelta(days=1), patience=stage_timeout + timedelta(days=365))
 
 
+def stopping(stage_timeout: timedelta) -> ActivityConfig:
+    """Stopping a job until its end is confirmed: SageMaker gives a container 120 s, Vertex may take minutes."""
+    return _preset(stage_timeout, attempt=timedelta(minutes=30), patience=timedelta(hours=24))
+
+
+def brief() -> ActivityConfig:
+    """Something nice to have, such as log lines for an error; nobody waits long for it."""
+    return _preset(timedelta(minutes=1), attempt=timedelta(seconds=30), patience=timedelta(minutes=1))
+
+
 def local(stage_timeout: timedelta = timedelta(minutes=5)) -> ActivityConfig:
     """An activity on the workflows' own queue, which needs no cloud."""
     return ActivityConfig(

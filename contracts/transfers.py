@@ -7,7 +7,6 @@ from contracts.artifacts import ArtifactKind
 from contracts.jobs import RunRef
 from contracts.model import Message
 from contracts.plan import TransferMethod
-from contracts.runs import Pause
 from contracts.storage import IfExists
 from contracts.units import Duration
 
@@ -31,8 +30,6 @@ class TransferRequest(Message):
     """Of the artifact, where it is known before."""
     timeout: Duration = timedelta(minutes=30)
     """How long an absent worker is waited for."""
-    pause: Pause | None = None
-    """Set when the run is paused while this starts."""
 
     @property
     def owner(self) -> str:

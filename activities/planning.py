@@ -1,0 +1,106 @@
+"""Makes the plan of a run: code over data, no cloud. Same request, same plan."""
+
+from temporalio import activity
+
+from contracts.artifacts import locate
+from contracts.connections import ConnectionReport
+from contracts.errors import ErrorKind, failure
+from contracts.graph import needs, order, problems_of, resolve
+from contracts.plan import Placement, Plan, PlanActivities, PlanRequest, TransferMethod, TransferPlan, prefix_of, transfer_key
+from contracts.queues import CLOUD_OF_SCHEME, normalise
+from contracts.spec import CopyStage, inputs_of
+
+
+class Planner(PlanActivities):
+    """Places every stage where its spec says, and finds the transfers that takes."""
+
+    @activity.defn(name="plan.make")
+    def make(self, request: PlanRequest) -> Plan:
+        """Place every stage and list the transfers.
+
+        Safe to run twice; heartbeats nothing, it takes milliseconds. Final: `INVALID_REQUEST`, `UNSUPPORTED`.
+        """
+        problems = problems_of(request.spec)
+        if problems:
+            said = "; ".join(f"{'.'.join(map(str, problem.path))}: {problem.message}" for problem in problems)
+            raise failure(ErrorKind.INVALID_REQUEST, f"the pipeline has mistakes: {said}")
+        return _Draft(request).plan()
+
+
+class _Draft:
+    """A plan in the making."""
+
+    def __init__(self, request: PlanRequest) -> None:
+        self.request = request
+        self.spec = request.spec
+        self.transfers: dict[str, TransferPlan] = {}
+
+    def plan(self) -> Plan:
+        """Go through the stages in their order."""
+        stages = order(self.spec)
+        placements = {name: self._place(name) for name in stages}
+        return Plan(order=stages, placements=placements, transfers=self.transfers)
+
+    def _place(self, name: str) -> Placement:
+        stage = self.spec.stages[name]
+        inputs = {key: resolve(self.spec, written) for key, written in inputs_of(stage).items()}
+        if isinstance(stage, CopyStage):
+            keys = [self._copy(name, stage)]
+        else:
+            keys = [self._bring(item.stage, item.text, stage.on) for item in inputs.values()]
+        return Placement(
+            connection=stage.on,
+            prefix=self._prefix(stage.on, name),
+            needs=tuple(sorted(needs(self.spec, name))),
+            inputs={key: item.text for key, item in inputs.items()},
+            transfers=tuple(dict.fromkeys(key for key in keys if key)),
+        )
+
+    def _copy(self, name: str, stage: CopyStage) -> str:
+        source = self._source_of(stage)
+        folder = stage.source is not None and stage.source.endswith("/")
+        own = self._prefix(stage.on, name, "data")
+        target = stage.target or (f"{own}data" if stage.source and not folder else own)
+        return self._transfer(f"{name}.data", source, stage.on, target, stage)
+
+    def _source_of(self, stage: CopyStage) -> str:
+        if stage.source:
+            return stage.source_on or normalise(CLOUD_OF_SCHEME[locate(stage.source).scheme])
+        return self.spec.stages[resolve(self.spec, next(iter(stage.inputs.values()))).stage].on
+
+    def _bring(self, producer: str, artifact: str, destination: str) -> str | None:
+        source = self.spec.stages[producer].on
+        if source == destination:
+            return None
+        stage, output = artifact.split(".")
+        return self._transfer(artifact, source, destination, self._prefix(destination, "transfers", stage, output))
+
+    def _transfer(self, artifact: str, source: str, destination: str, target: str, stage: CopyStage | None = None) -> str:
+        key = transfer_key(artifact, destination)
+        self.transfers[key] = TransferPlan(
+            artifact=artifact,
+            source=source,
+            destination=destination,
+            method=self._method(source, destination),
+            target=target,
+            if_exists=stage.if_exists if stage else "skip",
+        )
+        return key
+
+    def _method(self, source: str, destination: str) -> TransferMethod:
+        if source == destination:
+            return "local"
+        if self._report(source).readable_from_outside:
+            return "pull"
+        if self._report(destination).readable_from_outside:
+            return "push"
+        raise failure(ErrorKind.UNSUPPORTED, f"neither {source} nor {destination} can be reached from outside; go through a cloud")
+
+    def _prefix(self, connection: str, *parts: str) -> str:
+        return prefix_of(self._report(connection), self.request.run, *parts)
+
+    def _report(self, connection: str) -> ConnectionReport:
+        report = self.request.connections.get(connection)
+        if report is None:
+            raise failure(ErrorKind.INVALID_REQUEST, f"no preflight answer of {connection}")
+        return report

@@ -1,0 +1,114 @@
+"""The book of a run: its one mutable state, and the mirror of it that Temporal shows without asking a worker."""
+
+from typing import Any
+
+from temporalio import workflow
+
+from contracts.artifacts import Artifact
+from contracts.graph import OutputName
+from contracts.runs import (
+    CLOUDS_KEY,
+    STATE_KEY,
+    WAITING_KEY,
+    RunPhase,
+    RunStatus,
+    StagePhase,
+    StageStatus,
+    TransferResult,
+)
+from workflows.details import stage_table
+
+STATE_MEMO = "causeway_state"
+"""Memo of the live state in brief; see `brief_state`."""
+STATUS_MEMO = "causeway_status"
+"""Memo of the whole status, written once when the run has ended."""
+
+
+class Book:
+    """Holds what has happened; every change is mirrored at once."""
+
+    def __init__(self, status: RunStatus) -> None:
+        """Go on from this status."""
+        self.status = status
+        self._mirrored: tuple[Any, ...] = ()
+
+    def stage(self, name: str) -> StageStatus:
+        """The stage as it stands."""
+        return self.status.stages[name]
+
+    def change(self, name: str, **fields: Any) -> None:
+        """Change fields of a stage; times follow from the phase."""
+        phase = fields.get("phase")
+        held = self.stage(name)
+        if phase is StagePhase.RUNNING and held.started_at is None:
+            fields["started_at"] = workflow.now()
+        if phase is not None and phase.ended:
+            fields["ended_at"] = workflow.now()
+        stages = {**self.status.stages, name: held.model_copy(update=fields)}
+        self.status = self.status.model_copy(update={"stages": stages})
+
+    def note(self, name: str, note: str) -> None:
+        """Say what a stage does now."""
+        if self.stage(name).note != note:
+            self.change(name, note=note)
+
+    def record(self, result: TransferResult) -> None:
+        """Add a finished transfer."""
+        self.status = self.status.model_copy(update={"transfers": (*self.status.transfers, result)})
+
+    def update(self, **fields: Any) -> None:
+        """Change fields of the run."""
+        self.status = self.status.model_copy(update=fields)
+
+    def output(self, name: OutputName) -> Artifact:
+        """The artifact that a stage left; it has succeeded."""
+        return self.stage(name.stage).outputs[name.output]
+
+    def lies_at(self, artifact: Artifact, connection: str) -> Artifact | None:
+        """Find the same content on a connection: an output of a stage there, or what a transfer brought."""
+        for stage in self.status.stages.values():
+            for held in stage.outputs.values():
+                if stage.connection == connection and _same(held, artifact):
+                    return held
+        for moved in self.status.transfers:
+            if moved.destination == connection and _same(moved.result, artifact):
+                return moved.result
+        return None
+
+    def mirror(self) -> None:
+        """Show the state in search attributes, memo and details; only what changed makes an event."""
+        workflow.set_current_details(stage_table(self.status))
+        shown = (self.status.phase, self.status.waiting_for, brief_state(self.status))
+        if shown == self._mirrored:
+            return
+        if shown[:2] != self._mirrored[:2]:
+            clouds = sorted({stage.connection.split("/")[0] for stage in self.status.stages.values()})
+            workflow.upsert_search_attributes(
+                [
+                    STATE_KEY.value_set(self.status.phase.value),
+                    WAITING_KEY.value_set(self.status.waiting_for[:200] or "-"),
+                    CLOUDS_KEY.value_set(clouds),
+                ]
+            )
+        workflow.upsert_memo({STATE_MEMO: brief_state(self.status)})
+        self._mirrored = shown
+
+    def close(self, phase: RunPhase) -> RunStatus:
+        """End the run in this phase; the whole status goes into the memo, so no worker is needed to read it."""
+        self.update(phase=phase, ended_at=workflow.now(), jobs_running=0)
+        self.mirror()
+        workflow.upsert_memo({STATUS_MEMO: self.status})
+        return self.status
+
+
+def brief_state(status: RunStatus) -> dict[str, Any]:
+    """The state in brief: phases of the run and of its stages, and who paused it."""
+    return {
+        "phase": status.phase.value,
+        "stages": {name: stage.phase.value for name, stage in status.stages.items()},
+        "pause": status.pause.model_dump(mode="json") if status.pause else None,
+    }
+
+
+def _same(held: Artifact, wanted: Artifact) -> bool:
+    return held.kind == wanted.kind and held.digest == wanted.digest

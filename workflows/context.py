@@ -1,0 +1,34 @@
+"""What every stage of a run works with: the request, the plan, the book and the ways to touch the world."""
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from contracts.code import CodeRef
+from contracts.jobs import RunRef
+from contracts.plan import Placement, Plan
+from contracts.runs import RunRequest
+from workflows.book import Book
+from workflows.checkpoint import Checkpoint
+from workflows.effects import Effects
+
+
+@dataclass
+class RunContext:
+    """One run, as its stages see it."""
+
+    request: RunRequest
+    run: RunRef
+    plan: Plan
+    book: Book
+    checkpoint: Checkpoint
+    effects: Effects
+    code: dict[tuple[str, str], CodeRef] = field(default_factory=dict)
+    """What is published, by connection and digest."""
+
+    def placement(self, stage: str) -> Placement:
+        """Where a stage runs."""
+        return self.plan.placements[stage]
+
+    def timeout(self, stage: str) -> timedelta:
+        """How long one generation of a stage may take."""
+        return self.request.spec.timeout_of(stage)

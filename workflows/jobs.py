@@ -1,0 +1,250 @@
+"""A job stage: submit, wait, collect, and a new generation only after the last one has ended for certain."""
+
+import asyncio
+from datetime import timedelta
+
+from temporalio import workflow
+from temporalio.exceptions import ActivityError, is_cancelled_exception
+
+from contracts import presets
+from contracts.artifacts import Artifact
+from contracts.code import CodeActivities, CodeRef, PublishRequest
+from contracts.errors import NEW_GENERATION, ErrorKind
+from contracts.jobs import (
+    CollectRequest,
+    FindRequest,
+    JobActivities,
+    JobPhase,
+    JobRef,
+    JobRequest,
+    JobState,
+    LogRequest,
+    WaitRequest,
+)
+from contracts.runs import StageJob
+from contracts.spec import JobStage
+from workflows.checkpoint import Deadline
+from workflows.context import RunContext
+from workflows.failures import kind_of, stage_error
+from workflows.outcomes import Outcome, StageFailed, failed
+from workflows.values import command_of, environment_of
+
+CAPACITY_PAUSE = timedelta(seconds=10)
+"""Between generations when the provider had no machine or took it back; doubled each time."""
+
+
+async def run_job(context: RunContext, name: str, stage: JobStage, inputs: dict[str, Artifact]) -> Outcome:
+    """Run a job stage to its end; `retries` counts further generations.
+
+    Raises:
+        StageFailed: the last generation allowed has failed, or none may follow this kind of failure.
+    """
+    code = await _publish(context, name, stage)
+    for used in range(context.request.spec.retries_of(name) + 1):
+        request = _request(context, name, stage, inputs, code)
+        try:
+            return await JobRunner(context, request).run()
+        except StageFailed as failure:
+            error = failure.error
+        last = used == context.request.spec.retries_of(name)
+        if last or error.kind not in NEW_GENERATION:
+            raise StageFailed(error)
+        held = context.book.stage(name)
+        reason = f"generation {request.generation}: {error.kind}: {error.message[:200]}"
+        context.book.change(name, history=(*held.history, reason), note=f"{error.kind}; starting generation {request.generation + 1}")
+        if error.kind in {ErrorKind.CAPACITY, ErrorKind.PREEMPTED}:
+            await workflow.sleep(CAPACITY_PAUSE * 2**used, summary=f"{name}: {error.kind}")
+    raise AssertionError("unreachable: the last generation returns or raises")
+
+
+async def _publish(context: RunContext, name: str, stage: JobStage) -> CodeRef | None:
+    if stage.code is None:
+        return None
+    bundle = context.request.bundles[stage.code]
+    held = context.code.get((stage.on, bundle.digest))
+    if held is None:
+        held = await context.effects.call(
+            CodeActivities.publish,
+            PublishRequest(bundle=bundle),
+            on=stage.on,
+            preset=presets.submitting(context.timeout(name)),
+            stage=name,
+            summary=f"publish {stage.code}",
+        )
+        context.code[stage.on, bundle.digest] = held
+    return held
+
+
+def _request(
+    context: RunContext, name: str, stage: JobStage, inputs: dict[str, Artifact], code: CodeRef | None
+) -> JobRequest:
+    generation = context.book.stage(name).attempts + 1
+    prefix = context.placement(name).prefix
+    return JobRequest(
+        run=context.run,
+        stage=name,
+        generation=generation,
+        kind=stage.kind,
+        command=command_of(stage, context.request.spec, context.book),
+        code=code,
+        inputs=inputs,
+        outputs={output: f"{prefix}g{generation}/{output}/" for output in stage.outputs},
+        image=stage.image,
+        env=environment_of(stage, context.request.spec, context.book),
+        resources=stage.resources,
+        timeout=context.timeout(name),
+    )
+
+
+class JobRunner:
+    """One generation of a job."""
+
+    def __init__(self, context: RunContext, request: JobRequest) -> None:
+        """Run this job for this run."""
+        self.context = context
+        self.request = request
+        self.name = request.stage
+        self.connection = context.placement(request.stage).connection
+        self.timeout = context.timeout(request.stage)
+
+    async def run(self) -> Outcome:
+        """Submit, wait and collect; whatever ends this early stops the job for certain.
+
+        Raises:
+            StageFailed: the job ended without success, or could not be had.
+        """
+        self.context.book.change(self.name, note="submitting", attempts=self.request.generation, job=None)
+        try:
+            state = await self._until_ended()
+        except (ActivityError, asyncio.CancelledError) as error:
+            if is_cancelled_exception(error):
+                await asyncio.shield(self._stop_all())
+                raise
+            raise await self._stopped_after(error) from error
+        if state.phase is not JobPhase.SUCCEEDED:
+            raise await self._failure(state)
+        return await self._collect(state.ref)
+
+    async def _until_ended(self) -> JobState:
+        deadline = Deadline(self.context.checkpoint, self.timeout)
+        preset = presets.submitting(self.timeout)
+        ref = await self._call(JobActivities.submit, self.request, preset, f"submit generation {self.request.generation}")
+        seen: JobPhase | None = None
+        while True:
+            state = await self._watch(WaitRequest(ref=ref, seen=seen), deadline)
+            self._show(state)
+            if state.phase.terminal:
+                return state
+            seen = state.phase
+
+    async def _watch(self, request: WaitRequest, deadline: Deadline) -> JobState:
+        """Return the job's next state, or its end once the deadline has passed and it was stopped."""
+        preset = presets.waiting(self.timeout)
+        watch = asyncio.ensure_future(self._call(JobActivities.wait, request, preset, "wait", gated=False))
+        try:
+            await self._done_or_late(watch, deadline)
+        finally:
+            if not watch.done():
+                watch.cancel()
+        if watch.done() and not watch.cancelled():
+            return watch.result()
+        await asyncio.gather(watch, return_exceptions=True)
+        state = await self._stop(request.ref)
+        if state.phase is JobPhase.SUCCEEDED:
+            return state
+        limit = f"the stage's timeout of {int(self.timeout.total_seconds())} s has passed; the job was stopped"
+        return state.model_copy(update={"reason": ErrorKind.TIMED_OUT, "message": limit})
+
+    async def _done_or_late(self, watch: asyncio.Future[JobState], deadline: Deadline) -> None:
+        checkpoint = self.context.checkpoint
+        while not watch.done():
+            pause = checkpoint.pause
+            left = None if pause else deadline.left
+            if left == timedelta(0):
+                return
+            try:
+                await workflow.wait_condition(
+                    lambda held=pause: watch.done() or (checkpoint.pause is None) != (held is None),  # type: ignore[misc]
+                    timeout=left,
+                    timeout_summary=f"{self.name}: timeout",
+                )
+            except TimeoutError:
+                continue
+
+    def _show(self, state: JobState) -> None:
+        job = StageJob(
+            id=state.ref.id,
+            generation=state.ref.generation,
+            name=state.ref.name,
+            phase=state.phase,
+            console=state.ref.console,
+            last_seen=state.last_seen,
+            seconds=_seconds(state),
+        )
+        words = f"job {state.phase.lower()}"
+        if state.phase is JobPhase.UNKNOWN and state.last_seen:
+            words = f"job state unknown, last seen {state.last_seen:%H:%M:%S}"
+        self.context.book.change(self.name, job=job, note=words)
+
+    async def _failure(self, state: JobState) -> StageFailed:
+        kind = state.reason or (ErrorKind.CANCELLED if state.phase is JobPhase.STOPPED else ErrorKind.JOB_FAILED)
+        said = state.message or f"ended {state.phase}"
+        where = f"job {state.ref.name} on {self.connection}"
+        return failed(kind, f"{where}: {said}{await self._last_lines(state.ref)}")
+
+    async def _last_lines(self, ref: JobRef) -> str:
+        try:
+            page = await self._call(JobActivities.logs, LogRequest(ref=ref), presets.brief(), "last log lines", gated=False)
+        except ActivityError as error:
+            if is_cancelled_exception(error):
+                raise
+            return f"\n(its log could not be read: {kind_of(error)})"
+        return "\nlast lines of its log:\n" + "\n".join(page.lines) if page.lines else "\n(its log is empty)"
+
+    async def _collect(self, ref: JobRef) -> Outcome:
+        self.context.book.note(self.name, "collecting")
+        request = CollectRequest(ref=ref, request=self.request)
+        try:
+            left = await self._call(JobActivities.collect, request, presets.moving(self.timeout), "collect")
+        except ActivityError as error:
+            if is_cancelled_exception(error):
+                raise
+            raise StageFailed(stage_error(error)) from error
+        return Outcome(outputs=left.artifacts, metrics=left.metrics)
+
+    async def _stopped_after(self, error: BaseException) -> StageFailed:
+        """A submit or a watch that failed may have left a job: stop it, or say that it may live."""
+        said = stage_error(error)
+        try:
+            await self._stop_all()
+        except ActivityError as second:
+            if is_cancelled_exception(second):
+                raise
+            return failed(said.kind, f"{said.message}\na job of this stage may still live: {stage_error(second).message}")
+        return StageFailed(said)
+
+    async def _stop_all(self) -> None:
+        """Stop every job of this stage that still lives: also one whose submit never answered."""
+        self.context.book.note(self.name, "stopping its job")
+        request = FindRequest(run_uid=self.request.run.run_uid, stage=self.name)
+        preset = presets.quick(self.timeout)
+        found = await self._call(JobActivities.find, request, preset, "find its jobs", gated=False)
+        for state in found.jobs:
+            if not state.phase.terminal:
+                self._show(await self._stop(state.ref))
+
+    async def _stop(self, ref: JobRef) -> JobState:
+        return await self._call(JobActivities.cancel, ref, presets.stopping(self.timeout), "stop the job", gated=False)
+
+    async def _call(self, method, request, preset, summary, *, gated=True):  # type: ignore[no-untyped-def]
+        return await self.context.effects.call(
+            method, request, on=self.connection, preset=preset, stage=self.name, summary=summary, gated=gated
+        )
+
+
+def _seconds(state: JobState) -> float | None:
+    if state.billed_seconds is not None:
+        return state.billed_seconds
+    if state.started_at and state.ended_at:
+        return (state.ended_at - state.started_at).total_seconds()
+    return None

@@ -1,0 +1,30 @@
+"""How a stage ends: with what it left, or with an error a person can act on."""
+
+from pydantic import Field
+
+from contracts.artifacts import Artifact
+from contracts.errors import hint_for
+from contracts.model import Message
+from contracts.runs import StageError
+
+
+class Outcome(Message):
+    """What a stage that succeeded left."""
+
+    outputs: dict[str, Artifact] = Field(default_factory=dict)
+    metrics: dict[str, float] = Field(default_factory=dict)
+    rows: int | None = None
+
+
+class StageFailed(Exception):
+    """A stage is out of retries; the run decides what happens now."""
+
+    def __init__(self, error: StageError) -> None:
+        """Carry what a person reads."""
+        super().__init__(error.message)
+        self.error = error
+
+
+def failed(kind: str, message: str) -> StageFailed:
+    """Build the failure of a stage with the hint that goes with its kind."""
+    return StageFailed(StageError(kind=kind, message=message, hint=hint_for(kind)))

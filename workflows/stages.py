@@ -1,0 +1,117 @@
+"""What a run does for each kind of stage. Jobs have a file of their own."""
+
+import asyncio
+
+from contracts import presets
+from contracts.artifacts import Artifact
+from contracts.graph import OutputName
+from contracts.plan import transfer_key
+from contracts.spec import CopyStage, JobStage, LoadTableStage, QueryStage
+from contracts.tables import LoadRequest, QueryRequest, QueryResult, TableActivities, TableJobKey
+from workflows.context import RunContext
+from workflows.jobs import run_job
+from workflows.outcomes import Outcome
+from workflows.transfers import Transfers
+from workflows.values import query_of
+
+
+async def run_stage(context: RunContext, transfers: Transfers, name: str) -> Outcome:
+    """Run one stage to its end.
+
+    Raises:
+        StageFailed: it is out of retries.
+        ActivityError, ChildWorkflowError: something it needs could not be done.
+    """
+    stage = context.request.spec.stages[name]
+    if isinstance(stage, CopyStage):
+        return await _copy(context, transfers, name, stage)
+    inputs = await bring_inputs(context, transfers, name)
+    if isinstance(stage, JobStage):
+        return await run_job(context, name, stage, inputs)
+    if isinstance(stage, LoadTableStage):
+        return await _load(context, name, stage, next(iter(inputs.values())))
+    return await _query(context, name, stage)
+
+
+async def bring_inputs(context: RunContext, transfers: Transfers, name: str) -> dict[str, Artifact]:
+    """Have every input of a stage lie on its connection."""
+    placement = context.placement(name)
+
+    async def bring(written: str) -> Artifact:
+        artifact = context.book.output(_named(written))
+        key = transfer_key(written, placement.connection)
+        if key not in placement.transfers:
+            return artifact
+        context.book.note(name, f"bringing {written} from {context.plan.transfers[key].source}")
+        return await transfers.bring(key, artifact)
+
+    brought = await asyncio.gather(*(bring(written) for written in placement.inputs.values()))
+    return dict(zip(placement.inputs, brought, strict=True))
+
+
+async def _copy(context: RunContext, transfers: Transfers, name: str, stage: CopyStage) -> Outcome:
+    key = transfer_key(f"{name}.data", stage.on)
+    plan = context.plan.transfers[key]
+    context.book.note(name, f"copying from {plan.source}")
+    context.book.change(name, attempts=context.book.stage(name).attempts + 1)
+    if stage.source:
+        result = await transfers.move(key, plan, source_uri=stage.source)
+    else:
+        artifact = context.book.output(_named(context.placement(name).inputs[next(iter(stage.inputs))]))
+        result = await transfers.move(key, plan, source_uri=artifact.uri, artifact=artifact)
+    return Outcome(outputs={"data": result.result})
+
+
+async def _load(context: RunContext, name: str, stage: LoadTableStage, files: Artifact) -> Outcome:
+    await context.checkpoint.passed()
+    context.book.note(name, f"loading {stage.table}")
+    receipt = await context.effects.call(
+        TableActivities.load,
+        LoadRequest(
+            key=_table_key(context, name),
+            table=stage.table,
+            files=files,
+            format=stage.format,
+            columns=stage.columns,
+            write=stage.write,
+        ),
+        on=stage.on,
+        preset=presets.moving(context.timeout(name)),
+        stage=name,
+        summary=f"load {stage.table}",
+    )
+    return Outcome(rows=receipt.rows)
+
+
+async def _query(context: RunContext, name: str, stage: QueryStage) -> Outcome:
+    await context.checkpoint.passed()
+    context.book.note(name, "querying")
+    sql, parameters = query_of(stage, context.request.spec, context.book)
+    result = await context.effects.call(
+        TableActivities.query,
+        QueryRequest(key=_table_key(context, name), sql=sql, parameters=parameters),
+        on=stage.on,
+        preset=presets.moving(context.timeout(name)),
+        stage=name,
+        summary="query",
+    )
+    return Outcome(rows=result.rows, metrics=_metrics(result))
+
+
+def _table_key(context: RunContext, name: str) -> TableJobKey:
+    generation = context.book.stage(name).attempts + 1
+    context.book.change(name, attempts=generation)
+    return TableJobKey(run=context.run, stage=name, generation=generation)
+
+
+def _metrics(result: QueryResult) -> dict[str, float]:
+    """The numbers of a single row are metrics, so that later stages and gates can use them."""
+    if result.rows != 1 or not result.shown:
+        return {}
+    row = result.shown[0].items()
+    return {key: float(value) for key, value in row if isinstance(value, int | float) and not isinstance(value, bool)}
+
+
+def _named(written: str) -> OutputName:
+    stage, _, output = written.partition(".")
+    return OutputName(stage=stage, output=output)

@@ -1,0 +1,103 @@
+"""The transfers of a run: each is a child workflow, started once, shared by every stage that needs it."""
+
+import asyncio
+
+from temporalio import workflow
+from temporalio.exceptions import ApplicationError
+from temporalio.workflow import ChildWorkflowHandle, ParentClosePolicy
+
+from contracts.artifacts import Artifact
+from contracts.plan import TransferPlan
+from contracts.runs import TransferResult
+from contracts.transfers import TransferRequest
+from workflows.context import RunContext
+from workflows.effects import brief
+from workflows.transfer import TransferWorkflow
+
+
+class Transfers:
+    """Brings artifacts to where stages need them, and passes pauses on."""
+
+    def __init__(self, context: RunContext) -> None:
+        """Move for this run."""
+        self.context = context
+        self.running: dict[str, ChildWorkflowHandle[TransferWorkflow, TransferResult] | None] = {}
+        self.drained: set[str] = set()
+        self._locks: dict[str, asyncio.Lock] = {}
+
+    async def bring(self, key: str, artifact: Artifact) -> Artifact:
+        """Return the artifact as it lies on the transfer's destination; move it unless the same content is there."""
+        plan = self.context.plan.transfers[key]
+        async with self._locks.setdefault(key, asyncio.Lock()):
+            held = self.context.book.lies_at(artifact, plan.destination)
+            if held:
+                return held
+            result = await self.move(key, plan, source_uri=artifact.uri, artifact=artifact)
+            return result.result
+
+    async def move(
+        self, key: str, plan: TransferPlan, *, source_uri: str, artifact: Artifact | None = None
+    ) -> TransferResult:
+        """Run one transfer as a child and record it."""
+        context = self.context
+        await context.checkpoint.passed()
+        request = TransferRequest(
+            run=context.run,
+            key=key,
+            artifact=plan.artifact,
+            source=plan.source,
+            source_uri=source_uri,
+            kind=artifact.kind if artifact else "folder" if source_uri.endswith("/") else "file",
+            destination=plan.destination,
+            target=_shaped(plan.target, artifact),
+            method=plan.method,
+            if_exists=plan.if_exists,
+            expected_digest=artifact.digest if artifact else None,
+            timeout=context.timeout(plan.artifact.partition(".")[0]),
+        )
+        self.running[key] = None
+        try:
+            child = await workflow.start_child_workflow(
+                TransferWorkflow.run,
+                request,
+                id=f"{workflow.info().workflow_id}/transfer/{key}",
+                parent_close_policy=ParentClosePolicy.REQUEST_CANCEL,
+                static_summary=brief(f"{plan.artifact}: {plan.source} to {plan.destination} ({plan.method})"),
+            )
+            self.running[key] = child
+            if context.checkpoint.pause:
+                await self.tell(key)
+            result = await child
+        finally:
+            self.running.pop(key, None)
+            self.drained.discard(key)
+        context.book.record(result)
+        return result
+
+    @property
+    def draining(self) -> bool:
+        """Whether a transfer has not yet said that nothing of it is in flight."""
+        return any(key not in self.drained for key in self.running)
+
+    async def tell_all(self) -> None:
+        """Pass a pause or a resume on to each running transfer."""
+        for key in sorted(self.running):
+            await self.tell(key)
+
+    async def tell(self, key: str) -> None:
+        """Pass the run's pause, or that there is none, on to one transfer; one that has just ended needs no word."""
+        child = self.running.get(key)
+        if child is None:
+            return
+        pause = self.context.checkpoint.pause
+        try:
+            await child.signal(TransferWorkflow.pause if pause else TransferWorkflow.resume, pause)
+        except ApplicationError:
+            workflow.logger.info("transfer %s ended before it heard of a pause or a resume", key)
+
+
+def _shaped(target: str, artifact: Artifact | None) -> str:
+    """A file comes to lie below its prefix as `data`, so that its path never depends on where it came from."""
+    if artifact and artifact.kind == "file" and target.endswith("/"):
+        return f"{target}data"
+    return target

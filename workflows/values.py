@@ -1,0 +1,65 @@
+"""What placeholders come to: params and metrics become text, paths stay for the cloud's adapter to fill in."""
+
+from contracts.errors import ErrorKind
+from contracts.jobs import Argument, PathRef
+from contracts.placeholders import Piece, Reference, parse_template, render, split_command
+from contracts.spec import JobStage, PipelineSpec, QueryStage
+from contracts.tables import Scalar
+from workflows.book import Book
+from workflows.outcomes import failed
+
+
+def command_of(stage: JobStage, spec: PipelineSpec, book: Book) -> tuple[Argument, ...]:
+    """Return the stage's command, argument by argument, with params and metrics filled in."""
+    return tuple(tuple(_piece(piece, spec, book) for piece in pieces) for pieces in split_command(stage.command))
+
+
+def environment_of(stage: JobStage, spec: PipelineSpec, book: Book) -> dict[str, str]:
+    """Return the stage's environment with params and metrics filled in."""
+    return {
+        name: render(parse_template(value), lambda reference: as_text(value_of(reference, spec, book)))
+        for name, value in sorted(stage.env.items())
+    }
+
+
+def query_of(stage: QueryStage, spec: PipelineSpec, book: Book) -> tuple[str, dict[str, Scalar]]:
+    """Return the SQL with a named parameter for each placeholder, and the values to bind to them."""
+    bound: dict[str, Scalar] = {}
+
+    def bind(reference: Reference) -> str:
+        name = reference.text.replace(".", "_").replace("-", "_")
+        bound[name] = value_of(reference, spec, book)
+        return f"@{name}"
+
+    return render(parse_template(stage.sql), bind), bound
+
+
+def value_of(reference: Reference, spec: PipelineSpec, book: Book) -> Scalar:
+    """Return the value of a param or a metric.
+
+    Raises:
+        StageFailed: the stage left no metric of that name.
+    """
+    if reference.role == "params":
+        return spec.params[reference.name]
+    stage = str(reference.stage)
+    metrics = book.stage(stage).metrics
+    if reference.name not in metrics:
+        there = ", ".join(sorted(metrics)) or "none"
+        raise failed(ErrorKind.INVALID_REQUEST, f"stage {stage!r} left no metric {reference.name!r}; there is {there}")
+    return metrics[reference.name]
+
+
+def as_text(value: Scalar) -> str:
+    """Write a value as YAML would: `true`, `7`, `0.25`."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value)
+
+
+def _piece(piece: Piece, spec: PipelineSpec, book: Book) -> str | PathRef:
+    if isinstance(piece, str):
+        return piece
+    if piece.role == "inputs" or piece.role == "outputs":
+        return PathRef(role=piece.role, name=piece.name)
+    return as_text(value_of(piece, spec, book))
