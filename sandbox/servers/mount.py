@@ -1,8 +1,8 @@
-"""A store that a job sees as folders: `/gcs/<bucket>/<path>` on Vertex AI is Cloud Storage under a mount point.
+"""A store that a job sees as folders: `/gcs/<bucket>/<path>` on Vertex AI is Cloud Storage.
 
-Nothing is mounted here. What the job's texts name under the mount point is fetched before the command runs, and what is new
-or changed below it is delivered afterwards. Unlike the vendor's mount, nothing else of the bucket can be seen, a change is
-visible to others only at the end, and a deletion stays local.
+Nothing is mounted here. What the job's texts name under the mount point is fetched before the command runs,
+and what is new or changed below it is delivered afterwards. Unlike the vendor's mount, nothing else of the
+bucket can be seen, a change is visible to others only at the end, and a deletion stays local.
 """
 
 from __future__ import annotations
@@ -50,8 +50,8 @@ class MountedStore:
     def fetch(self, texts: Iterable[str], between: Callable[[], None] = lambda: None) -> list[Path]:
         """Bring what the texts name, and what the `*.sh` files among that name in turn; the fetched files.
 
-        A token that ends in `/` is a folder, which exists afterwards even if the store holds nothing of it. Any other is an
-        object, or else a folder when the store has objects below it.
+        A token that ends in `/` is a folder, which exists afterwards even if the store holds nothing of it.
+        Any other is an object, or else a folder when the store has objects below it.
 
         Raises:
             StoreError: A token names a whole bucket, or the store refuses.
@@ -78,16 +78,20 @@ class MountedStore:
         """Bring every file that is new or changed since `remember` to the store, and say how many."""
         changed = [path for path in sorted(self._files()) if self._seen.get(path) != _print(path)]
         for path in changed:
-            self._stores.deliver_file(path, f"{self._mount.scheme}://{path.relative_to(self._folder).as_posix()}")
+            self._stores.deliver_file(
+                path, f"{self._mount.scheme}://{path.relative_to(self._folder).as_posix()}"
+            )
         return len(changed)
 
     def _tokens(self, text: str) -> Iterator[str]:
         return (f"{bucket}{path}" for bucket, path in self._token.findall(text))
 
     def _fetch(self, token: str, between: Callable[[], None]) -> list[Path]:
-        bucket, _, name = token.partition("/")
+        name = token.partition("/")[2]
         if not name:
-            raise StoreError(f"{self._mount.point}/{token} is a whole bucket: name a folder or an object in it")
+            raise StoreError(
+                f"{self._mount.point}/{token} is a whole bucket: name a folder or an object in it"
+            )
         uri, place = f"{self._mount.scheme}://{token}", self._folder / token
         if ".." in Path(token).parts:
             raise StoreError(f"{self._mount.point}/{token} would leave the job's folder")
