@@ -76,7 +76,7 @@ class MachineSpec:
     rewrite: dict[str, str] = field(default_factory=dict)
     """Path as the container knows it to path on this machine, in argv, env and fetched `*.sh` files."""
     mount: Mount | None = None
-    """A store the command sees as folders: what argv, env and `*.sh` files name there is fetched, changes delivered."""
+    """A store the command sees as folders: what argv, env and `*.sh` files name there is brought along."""
     fault: JobFault | None = None
     """Misbehave: exit 1 or sleep instead of running, or be taken away soon after the start."""
 
@@ -143,9 +143,9 @@ class Machines:
                 )
 
     def stop(self, name: str, *, grace_seconds: float | None = None, deliver: bool = True) -> None:
-        """Ask the machine to end: SIGTERM to the command's processes, SIGKILL after the grace. Returns at once.
+        """Ask the machine to end: SIGTERM to the command's processes, SIGKILL after the grace.
 
-        A machine that has ended, or is delivering, is left alone.
+        Returns at once. A machine that has ended, or is delivering, is left alone.
         """
         if not self.home(name).exists():
             raise UnknownMachine(name)

@@ -1,6 +1,6 @@
 """The process that is one machine: fetches, runs the command, delivers, and writes down what happens.
 
-`python -m sandbox.servers.runner HOME LOCK`; started only by `Machines.start`, whose lock it keeps until it ends.
+Only `Machines.start` runs `python -m sandbox.servers.runner HOME LOCK`; the lock is kept to the very end.
 """
 
 from __future__ import annotations
@@ -26,7 +26,6 @@ from sandbox.servers.machine import (
     Deliver,
     Fetch,
     MachineSpec,
-    MachineStatus,
     Outcome,
     read_status,
     write_status,
@@ -123,7 +122,7 @@ class Runner:
         env = job_environment(self._home, Layout.from_environment(), dict(os.environ))
         env |= {name: rewritten(value, self._rewrite) for name, value in spec.env.items()}
         try:
-            return subprocess.Popen(
+            return subprocess.Popen(  # noqa: S603 running what the job says is the purpose
                 argv,
                 env=env,
                 cwd=self._home / spec.cwd,

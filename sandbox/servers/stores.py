@@ -40,15 +40,15 @@ class Stores:
     """All stores of one sandbox, by the scheme of a URI."""
 
     def __init__(self, endpoints: Endpoints) -> None:
-        """Reach the stores with the sandbox's own keys: a machine stands for the cloud's side, not for a client."""
+        """Reach the stores with the sandbox's own keys: a machine stands for the cloud's side."""
         self._endpoints = endpoints
         self._open: dict[str, Store] = {}
 
     def fetch_folder(self, uri: str, folder: Path, between: Callable[[], None] = lambda: None) -> list[Path]:
         """Copy every object whose name starts with the URI's, as plain text; a folder ends in `/`.
 
-        What follows the last `/` of the prefix decides the place below `folder`, so `data/tr` brings `data/train/a`
-        to `train/a`. `between` is called before each object and may raise to stop.
+        What follows the last `/` of the prefix decides the place below `folder`, so `data/tr` brings
+        `data/train/a` to `train/a`. `between` is called before each object and may raise to stop.
         """
         scheme, container, prefix = split(uri)
         store = self._store(scheme)
@@ -71,7 +71,7 @@ class Stores:
             StoreError: There is no such object.
         """
         scheme, container, name = split(uri)
-        if name not in self._store(scheme).names(container, name):
+        if not self.exists(uri):
             raise StoreError(f"no object {uri}")
         path.parent.mkdir(parents=True, exist_ok=True)
         self._store(scheme).download(container, name, path)
@@ -84,7 +84,7 @@ class Stores:
         return name in self._store(scheme).names(container, name)
 
     def deliver_folder(self, folder: Path, uri: str) -> int:
-        """Copy every regular file below the folder to the prefix, and say how many. Links out of it are left out."""
+        """Copy every regular file below the folder to the prefix; how many. Links out of it are left out."""
         scheme, container, prefix = split(uri)
         store = self._store(scheme)
         files = sorted(_files_of(folder))
@@ -130,13 +130,16 @@ class S3Store:
         self._transfer = TransferConfig(max_concurrency=2)
 
     def names(self, container: str, prefix: str) -> Iterator[str]:
+        """The names of all objects that start with the prefix."""
         pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=container, Prefix=prefix)
         return (entry["Key"] for page in pages for entry in page.get("Contents", []))
 
     def download(self, container: str, name: str, path: Path) -> None:
+        """Make the file hold the object."""
         self._client.download_file(container, name, str(path), Config=self._transfer)
 
     def upload(self, path: Path, container: str, name: str) -> None:
+        """Make the object hold the file."""
         self._client.upload_file(str(path), container, name, Config=self._transfer)
 
 
@@ -154,14 +157,17 @@ class BlobStore:
         )
 
     def names(self, container: str, prefix: str) -> Iterator[str]:
+        """The names of all objects that start with the prefix."""
         found = self._client.get_container_client(container).list_blobs(name_starts_with=prefix)
         return (blob.name for blob in found)
 
     def download(self, container: str, name: str, path: Path) -> None:
+        """Make the file hold the object."""
         with path.open("wb") as stream:
             self._client.get_blob_client(container, name).download_blob(max_concurrency=1).readinto(stream)
 
     def upload(self, path: Path, container: str, name: str) -> None:
+        """Make the object hold the file."""
         with path.open("rb") as stream:
             self._client.get_blob_client(container, name).upload_blob(
                 stream, overwrite=True, max_concurrency=1
@@ -169,7 +175,7 @@ class BlobStore:
 
 
 class GcsStore:
-    """Cloud Storage by its JSON API: the emulator asks for no credentials, and the SDK takes seconds to import."""
+    """Cloud Storage by its JSON API: the emulator asks for no key, and the SDK takes seconds to import."""
 
     def __init__(self, endpoints: Endpoints) -> None:
         """Connect without credentials."""
@@ -181,6 +187,7 @@ class GcsStore:
         )
 
     def names(self, container: str, prefix: str) -> Iterator[str]:
+        """The names of all objects that start with the prefix."""
         token = ""
         while True:
             query = urlencode({"prefix": prefix, "pageToken": token})
@@ -192,12 +199,14 @@ class GcsStore:
                 return
 
     def download(self, container: str, name: str, path: Path) -> None:
+        """Make the file hold the object."""
         target = f"/storage/v1/b/{container}/o/{quote(name, safe='')}?alt=media"
         with self._ask("GET", target) as answer, path.open("wb") as stream:
             for piece in answer.stream(MIB):
                 stream.write(piece)
 
     def upload(self, path: Path, container: str, name: str) -> None:
+        """Make the object hold the file."""
         query = urlencode({"uploadType": "media", "name": name})
         headers = {"Content-Type": "application/octet-stream", "Content-Length": str(path.stat().st_size)}
         with path.open("rb") as stream:
