@@ -6,7 +6,15 @@ from datetime import timedelta
 from typing import Protocol
 
 from contracts.artifacts import ObjectStat
-from contracts.storage import ContainerReceipt, IfExists, Measure, ObjectPage, ReadGrant, WriteGrant, WriteIntent
+from contracts.storage import (
+    ContainerReceipt,
+    IfExists,
+    Measure,
+    ObjectPage,
+    ReadGrant,
+    WriteGrant,
+    WriteIntent,
+)
 
 
 @dataclass(frozen=True)
@@ -69,7 +77,8 @@ class Store(Protocol):
     """One connection's object store, reached by the worker's own rights. Methods raise the provider's own errors or
     `contracts.errors.failure`; the caller translates. Every object it writes carries `causeway-crc32c` (base64),
     `causeway-sha256` (hex) and `causeway-owner` as metadata, and `stat` and `list` return them (`list` may leave
-    them None where listing does not give metadata)."""
+    them None where listing does not give metadata).
+    """
 
     scheme: str
     default_container: str
@@ -93,7 +102,7 @@ class Store(Protocol):
     def writer(self, target: WriteTarget) -> ObjectWriter:
         """Open or find the upload of a larger object."""
 
-    def abort_uploads(self, prefix: str) -> list[str]:
+    def abort_uploads(self, prefix: str) -> Sequence[str]:
         """Give up unfinished uploads below a prefix; return the URIs they were for."""
 
     def delete(self, uri: str) -> bool:

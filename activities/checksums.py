@@ -1,0 +1,98 @@
+"""Checksums of bytes as they pass: CRC32C to verify, SHA-256 to identify, MD5 because some stores ask for it."""
+
+import base64
+import hashlib
+
+import google_crc32c
+
+_CASTAGNOLI = 0x82F63B78
+"""The CRC32C polynomial, reflected (RFC 3720, appendix B.4)."""
+
+
+def crc32c(content: bytes, before: int = 0) -> int:
+    """Return the CRC32C of the content, continuing from the CRC of the bytes before it."""
+    return int(google_crc32c.extend(before, content))
+
+
+def to_base64(crc: int) -> str:
+    """Write a CRC32C as stores do: base64 of its four bytes, big-endian."""
+    return base64.b64encode(crc.to_bytes(4, "big")).decode()
+
+
+def from_base64(text: str) -> int:
+    """Read what `to_base64` wrote.
+
+    Raises:
+        ValueError: the text is not base64 of four bytes.
+    """
+    raw = base64.b64decode(text, validate=True)
+    if len(raw) != 4:
+        raise ValueError(f"a CRC32C has four bytes, not {len(raw)}")
+    return int.from_bytes(raw, "big")
+
+
+def combine(first: int, second: int, second_bytes: int) -> int:
+    """Return the CRC32C of two pieces from their CRCs and the second one's length, in time that grows with its logarithm.
+
+    Appending zeros to a message multiplies its CRC by a matrix over GF(2); the matrix for n zeros is built by squaring.
+    The method is `crc32_combine` of zlib (Mark Adler), with Castagnoli's polynomial.
+    """
+    operator = [_CASTAGNOLI] + [1 << bit for bit in range(31)]
+    for _ in range(3):
+        operator = _square(operator)
+    while second_bytes:
+        if second_bytes & 1:
+            first = _times(operator, first)
+        operator = _square(operator)
+        second_bytes >>= 1
+    return first ^ second
+
+
+def _times(matrix: list[int], vector: int) -> int:
+    total = 0
+    for column in matrix:
+        if not vector:
+            break
+        if vector & 1:
+            total ^= column
+        vector >>= 1
+    return total
+
+
+def _square(matrix: list[int]) -> list[int]:
+    return [_times(matrix, column) for column in matrix]
+
+
+class Hashes:
+    """The checksums of everything fed to it so far."""
+
+    def __init__(self, *, md5: bool = False) -> None:
+        self.size_bytes = 0
+        self.crc32c = 0
+        self._sha256 = hashlib.sha256()
+        self._md5 = hashlib.md5(usedforsecurity=False) if md5 else None
+
+    def feed(self, content: bytes) -> None:
+        """Take the next bytes in order."""
+        self.size_bytes += len(content)
+        self.crc32c = crc32c(content, self.crc32c)
+        self._sha256.update(content)
+        if self._md5:
+            self._md5.update(content)
+
+    @property
+    def sha256(self) -> str:
+        """SHA-256 in hex."""
+        return self._sha256.hexdigest()
+
+    @property
+    def md5(self) -> str:
+        """MD5 in base64, as `Content-MD5` carries it."""
+        if not self._md5:
+            raise ValueError("MD5 was not asked for")
+        return base64.b64encode(self._md5.digest()).decode()
+
+
+def md5_digest(content: bytes) -> bytes:
+    """Return the MD5 of a part, which Azure verifies on arrival; it is no identity."""
+    return hashlib.md5(content, usedforsecurity=False).digest()

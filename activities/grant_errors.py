@@ -1,0 +1,110 @@
+"""What a store's refusal of a grant means: by status and the store's own error code, never by message text."""
+
+import re
+from datetime import timedelta
+
+from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
+from urllib3.exceptions import HTTPError
+from urllib3.response import BaseHTTPResponse
+
+from contracts.errors import ErrorDetail, ErrorKind, failure
+
+GRANT_REFUSED = "GRANT_REFUSED"
+"""The code of an `UNAVAILABLE` that is final for the activity: only a fresh grant can help, and its minter must be asked."""
+
+_CODE = re.compile(rb"<Code>([A-Za-z0-9_.-]{1,80})</Code>")
+_BODY_BYTES = 4096
+_LONGEST_RETRY_AFTER = 300
+_DAMAGED = {
+    "BadDigest",
+    "InvalidDigest",
+    "XAmzContentChecksumMismatch",
+    "Md5Mismatch",
+    "Crc64Mismatch",
+    "BadCrc32c",
+}
+_EXPIRED = {"ExpiredToken", "RequestTimeTooSkewed", "AuthenticationFailed", "RequestExpired"}
+_SLOW = {"RequestTimeout", "OperationTimedOut", "ConditionalRequestConflict", "OperationAborted"}
+_THROTTLED = {"SlowDown", "ServerBusy", "TooManyRequests"}
+
+
+def refusal(response: BaseHTTPResponse, host: str | None, ref: str, *, writing: bool) -> ApplicationError:
+    """Return what an answer other than success means; the message has the host and `ref`, never the URL or the body."""
+    code = _code(response)
+    kind = _kind(response.status, code, writing)
+    why = (
+        "a redirect, which is never followed"
+        if 300 <= response.status < 400
+        else f"{response.status} {code}".strip()
+    )
+    detail = ErrorDetail(ref=ref, code=code or str(response.status), request_id=_request_id(response))
+    told = f"{host} answered {why} for {ref}"
+    if _needs_fresh_grant(response.status, code):
+        return _refused(told, detail)
+    return failure(kind, told, detail, retry_after=_retry_after(response))
+
+
+def unreachable(error: HTTPError | OSError, host: str | None, ref: str) -> ApplicationError:
+    """Return what a connection that failed or broke means, without the library's text: it holds the URL."""
+    name = type(error).__name__
+    return failure(
+        ErrorKind.UNAVAILABLE,
+        f"the connection to {host} failed ({name}) for {ref}",
+        ErrorDetail(ref=ref, code=name),
+    )
+
+
+def _kind(status: int, code: str, writing: bool) -> ErrorKind:
+    if code in _DAMAGED:
+        return ErrorKind.CHECKSUM_MISMATCH
+    if status == 429 or code in _THROTTLED:
+        return ErrorKind.THROTTLED
+    if status >= 500 or status == 408 or code in _SLOW:
+        return ErrorKind.UNAVAILABLE
+    if 300 <= status < 400:
+        return ErrorKind.UNSUPPORTED
+    if status in {404, 410}:
+        return ErrorKind.SOURCE_MISSING
+    if status in {409, 412}:
+        return ErrorKind.TARGET_CONFLICT if writing else ErrorKind.SOURCE_CHANGED
+    # An answer to a range that is a whole object, or no such range: the object is another one now.
+    if status in {200, 206, 416}:
+        return ErrorKind.SOURCE_CHANGED
+    return ErrorKind.INVALID_REQUEST
+
+
+def _needs_fresh_grant(status: int, code: str) -> bool:
+    return status in {401, 403} or code in _EXPIRED
+
+
+def _refused(told: str, detail: ErrorDetail) -> ApplicationError:
+    return ApplicationError(
+        f"{told}; the grant has expired or was withdrawn",
+        detail.model_copy(update={"code": GRANT_REFUSED}),
+        type=ErrorKind.UNAVAILABLE.value,
+        non_retryable=True,
+        category=ApplicationErrorCategory.BENIGN,
+    )
+
+
+def _code(response: BaseHTTPResponse) -> str:
+    named = response.headers.get("x-ms-error-code") or response.headers.get("x-goog-error-code")
+    if named:
+        return named[:80]
+    try:
+        found = _CODE.search(response.read(_BODY_BYTES))
+    except (HTTPError, OSError):
+        return ""
+    return found[1].decode() if found else ""
+
+
+def _request_id(response: BaseHTTPResponse) -> str:
+    for name in ("x-amz-request-id", "x-ms-request-id", "x-guploader-uploadid"):
+        if found := response.headers.get(name):
+            return found[:200]
+    return ""
+
+
+def _retry_after(response: BaseHTTPResponse) -> timedelta | None:
+    said = response.headers.get("Retry-After", "")
+    return timedelta(seconds=min(int(said), _LONGEST_RETRY_AFTER)) if said.isdigit() else None

@@ -1,0 +1,117 @@
+"""The rules of grants: what a worker may mint for, and where a worker may follow one."""
+
+import ipaddress
+import re
+from dataclasses import dataclass
+from typing import Self
+
+from urllib3.exceptions import LocationParseError
+from urllib3.util import Url, parse_url
+
+from contracts.artifacts import locate
+from contracts.errors import ErrorDetail, ErrorKind, failure
+
+_PUBLIC_STORES = re.compile(
+    r"(?:[a-z0-9][a-z0-9.-]*\.)?s3(?:-fips|-accelerate)?(?:\.dualstack)?(?:[.-][a-z]{2}(?:-[a-z]+)+-\d)?\.amazonaws\.com(?:\.cn)?"
+    r"|[a-z0-9]{3,24}(?:-secondary)?\.blob\.core\.(?:windows\.net|chinacloudapi\.cn|usgovcloudapi\.net)"
+    r"|[a-z0-9]{3,24}\.z[0-9]{1,2}\.blob\.storage\.azure\.net"
+    r"|(?:[a-z0-9][a-z0-9._-]*\.)?storage\.googleapis\.com"
+)
+"""Host names of the three vendors' object stores, and of nothing else below the same domains."""
+
+
+@dataclass(frozen=True)
+class AllowList:
+    """The containers and prefixes this worker mints grants for, whoever asks."""
+
+    prefixes: tuple[str, ...]
+
+    @classmethod
+    def of(cls, prefixes: tuple[str, ...], default: str) -> Self:
+        """Build the list from settings; nothing said means the worker's own container.
+
+        Raises:
+            ValueError: a prefix is not a URI.
+        """
+        chosen = prefixes or (default,)
+        for prefix in chosen:
+            locate(prefix)
+        return cls(chosen)
+
+    def check(self, uri: str) -> None:
+        """Pass if the object lies under the list.
+
+        Raises:
+            ApplicationError: `ACCESS_DENIED` if not, `INVALID_REQUEST` if it is no URI of an object.
+        """
+        if not any(_lies_under(uri, prefix) for prefix in self.prefixes):
+            told = f"{uri} is outside what this worker gives leave for ({', '.join(self.prefixes)}); CAUSEWAY_GRANT_ALLOW says what is inside"
+            raise failure(ErrorKind.ACCESS_DENIED, told, ErrorDetail(ref=uri))
+
+
+def _lies_under(uri: str, prefix: str) -> bool:
+    try:
+        wanted, allowed = locate(uri), locate(prefix)
+    except ValueError as error:
+        raise failure(ErrorKind.INVALID_REQUEST, str(error), ErrorDetail(ref=uri)) from None
+    # HTTP clients fold dot segments away, so a name that has some could come to mean another object.
+    if {".", ".."} & set(wanted.name.split("/")) or not wanted.name:
+        return False
+    if (wanted.scheme, wanted.container) != (allowed.scheme, allowed.container):
+        return False
+    folder = allowed.name if not allowed.name or allowed.name.endswith("/") else allowed.name + "/"
+    return wanted.name == allowed.name or wanted.name.startswith(folder)
+
+
+@dataclass(frozen=True)
+class HostRules:
+    """Where this worker follows a grant to: the vendors' public stores over https, and hosts its settings list."""
+
+    listed: tuple[str, ...] = ()
+
+    def check(self, url: str, ref: str) -> Url:
+        """Return the parsed URL if it may be followed.
+
+        Raises:
+            ApplicationError: `ACCESS_DENIED`; the message has the host and `ref`, never the URL.
+        """
+        try:
+            parsed = parse_url(url)
+        except LocationParseError:
+            raise _refused("a URL that cannot be read", ref) from None
+        host = (parsed.host or "").strip("[]").lower()
+        if not host or parsed.auth is not None:
+            raise _refused("a URL without a host or with a user in it", ref)
+        if parsed.scheme == "https" and self._allows(host, parsed.port or 443):
+            return parsed
+        if (
+            parsed.scheme == "http"
+            and is_loopback(host)
+            and parsed.port
+            and f"{host}:{parsed.port}" in self._entries()
+        ):
+            return parsed
+        raise _refused(f"{parsed.scheme}://{host}:{parsed.port or ''}", ref)
+
+    def _allows(self, host: str, port: int) -> bool:
+        if port == 443 and (host in self._entries() or _PUBLIC_STORES.fullmatch(host)):
+            return True
+        return f"{host}:{port}" in self._entries()
+
+    def _entries(self) -> frozenset[str]:
+        return frozenset(entry.lower().replace("[", "").replace("]", "") for entry in self.listed)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host name means this machine."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _refused(what: str, ref: str) -> Exception:
+    told = f"the grant for {ref} points at {what.rstrip(':')}, which is no store this worker may reach; CAUSEWAY_STORE_HOSTS lists more"
+    return failure(ErrorKind.ACCESS_DENIED, told, ErrorDetail(ref=ref))
