@@ -1,0 +1,68 @@
+"""Azure Blob storage: azurite over TLS, with bearer tokens accepted (`--oauth basic`) and a generated account key.
+
+Its telemetry and SQL drivers are not even installed (`requirements/blob/left-out`).
+"""
+
+from __future__ import annotations
+
+from sandbox import environment, tools
+from sandbox.layout import CONTAINER, Endpoints, Layout
+from sandbox.services.base import Command, Service, answers
+
+
+def command(layout: Layout, endpoints: Endpoints) -> Command:
+    """Start on the old state when there is one."""
+    state = layout.state / "blob"
+    state.mkdir(parents=True, exist_ok=True)
+    main = layout.tools / "blob" / "node_modules" / "azurite" / "dist" / "src" / "blob" / "main.js"
+    argv = [
+        str(tools.node(layout)),
+        str(main),
+        "--blobHost",
+        "127.0.0.1",
+        "--blobPort",
+        str(endpoints.ports["blob"]),
+    ]
+    argv += [
+        "--location",
+        str(state),
+        "--silent",
+        "--skipApiVersionCheck",
+        "--disableTelemetry",
+        "--oauth",
+        "basic",
+    ]
+    argv += ["--cert", str(endpoints.server_certificate), "--key", str(endpoints.server_key)]
+    account = f"{endpoints.blob_account}:{endpoints.blob_key}"
+    return Command(argv, environment.bare(HOME=str(state), AZURITE_ACCOUNTS=account), state)
+
+
+def healthy(_layout: Layout, endpoints: Endpoints) -> bool:
+    """TLS and the account answer; an unsigned request is refused, and that is health."""
+    return answers(f"{endpoints.blob_url}?comp=list", authority=str(endpoints.ca_certificate))
+
+
+def seed(_layout: Layout, endpoints: Endpoints) -> None:
+    """A private container."""
+    from azure.core.exceptions import ResourceExistsError
+    from azure.storage.blob import BlobServiceClient
+
+    account = BlobServiceClient(
+        endpoints.blob_url, credential=endpoints.blob_key, connection_verify=str(endpoints.ca_bundle)
+    )
+    with account:
+        try:
+            account.create_container(CONTAINER)
+        except ResourceExistsError:
+            pass
+
+
+SERVICE = Service(
+    name="blob",
+    ports=("blob",),
+    tools=("blob",),
+    command=command,
+    healthy=healthy,
+    seed=seed,
+    url=lambda endpoints: endpoints.blob_url,
+)
