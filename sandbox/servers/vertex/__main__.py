@@ -1,4 +1,4 @@
-"""`python -m sandbox.servers.vertex`: Google's token endpoint, Vertex AI custom jobs and their logs on one port."""
+"""`python -m sandbox.servers.vertex`: Google's token endpoint, custom jobs and their logs on one port."""
 
 from __future__ import annotations
 
@@ -49,7 +49,8 @@ def _fault_response(kind: str, request: Request) -> Response:
     if request.url.path == "/token":
         return Response("", status_code=429 if kind == "throttle" else 503)
     if kind == "throttle":
-        quota = "Quota exceeded for quota metric 'Resource management (CRUD) requests' of aiplatform.googleapis.com."
+        metric = "Resource management (CRUD) requests"
+        quota = f"Quota exceeded for quota metric '{metric}' of service 'aiplatform.googleapis.com'."
         return GoogleError("RESOURCE_EXHAUSTED", quota).response()
     return GoogleError("UNAVAILABLE", "The service is currently unavailable.").response()
 

@@ -1,7 +1,8 @@
 """What Vertex AI demands of a custom job before it takes it: required fields, limits and forms.
 
-Sources: the comments of the vendor's `custom_job.proto`, its quotas page and the requirements for labels. What the vendor
-would accept but the sandbox cannot run is refused as `UNIMPLEMENTED`, so that nobody takes it for proven.
+Sources: the comments of the vendor's `custom_job.proto`, its quotas page and the requirements for labels.
+What the vendor would accept but the sandbox cannot run is refused as `UNIMPLEMENTED`, so that nobody takes
+it for proven.
 """
 
 from __future__ import annotations

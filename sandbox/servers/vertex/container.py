@@ -1,7 +1,7 @@
-"""A custom job's container as a machine: its command, the variables Vertex AI sets, and the buckets under `/gcs`.
+"""A custom job as a machine: its command, the variables Vertex AI sets, and the buckets under `/gcs`.
 
-Sources: the comment of `CustomJobSpec.base_output_directory` for `AIP_*`; the vendor's page on environment variables for
-custom training for `CLOUD_ML_*`.
+Sources: the comment of `CustomJobSpec.base_output_directory` for `AIP_*`; the vendor's page on environment
+variables for custom training for `CLOUD_ML_*`.
 """
 
 from __future__ import annotations

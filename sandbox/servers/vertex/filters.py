@@ -1,6 +1,7 @@
 """The filter language of Google's list methods (AIP-160), as far as jobs and log entries need it.
 
-`a="x" AND (b!="y" OR NOT labels.k:*)`; terms side by side are joined by AND; OR binds tighter than AND, as the AIP says.
+`a="x" AND (b!="y" OR NOT labels.k:*)`; terms side by side are joined by AND; OR binds tighter than AND, as
+the AIP says.
 """
 
 from __future__ import annotations
@@ -37,10 +38,11 @@ def parse(text: str, fields: Mapping[str, str]) -> Predicate:
 
     Args:
         text: The filter.
-        fields: Which operators each field supports, separated by spaces. A name that ends in `.` stands for every key under it.
+        fields: Which operators each field supports, separated by spaces. A name that ends in `.` stands for
+            every key under it.
 
     Raises:
-        GoogleError: `INVALID_ARGUMENT` for a filter that does not parse, or a field or operator that is not supported.
+        GoogleError: `INVALID_ARGUMENT` when the filter does not parse, or asks for what no field supports.
     """
     if not text.strip():
         return lambda lookup: True
@@ -51,7 +53,7 @@ class _Parser:
     def __init__(self, text: str, fields: Mapping[str, str]) -> None:
         self._text = text
         self._fields = fields
-        self._tokens = self._split()
+        self._words = self._split()
         self._at = 0
 
     def parse(self) -> Predicate:
@@ -62,8 +64,8 @@ class _Parser:
 
     def _conjunction(self) -> Predicate:
         parts = [self._alternatives()]
-        while (token := self._peek()) is not None and token != ")":
-            if token == "AND":
+        while (word := self._peek()) is not None and word != ")":
+            if word == "AND":
                 self._next()
             parts.append(self._alternatives())
         return lambda lookup: all(part(lookup) for part in parts)
@@ -76,16 +78,16 @@ class _Parser:
         return lambda lookup: any(part(lookup) for part in parts)
 
     def _factor(self) -> Predicate:
-        token = self._next()
-        if token == "NOT":
+        word = self._next()
+        if word == "NOT":
             inner = self._factor()
             return lambda lookup: not inner(lookup)
-        if token == "(":
+        if word == "(":
             inner = self._conjunction()
             if self._next() != ")":
                 raise self._wrong("a bracket is not closed")
             return inner
-        return self._comparison(token)
+        return self._comparison(word)
 
     def _comparison(self, raw_field: str) -> Predicate:
         field = _canonical(raw_field)
@@ -107,24 +109,24 @@ class _Parser:
         raise self._wrong(f"no field {field!r}; there are {known}")
 
     def _split(self) -> list[str]:
-        tokens, position, text = [], 0, self._text.rstrip()
+        words, position, text = [], 0, self._text.rstrip()
         while position < len(text):
             found = _TOKEN.match(text, position)
             if found is None:
                 raise self._wrong(f"cannot read it from position {position}")
-            tokens.append(found[0].strip())
+            words.append(found[0].strip())
             position = found.end()
-        return tokens
+        return words
 
     def _peek(self) -> str | None:
-        return self._tokens[self._at] if self._at < len(self._tokens) else None
+        return self._words[self._at] if self._at < len(self._words) else None
 
     def _next(self) -> str:
-        token = self._peek()
-        if token is None:
+        word = self._peek()
+        if word is None:
             raise self._wrong("it ends too early")
         self._at += 1
-        return token
+        return word
 
     def _wrong(self, why: str) -> GoogleError:
         return GoogleError("INVALID_ARGUMENT", f"Invalid filter {self._text!r}: {why}.")
@@ -136,10 +138,10 @@ def _canonical(field: str) -> str:
     return re.sub(r"(?<=[a-z])([A-Z])", r"_\1", head).lower() + dot + key
 
 
-def _unquote(token: str) -> str:
-    if token.startswith('"'):
-        return re.sub(r"\\(.)", r"\1", token[1:-1])
-    return token
+def _unquote(word: str) -> str:
+    if word.startswith('"'):
+        return re.sub(r"\\(.)", r"\1", word[1:-1])
+    return word
 
 
 def _has(have: Any, want: str) -> bool:

@@ -1,7 +1,8 @@
 """The custom jobs this server knows, kept on disk, and the machines that run them.
 
-A job is one JSON file; what happens to it is read from its machine, which outlives the server. So a restarted server goes on
-with every job where it is, and starts those that were accepted but not yet started.
+A job is one JSON file; what happens to it is read from its machine, which outlives the server. So a
+restarted server goes on with every job where it is, and starts those that were accepted but not yet
+started.
 """
 
 from __future__ import annotations
@@ -20,8 +21,8 @@ from sandbox.layout import write_private
 from sandbox.servers.faults import Faults, JobFault
 from sandbox.servers.machine import Machines
 from sandbox.servers.vertex import states
-from sandbox.servers.vertex.errors import GoogleError
 from sandbox.servers.vertex.container import machine_spec
+from sandbox.servers.vertex.errors import GoogleError
 from sandbox.servers.vertex.vendor_types import CustomJob, JobState
 
 RUNNING_AT_ONCE = 8
@@ -42,10 +43,12 @@ class Entry:
 
     @property
     def id(self) -> str:
+        """The last part of its name, a number as text."""
         return str(self.job.name.rsplit("/", 1)[1])
 
     @property
     def ended(self) -> bool:
+        """Nothing will happen to it any more."""
         return self.job.state in states.ENDED
 
 
@@ -85,7 +88,7 @@ class Jobs:
             self._save(entry)
             self._entries[entry.id] = entry
             answer = _copy(job)
-        # As the vendor's own examples show: accepted jobs are PENDING, QUEUED is seen only when the quota is used up.
+        # As in the vendor's examples: an accepted job is PENDING; QUEUED shows when the quota is used up.
         answer.state = JobState.JOB_STATE_PENDING
         self._wake.set()
         return answer

@@ -1,7 +1,8 @@
 """Cloud Logging's `entries:list`, for the lines that custom jobs print.
 
-A machine keeps one file of lines without times, so an entry's timestamp is the job's start plus one microsecond a line: the
-order is right and stays the same, the clock time is not. On the vendor stderr is severity ERROR; here the two are one stream.
+A machine keeps one file of lines without times, so an entry's timestamp is the job's start plus one
+microsecond a line: the order is right and stays the same, the clock time is not. On the vendor stderr is
+severity ERROR; here the two are one stream.
 """
 
 from __future__ import annotations
@@ -41,9 +42,13 @@ DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE = 50, 1000
 READ_AT_MOST_BYTES = 4 * 1024 * 1024
 """Of a longer log only the end is served."""
 FILTER_FIELDS = {
-    "resource.type": "=", "resource.labels.": "=", "log_name": "= :", "severity": "= != < <= > >=", "timestamp": "= < <= > >=",
+    "resource.type": "=",
+    "resource.labels.": "=",
+    "log_name": "= :",
+    "severity": "= != < <= > >=",
+    "timestamp": "= != < <= > >=",
     "json_payload.message": "= :",
-}  # fmt: skip
+}
 Severity = IntEnum("Severity", "DEFAULT DEBUG INFO NOTICE WARNING ERROR CRITICAL ALERT EMERGENCY")
 JOB_ID = re.compile(r'resource\.labels\.job_id\s*=\s*"?(\d+)"?')
 
@@ -52,6 +57,7 @@ class LogEntries:
     """`POST /v2/entries:list`."""
 
     def __init__(self, jobs: Jobs, office: TokenOffice, endpoints: Endpoints) -> None:
+        """Serve the logs of these jobs to whom the office recognises."""
         self._jobs = jobs
         self._office = office
         self._project = endpoints.gcp_project

@@ -11,7 +11,7 @@ from google.protobuf import json_format
 from sandbox.servers.vertex.errors import GoogleError, field_violations
 
 _UNKNOWN = re.compile(r'has no field named "([^"]+)" at "\w+\.?([^"]*)"')
-# Query parameters of every Google API (https://cloud.google.com/apis/docs/system-parameters), and their short forms.
+# Query parameters of every Google API: https://cloud.google.com/apis/docs/system-parameters
 SYSTEM_PARAMETERS = frozenset(
     {"alt", "fields", "key", "prettyPrint", "quotaUser", "callback", "access_token"}
 )

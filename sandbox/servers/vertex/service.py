@@ -44,6 +44,7 @@ class CustomJobs:
     """The five methods, each given the resource's name, the body and the query."""
 
     def __init__(self, jobs: Jobs, faults: Faults, office: TokenOffice, endpoints: Endpoints) -> None:
+        """Serve these jobs, in the sandbox's project and location only, to whom the office recognises."""
         self._jobs = jobs
         self._faults = faults
         self._office = office

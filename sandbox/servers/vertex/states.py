@@ -1,9 +1,10 @@
 """What a custom job shows of its machine: states, times and errors in the vendor's words.
 
-Sources: `job_state.proto`; `CancelCustomJob` ("error … code 1 … and state … CANCELLED"); the legacy service's `maxRunningTime`
-("If the training job is still running after this duration, AI Platform Training cancels it") for the timeout, which
-`custom_job.proto` only calls "the maximum job running time": hence CANCELLED, and nothing but the text tells it from a
-cancel. The Spot VM page ("fails with a STOCKOUT error") for a preemption. Messages follow public issue reports.
+Sources: `job_state.proto`; `CancelCustomJob` ("error … code 1 … and state … CANCELLED"); the legacy
+service's `maxRunningTime` ("If the training job is still running after this duration, AI Platform Training
+cancels it") for the timeout, which `custom_job.proto` only calls "the maximum job running time": hence
+CANCELLED, and nothing but the text tells it from a cancel. The Spot VM page ("fails with a STOCKOUT error")
+for a preemption. Messages follow public issue reports.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ LOG_TAIL_BYTES = 1500
 
 
 def show_progress(job: Any, status: MachineStatus, log: Path) -> None:
-    """Make the job say what its machine does. A job that is being cancelled says so until its machine has ended."""
+    """Make the job say what its machine does; a cancelled one says so until its machine has ended."""
     if status.started_at is not None and not job.HasField("start_time"):
         job.start_time.FromDatetime(_utc(status.started_at))
     if status.phase == "DONE":
@@ -69,7 +70,7 @@ def _failure(status: MachineStatus, log: Path) -> tuple[int, str]:
     if status.outcome == "PREEMPTED":
         return RESOURCE_EXHAUSTED, (
             f"The replica {REPLICA} was preempted and could not be restarted: STOCKOUT. "
-            "Resources are insufficient in the region. Try again later, or use another machine type or region."
+            "Resources are insufficient in the region. Try again later, or in another region."
         )
     if status.outcome == "LOST":
         return INTERNAL, "Internal error encountered. The worker was lost. Please try again."
@@ -77,8 +78,9 @@ def _failure(status: MachineStatus, log: Path) -> tuple[int, str]:
         return INVALID_ARGUMENT, f"The replica {REPLICA} could not be started: {status.error}"
     reason = "OOMKilled" if status.exit_code in KILLED else "Error"
     return INVALID_ARGUMENT, (
-        f"The replica {REPLICA} exited with a non-zero status of {status.exit_code}. Termination reason: {reason}. \n"
-        f"{_tail(log)}\nTo find out more about why your job exited please check the logs."
+        f"The replica {REPLICA} exited with a non-zero status of {status.exit_code}. "
+        f"Termination reason: {reason}. \n{_tail(log)}\n"
+        "To find out more about why your job exited please check the logs."
     )
 
 

@@ -1,7 +1,8 @@
 """Who may call: Google's OAuth token endpoint for one service account, and the check of bearer tokens.
 
-A caller proves itself with the key of the generated service-account file: either it trades a signed assertion for an access
-token (`POST /token`), or it sends a JWT it signed itself (AIP-4111), which is what the generated clients do without scopes.
+A caller proves itself with the key of the generated service-account file: either it trades a signed
+assertion for an access token (`POST /token`), or it sends a JWT it signed itself (AIP-4111), which is what
+the generated clients do without scopes.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from sandbox.servers.vertex.errors import GoogleError, error_info
 
 GRANT_TYPE = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 # google-auth signs every assertion for this audience, whatever `token_uri` says.
-GOOGLE_TOKEN_URI = "https://oauth2.googleapis.com/token"
+GOOGLE_AUDIENCE = "https://oauth2.googleapis.com/token"
 CLOUD_PLATFORM = "https://www.googleapis.com/auth/cloud-platform"
 ISSUER = "https://accounts.google.com"
 LIFETIME_SECONDS = 3600
@@ -53,12 +54,12 @@ class TokenOffice:
     """Issues access tokens for the one service account, and recognises them later, also after a restart."""
 
     def __init__(self, service_account_file: Path, token_uri: str, secret_file: Path) -> None:
+        """Know one service account; `secret_file` keeps, over restarts, what tokens are signed with."""
         account = _read_account(service_account_file)
         self.email: str = account["client_email"]
-        self._key_id: str = account["private_key_id"]
         private_key = load_pem_private_key(account["private_key"].encode(), password=None)
         self._public_key: Any = private_key.public_key()
-        self._audiences = [GOOGLE_TOKEN_URI, token_uri, account["token_uri"]]
+        self._audiences = [GOOGLE_AUDIENCE, token_uri, account["token_uri"]]
         self._secret = _keep_secret(secret_file)
 
     def trade(self, assertion: str) -> dict[str, Any]:
@@ -102,19 +103,19 @@ class TokenOffice:
             raise InvalidGrant("invalid_grant", f"Invalid JWT: {exc}") from None
 
     def _self_signed(self, token: str) -> Caller:
-        claims = self._decode(token, options={"verify_aud": False})
+        # Its audience is the API it calls, which only the API knows.
+        claims = self._decode(token, audience=None)
         return Caller(self.email, frozenset(claims.get("scope", "").split()), claims.get("aud"))
 
-    def _decode(self, token: str, **checks: Any) -> dict[str, Any]:
-        required = {"require": ["iss", "iat", "exp"], **checks.pop("options", {})}
+    def _decode(self, token: str, audience: list[str] | None) -> dict[str, Any]:
         claims: dict[str, Any] = jwt.decode(
             token,
             self._public_key,
             algorithms=["RS256"],
             issuer=self.email,
             leeway=LEEWAY_SECONDS,
-            options=required,
-            **checks,
+            audience=audience,
+            options={"require": ["iss", "iat", "exp"], "verify_aud": audience is not None},
         )
         return claims
 
@@ -141,7 +142,7 @@ def require_caller(request: Request, office: TokenOffice, service: str, scopes: 
     """The caller of a Google API, proven by its bearer token.
 
     Raises:
-        GoogleError: `UNAUTHENTICATED` without a good token, `PERMISSION_DENIED` when the token is for something else.
+        GoogleError: `UNAUTHENTICATED` without a good token, `PERMISSION_DENIED` when its scopes do not do.
     """
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     if not token or scheme.lower() != "bearer":
@@ -171,9 +172,7 @@ def _unauthenticated(what: str, reason: str, service: str) -> GoogleError:
 def _read_account(path: Path) -> dict[str, Any]:
     try:
         account: dict[str, Any] = json.loads(path.read_text())
-        return {
-            name: account[name] for name in ("client_email", "private_key_id", "private_key", "token_uri")
-        }
+        return {name: account[name] for name in ("client_email", "private_key", "token_uri")}
     except (OSError, ValueError, KeyError) as exc:
         raise SandboxError(
             f"the service account file {path} cannot be read ({exc!r}): `python -m sandbox up` writes it"

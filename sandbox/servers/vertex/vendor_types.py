@@ -1,8 +1,9 @@
-"""The vendor's own message types and REST routes, taken from its generated client without importing all of it.
+"""The vendor's own message types and REST routes, taken from its generated client without all its imports.
 
-`import google.cloud.aiplatform_v1` costs about five seconds, because its `__init__` files import every service. The modules
-needed here stand on their own, so their packages are registered without running those `__init__` files: half a second.
-That is right only in a process of our own which imports nothing else of this package.
+`import google.cloud.aiplatform_v1` costs about five seconds, because its `__init__` files import every
+service. The modules needed here stand on their own, so their packages are registered without running those
+`__init__` files: half a second. That is right only in a process of our own which imports nothing else of
+this package.
 """
 
 from __future__ import annotations
