@@ -44,6 +44,7 @@ class _Draft:
     def _place(self, name: str) -> Placement:
         stage = self.spec.stages[name]
         inputs = {key: resolve(self.spec, written) for key, written in inputs_of(stage).items()}
+        keys: list[str | None]
         if isinstance(stage, CopyStage):
             keys = [self._copy(name, stage)]
         else:

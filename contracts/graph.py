@@ -1,6 +1,6 @@
 """The pipeline as a graph: what each stage needs, and every mistake in it at once. Pure functions of a spec."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from difflib import get_close_matches
 from graphlib import CycleError, TopologicalSorter
 
@@ -93,9 +93,9 @@ def problems_of(spec: PipelineSpec) -> list[Problem]:
     return found or _cycle(spec)
 
 
-def nearest(word: str, known: object) -> str:
+def nearest(word: str, known: Iterable[str]) -> str:
     """Return `; did you mean 'x'?` when one of the known words is near, else the choice there is."""
-    words = sorted(str(item) for item in known) if isinstance(known, dict | tuple | list | set | frozenset) else []
+    words = sorted(known)
     close = get_close_matches(word, words, n=1, cutoff=0.6)
     if close:
         return f"; did you mean {close[0]!r}?"
@@ -128,7 +128,8 @@ def _reference_problems(spec: PipelineSpec, stage: Stage, reference: Reference, 
         elif not isinstance(source, QueryStage) and "metrics" not in outputs_of(source):
             yield Problem(path=path, message=f"{placeholder}: stage {reference.stage!r} has no output named metrics")
         return
-    known = {"params": spec.params, "inputs": inputs_of(stage), "outputs": outputs_of(stage)}[reference.role]
+    names: dict[str, Collection[str]] = {"params": spec.params, "inputs": inputs_of(stage), "outputs": outputs_of(stage)}
+    known = names[reference.role]
     if isinstance(stage, QueryStage) and reference.role != "params":
         yield Problem(path=path, message=f"{placeholder}: a query takes {{params.x}} and {{stage.metrics.name}} only")
     elif path[2] == "env" and reference.role in {"inputs", "outputs"}:

@@ -1,9 +1,24 @@
 """How long anything may take: every activity is called with one of these presets, so that every wait is bounded."""
 
 from datetime import timedelta
+from typing import TypedDict
 
 from temporalio.common import RetryPolicy
-from temporalio.workflow import ActivityConfig
+
+
+class Preset(TypedDict, total=False):
+    """The bounds of one activity, to be spread into the call."""
+
+    start_to_close_timeout: timedelta
+    """Of one attempt."""
+    schedule_to_close_timeout: timedelta
+    """Of all attempts together."""
+    schedule_to_start_timeout: timedelta
+    """Until a worker takes it up."""
+    heartbeat_timeout: timedelta
+    """Between two signs of life; without it a dead worker is noticed only when the attempt's time is over."""
+    retry_policy: RetryPolicy
+
 
 HEARTBEAT = timedelta(seconds=10)
 """At most 10 s, since a cancel reaches an activity only with a heartbeat (2 s at 5 s, 22 s at 30 s, measured)."""
@@ -12,55 +27,54 @@ QUOTA_PATIENCE = timedelta(minutes=15)
 """How long weather such as quota, throttling and absent networks is waited out before a stage asks for a decision."""
 
 
-def quick(stage_timeout: timedelta) -> ActivityConfig:
+def quick(stage_timeout: timedelta) -> Preset:
     """One call to a control plane: a minute per attempt."""
     return _preset(stage_timeout, attempt=timedelta(minutes=1), patience=QUOTA_PATIENCE)
 
 
-def submitting(stage_timeout: timedelta) -> ActivityConfig:
+def submitting(stage_timeout: timedelta) -> Preset:
     """A create at a control plane, which may upload a script first."""
     return _preset(stage_timeout, attempt=timedelta(minutes=3), patience=QUOTA_PATIENCE)
 
 
-def moving(stage_timeout: timedelta) -> ActivityConfig:
+def moving(stage_timeout: timedelta) -> Preset:
     """Reading or writing a batch of objects."""
     return _preset(stage_timeout, attempt=timedelta(hours=12), patience=timedelta(hours=24))
 
 
-def granted(stage_timeout: timedelta) -> ActivityConfig:
+def granted(stage_timeout: timedelta) -> Preset:
     """Moving through grants: two attempts, then the workflow mints new ones."""
-    return ActivityConfig({**moving(stage_timeout), "retry_policy": RetryPolicy(maximum_attempts=2)})
+    return Preset({**moving(stage_timeout), "retry_policy": RetryPolicy(maximum_attempts=2)})
 
 
-def waiting(stage_timeout: timedelta) -> ActivityConfig:
+def waiting(stage_timeout: timedelta) -> Preset:
     """Watching a job: the workflow owns the deadline, this only bounds a forgotten watch."""
     return _preset(stage_timeout, attempt=stage_timeout + timedelta(days=1), patience=stage_timeout + timedelta(days=365))
 
 
-def stopping(stage_timeout: timedelta) -> ActivityConfig:
+def stopping(stage_timeout: timedelta) -> Preset:
     """Stopping a job until its end is confirmed: SageMaker gives a container 120 s, Vertex may take minutes."""
     return _preset(stage_timeout, attempt=timedelta(minutes=30), patience=timedelta(hours=24))
 
 
-def brief() -> ActivityConfig:
+def brief() -> Preset:
     """Something nice to have, such as log lines for an error; nobody waits long for it."""
     return _preset(timedelta(minutes=1), attempt=timedelta(seconds=30), patience=timedelta(minutes=1))
 
 
-def local(stage_timeout: timedelta = timedelta(minutes=5)) -> ActivityConfig:
+def local(stage_timeout: timedelta = timedelta(minutes=5)) -> Preset:
     """An activity on the workflows' own queue, which needs no cloud."""
-    return ActivityConfig(
+    return Preset(
         start_to_close_timeout=timedelta(seconds=30),
         schedule_to_close_timeout=stage_timeout,
-        heartbeat_timeout=None,
         retry_policy=RETRY,
     )
 
 
-def _preset(stage_timeout: timedelta, *, attempt: timedelta, patience: timedelta) -> ActivityConfig:
+def _preset(stage_timeout: timedelta, *, attempt: timedelta, patience: timedelta) -> Preset:
     # schedule-to-start equals the stage's timeout: such timeouts are never retried, so a shorter one would fail
     # stages whenever a worker restarts.
-    return ActivityConfig(
+    return Preset(
         start_to_close_timeout=attempt,
         schedule_to_close_timeout=stage_timeout + patience,
         schedule_to_start_timeout=stage_timeout,

@@ -16,7 +16,7 @@ class Checkpoint:
     def __init__(self, pause: Pause | None = None, paused_before: timedelta = timedelta(0)) -> None:
         """Begin paused if the run was."""
         self.pause = pause
-        self._paused_before = paused_before
+        self.paused_before = paused_before
 
     async def passed(self) -> None:
         """Return at once, or when the run is resumed."""
@@ -29,14 +29,14 @@ class Checkpoint:
 
     def release(self) -> None:
         """Resume; without a pause it changes nothing."""
-        self._paused_before = self.paused_for
+        self.paused_before = self.paused_for
         self.pause = None
 
     @property
     def paused_for(self) -> timedelta:
         """How long the run has been paused in all, up to now."""
         now = workflow.now() - self.pause.since if self.pause else timedelta(0)
-        return self._paused_before + now
+        return self.paused_before + now
 
     async def until_due(self) -> None:
         """Return when a pause that names an end has reached it; such a pause is released by its keeper."""

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from temporalio import workflow
-from temporalio.workflow import ActivityCancellationType, ActivityConfig
+from temporalio.workflow import ActivityCancellationType
 
 from contracts.jobs import JobActivities
+from contracts.presets import Preset
 from contracts.queues import WORKFLOW_QUEUE, queue_of
 from workflows.checkpoint import Checkpoint
 
@@ -43,7 +44,7 @@ class Effects:
         request: Request,
         *,
         on: str,
-        preset: ActivityConfig,
+        preset: Preset,
         stage: str,
         summary: str,
         gated: bool = True,
@@ -70,7 +71,7 @@ class Effects:
         finally:
             del self.in_flight[ticket]
 
-    async def local(self, method: Callable[[Any, Request], Any], request: Request, *, preset: ActivityConfig, summary: str) -> Any:
+    async def local(self, method: Callable[[Any, Request], Any], request: Request, *, preset: Preset, summary: str) -> Any:
         """Run an activity that needs no cloud on the workflows' own queue."""
         return await workflow.execute_activity_method(
             method, request, task_queue=WORKFLOW_QUEUE, summary=brief(summary), **preset

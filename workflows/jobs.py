@@ -1,7 +1,9 @@
 """A job stage: submit, wait, collect, and a new generation only after the last one has ended for certain."""
 
 import asyncio
+from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 from temporalio import workflow
 from temporalio.exceptions import ActivityError, is_cancelled_exception
@@ -21,10 +23,12 @@ from contracts.jobs import (
     LogRequest,
     WaitRequest,
 )
+from contracts.presets import Preset
 from contracts.runs import StageJob
 from contracts.spec import JobStage
 from workflows.checkpoint import Deadline
 from workflows.context import RunContext
+from workflows.effects import Request, Response
 from workflows.failures import kind_of, stage_error
 from workflows.outcomes import Outcome, StageFailed, failed
 from workflows.values import command_of, environment_of
@@ -236,7 +240,9 @@ class JobRunner:
     async def _stop(self, ref: JobRef) -> JobState:
         return await self._call(JobActivities.cancel, ref, presets.stopping(self.timeout), "stop the job", gated=False)
 
-    async def _call(self, method, request, preset, summary, *, gated=True):  # type: ignore[no-untyped-def]
+    async def _call(
+        self, method: Callable[[Any, Request], Response], request: Request, preset: Preset, summary: str, *, gated: bool = True
+    ) -> Response:
         return await self.context.effects.call(
             method, request, on=self.connection, preset=preset, stage=self.name, summary=summary, gated=gated
         )

@@ -1,7 +1,8 @@
 """The workflow `transfer`: brings an artifact to another connection, object by object, each with proof."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import Any
 
 from temporalio import workflow
 from temporalio.exceptions import is_cancelled_exception
@@ -21,7 +22,7 @@ from contracts.storage import (
 from contracts.transfers import Drained, TransferRequest, TransferStatus
 from workflows.batches import BatchMover
 from workflows.checkpoint import Checkpoint
-from workflows.effects import Effects
+from workflows.effects import Effects, Request, Response
 
 BATCH_BYTES = 1024 * 1024 * 1024
 """Objects are batched up to this size together; a larger object is a batch of its own."""
@@ -113,7 +114,7 @@ class TransferWorkflow:
         if not self.objects:
             raise failure(ErrorKind.SOURCE_MISSING, f"{request.source_uri} on {request.source} holds no objects")
 
-    async def _source(self, method, message, summary):  # type: ignore[no-untyped-def]
+    async def _source(self, method: Callable[[Any, Request], Response], message: Request, summary: str) -> Response:
         preset = presets.quick(self.request.timeout)
         return await self.effects.call(
             method, message, on=self.request.source, preset=preset, stage=self.request.key, summary=summary

@@ -1,0 +1,278 @@
+"""The workflow `pipeline`: carries a run from stage to stage, and waits for people where it must."""
+
+import asyncio
+from datetime import timedelta
+
+from temporalio import workflow
+from temporalio.exceptions import ActivityError, ApplicationError, ChildWorkflowError, is_cancelled_exception
+
+from contracts import presets
+from contracts.errors import ErrorKind
+from contracts.plan import Plan, PlanActivities, PlanRequest
+from contracts.runs import (
+    PIPELINE_WORKFLOW,
+    RunPhase,
+    RunProgress,
+    RunRequest,
+    RunStatus,
+    StageDecision,
+    StageError,
+    StagePhase,
+)
+from contracts.transfers import Drained
+from workflows.absent import AbsenceWatch
+from workflows.book import Book
+from workflows.checkpoint import Checkpoint
+from workflows.context import RunContext
+from workflows.decisions import Decisions
+from workflows.effects import Effects
+from workflows.failures import stage_error
+from workflows.outcomes import StageFailed
+from workflows.preflight import preflight
+from workflows.stages import run_stage
+from workflows.start import first_status
+from workflows.transfer import DRAINED_SIGNAL
+from workflows.transfers import Transfers
+
+
+@workflow.defn(name=PIPELINE_WORKFLOW)
+class PipelineWorkflow:
+    """Runs a pipeline's stages as soon as what they need is there."""
+
+    @workflow.init
+    def __init__(self, request: RunRequest) -> None:
+        """Begin, or go on where the execution before this one was cut."""
+        progress = request.progress
+        self.request = request
+        self.book = Book(progress.status if progress else first_status(request))
+        paused = timedelta(seconds=progress.paused_seconds if progress else 0)
+        self.checkpoint = Checkpoint(self.book.status.pause, paused)
+        self.effects = Effects(self.checkpoint)
+        self.decisions = Decisions(request.spec, self.book)
+        self.transfers: Transfers | None = None
+        self.stopping: StageError | None = None
+
+    @workflow.run
+    async def run(self, request: RunRequest) -> RunStatus:
+        """Run every stage; the result is the report of the run.
+
+        Raises:
+            ApplicationError: the run failed; its type is the error's kind, its detail the report.
+        """
+        keepers = [asyncio.create_task(self._mirror()), asyncio.create_task(self._resume_when_due())]
+        try:
+            plan = request.progress.plan if request.progress else await self._prepare()
+            await self._run_stages(plan, keepers)
+        except (ActivityError, asyncio.CancelledError) as error:
+            self._close_pending(StagePhase.CANCELLED)
+            if is_cancelled_exception(error):
+                await self._end(keepers, RunPhase.CANCELLED)
+                raise
+            self.stopping = stage_error(error)
+            self.book.update(notes=(*self.book.status.notes, f"preflight: {self.stopping.kind}: {self.stopping.message}"))
+        phase = RunPhase.FAILED if self.stopping else RunPhase.SUCCEEDED
+        status = await self._end(keepers, phase)
+        if self.stopping:
+            raise ApplicationError(self.stopping.message, status, type=self.stopping.kind, non_retryable=True)
+        return status
+
+    @workflow.query
+    def status(self) -> RunStatus:
+        """Say how the run stands."""
+        self._refresh()
+        return self.book.status
+
+    @workflow.signal
+    async def pause(self, request: object = None) -> None:
+        """Start nothing new; let what is in flight land. Every field is optional: `{reason?, by?, until?}`."""
+        self.checkpoint.hold(request)
+        await self._tell_transfers()
+
+    @workflow.signal
+    async def resume(self, request: object = None) -> None:
+        """Go on."""
+        self.checkpoint.release()
+        await self._tell_transfers()
+
+    @workflow.signal(name=DRAINED_SIGNAL)
+    def transfer_drained(self, said: Drained) -> None:
+        """Hear from a transfer whether anything of it is in flight."""
+        if self.transfers:
+            (self.transfers.drained.add if said.drained else self.transfers.drained.discard)(said.key)
+
+    @workflow.update
+    def retry_stage(self, decision: StageDecision) -> str:
+        """Try a waiting stage again, with a new generation of its job."""
+        return self.decisions.take("retry", decision)
+
+    @workflow.update
+    def skip_stage(self, decision: StageDecision) -> str:
+        """Go on without a waiting stage that nothing else needs."""
+        return self.decisions.take("skip", decision)
+
+    @workflow.update
+    def abort(self, decision: StageDecision) -> str:
+        """Give the run up because of a waiting stage."""
+        return self.decisions.take("abort", decision)
+
+    @retry_stage.validator
+    def _may_retry(self, decision: StageDecision) -> None:
+        self.decisions.check("retry", decision)
+
+    @skip_stage.validator
+    def _may_skip(self, decision: StageDecision) -> None:
+        self.decisions.check("skip", decision)
+
+    @abort.validator
+    def _may_abort(self, decision: StageDecision) -> None:
+        self.decisions.check("abort", decision)
+
+    async def _prepare(self) -> Plan:
+        spec = self.request.spec
+        reports = await preflight(spec, self.effects, create=self.request.create_containers)
+        plan: Plan = await self.effects.local(
+            PlanActivities.make,
+            PlanRequest(run=self.book.status.run, spec=spec, connections=reports),
+            preset=presets.local(),
+            summary="make the plan",
+        )
+        return plan
+
+    async def _run_stages(self, plan: Plan, keepers: list[asyncio.Task[None]]) -> None:
+        status = self.book.status
+        context = RunContext(self.request, status.run, plan, self.book, self.checkpoint, self.effects)
+        self.transfers = Transfers(context)
+        keepers.append(asyncio.create_task(AbsenceWatch(context, self.transfers).keep()))
+        stages = [asyncio.create_task(self._run_stage(context, name)) for name in plan.order]
+        try:
+            await workflow.wait_condition(lambda: self.stopping is not None or all(task.done() for task in stages))
+        finally:
+            for task in stages:
+                task.cancel()
+            await asyncio.shield(asyncio.gather(*stages, return_exceptions=True))
+        for task in stages:
+            if not task.cancelled() and (error := task.exception()) and not is_cancelled_exception(error):
+                raise error
+        if self.stopping is None and any(not stage.phase.ended for stage in self.book.status.stages.values()):
+            await self._continue_as_new(plan)
+
+    async def _run_stage(self, context: RunContext, name: str) -> None:
+        """One stage, from waiting for its needs to its end, with as many decisions as it takes."""
+        needs = context.placement(name).needs
+        await workflow.wait_condition(lambda: self._rolling or all(self.book.stage(need).phase.ended for need in needs))
+        while not self.book.stage(name).phase.ended:
+            if self.book.stage(name).phase is not StagePhase.WAITING:
+                await self.checkpoint.passed()
+                if self._rolling:
+                    return
+                if await self._attempt(context, name):
+                    return
+            await workflow.wait_condition(lambda: self._rolling or self.decisions.made(name))
+            if not self.decisions.made(name):
+                return
+            self._decide(name)
+
+    async def _attempt(self, context: RunContext, name: str) -> bool:
+        """Run a stage once; True when that settled it."""
+        assert self.transfers is not None
+        self.book.change(name, phase=StagePhase.RUNNING, error=None)
+        try:
+            outcome = await run_stage(context, self.transfers, name)
+        except asyncio.CancelledError:
+            self.book.change(name, phase=StagePhase.CANCELLED, note="cancelled")
+            raise
+        except (StageFailed, ActivityError, ChildWorkflowError) as error:
+            if is_cancelled_exception(error):
+                self.book.change(name, phase=StagePhase.CANCELLED, note="cancelled")
+                raise
+            return self._failed(name, error.error if isinstance(error, StageFailed) else stage_error(error))
+        fields = {"outputs": outcome.outputs, "metrics": outcome.metrics, "rows": outcome.rows}
+        self.book.change(name, phase=StagePhase.SUCCEEDED, note="", **fields)
+        return True
+
+    def _failed(self, name: str, error: StageError) -> bool:
+        if self.request.spec.on_failure_of(name) == "fail":
+            self.book.change(name, phase=StagePhase.FAILED, error=error, note=error.kind)
+            self._stop(name, error)
+            return True
+        self.book.change(name, phase=StagePhase.WAITING, error=error, note="waiting for a decision: retry, skip or abort")
+        return False
+
+    def _decide(self, name: str) -> None:
+        decision, by = self.decisions.pop(name)
+        held = self.book.stage(name)
+        history = (*held.history, f"{decision} decided{f' by {by}' if by else ''} after {held.error.kind if held.error else ''}")
+        if decision == "retry":
+            self.book.change(name, phase=StagePhase.RUNNING, note="retrying", history=history)
+        elif decision == "skip":
+            self.book.change(name, phase=StagePhase.SKIPPED, note="skipped", history=history)
+        else:
+            self.book.change(name, phase=StagePhase.FAILED, note="aborted", history=history)
+            self._stop(name, held.error or StageError(kind=ErrorKind.CANCELLED, message="aborted", hint=""))
+
+    def _stop(self, name: str, error: StageError) -> None:
+        self.stopping = self.stopping or error.model_copy(update={"message": f"stage {name}: {error.message}"})
+
+    @property
+    def _rolling(self) -> bool:
+        """Whether nothing new starts because this execution's history is long enough."""
+        return workflow.info().is_continue_as_new_suggested()
+
+    async def _continue_as_new(self, plan: Plan) -> None:
+        await workflow.wait_condition(workflow.all_handlers_finished)
+        self._refresh()
+        paused = self.checkpoint.paused_for if self.checkpoint.pause is None else self.checkpoint.paused_before
+        progress = RunProgress(status=self.book.status, plan=plan, paused_seconds=paused.total_seconds())
+        workflow.continue_as_new(self.request.model_copy(update={"progress": progress}))
+
+    def _close_pending(self, phase: StagePhase) -> None:
+        for name, stage in self.book.status.stages.items():
+            if not stage.phase.ended:
+                self.book.change(name, phase=phase)
+
+    async def _end(self, keepers: list[asyncio.Task[None]], phase: RunPhase) -> RunStatus:
+        self._close_pending(StagePhase.CANCELLED)
+        for keeper in keepers:
+            keeper.cancel()
+        self.checkpoint.release()
+        self.book.update(pause=None)
+        await workflow.wait_condition(workflow.all_handlers_finished)
+        return self.book.close(phase)
+
+    async def _mirror(self) -> None:
+        """Keep what Temporal shows in step with the book."""
+        while True:
+            self._refresh()
+            self.book.mirror()
+            shown = self.book.status
+            await workflow.wait_condition(lambda held=shown: self._current() != held)  # type: ignore[misc]
+
+    async def _resume_when_due(self) -> None:
+        while True:
+            await self.checkpoint.until_due()
+            self.checkpoint.release()
+            await self._tell_transfers()
+
+    async def _tell_transfers(self) -> None:
+        if self.transfers:
+            await self.transfers.tell_all()
+
+    def _refresh(self) -> None:
+        self.book.status = self._current()
+
+    def _current(self) -> RunStatus:
+        """The status with what follows from elsewhere: the pause, what drains, which jobs go on."""
+        status = self.book.status
+        if status.phase.ended:
+            return status
+        jobs = sum(1 for stage in status.stages.values() if stage.phase is StagePhase.RUNNING and stage.job and not stage.job.phase.terminal)
+        fields = {"phase": self._phase(), "pause": self.checkpoint.pause, "jobs_running": jobs}
+        if all(getattr(status, name) == value for name, value in fields.items()):
+            return status
+        return status.model_copy(update=fields)
+
+    def _phase(self) -> RunPhase:
+        if self.checkpoint.pause:
+            draining = self.effects.draining or bool(self.transfers and self.transfers.draining)
+            return RunPhase.PAUSING if draining else RunPhase.PAUSED
+        return RunPhase.WAITING if self.book.status.waiting_for else RunPhase.RUNNING
