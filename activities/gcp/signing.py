@@ -1,0 +1,92 @@
+"""Leave for others to read or write exactly one object for a short while: V4 signed URLs."""
+
+from datetime import UTC, datetime, timedelta
+from urllib.parse import urlsplit
+
+from google.auth.credentials import Credentials, Signing
+from google.auth.transport.requests import Request
+from google.cloud.storage import Blob
+
+from activities.store import may_replace
+from contracts.artifacts import ObjectStat
+from contracts.storage import ReadGrant, WriteGrant, WriteIntent
+
+META = "x-goog-meta-"
+
+
+class Signer:
+    """Mints signed URLs with the worker's own identity, whatever kind of credentials it has."""
+
+    def __init__(self, credentials: Credentials, endpoint: str) -> None:
+        """Sign for the store that answers at this endpoint."""
+        self._credentials = credentials
+        self._endpoint = endpoint
+
+    def sign_read(self, blob: Blob, source: ObjectStat, life: timedelta) -> ReadGrant:
+        """Mint a read of exactly this generation; a newer one answers 404."""
+        expires_at = datetime.now(UTC) + life
+        url = self._url(blob, "GET", expires_at, {}, generation=source.etag)
+        # Without it an object stored with gzip encoding is unpacked on its way, and its checksum is another.
+        return ReadGrant(source=source, url=url, headers={"Accept-Encoding": "gzip"}, expires_at=expires_at)
+
+    def sign_write(self, blob: Blob, intent: WriteIntent, life: timedelta) -> WriteGrant:
+        """Mint a write of exactly these bytes: the store refuses another length or checksum."""
+        expires_at = datetime.now(UTC) + life
+        headers = write_headers(intent)
+        url = self._url(blob, "PUT", expires_at, headers)
+        return WriteGrant(intent=intent, url=url, method="PUT", headers=headers, expires_at=expires_at)
+
+    def _url(
+        self,
+        blob: Blob,
+        method: str,
+        expires_at: datetime,
+        headers: dict[str, str],
+        generation: str | None = None,
+    ) -> str:
+        url = blob.generate_signed_url(
+            version="v4",
+            expiration=expires_at,
+            method=method,
+            headers=headers,
+            generation=generation,
+            api_access_endpoint=self._endpoint,
+            **self._identity(),
+        )
+        return str(url)
+
+    def _identity(self) -> dict[str, object]:
+        if isinstance(self._credentials, Signing):
+            return {"credentials": self._credentials}
+        # A worker on Google's own machines holds no private key: the IAM service signs for its account.
+        if not self._credentials.valid:
+            self._credentials.refresh(Request())  # type: ignore[no-untyped-call] # google-auth has no types
+        account = getattr(self._credentials, "service_account_email", None)
+        return {"service_account_email": account, "access_token": self._credentials.token}
+
+
+def write_headers(intent: WriteIntent) -> dict[str, str]:
+    """Return what the pushing worker must send; with it the store refuses any other bytes."""
+    measure = intent.measure
+    size = measure.source.size_bytes
+    headers = {
+        "content-type": measure.source.media_type,
+        "x-goog-content-length-range": f"{size},{size}",
+        "x-goog-hash": f"crc32c={measure.crc32c},md5={measure.md5}",
+    }
+    carried = metadata(measure.crc32c, measure.sha256, intent.owner)
+    headers |= {META + name: value for name, value in carried.items()}
+    if not may_replace(intent.if_exists):
+        headers["x-goog-if-generation-match"] = "0"
+    return headers
+
+
+def metadata(crc32c: str, sha256: str, owner: str) -> dict[str, str]:
+    """Return what every object written by Causeway carries."""
+    return {"causeway-crc32c": crc32c, "causeway-sha256": sha256, "causeway-owner": owner}
+
+
+def public_endpoint(endpoint: str) -> str:
+    """Return the scheme and host that signed URLs name."""
+    parts = urlsplit(endpoint)
+    return f"{parts.scheme}://{parts.netloc}"

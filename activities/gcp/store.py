@@ -1,0 +1,175 @@
+"""Cloud Storage as a `Store`: objects are pinned by their generation and verified by their CRC32C."""
+
+from collections.abc import Iterator, Sequence
+from datetime import timedelta
+from typing import Any
+
+from google.api_core.exceptions import Conflict, NotFound
+from google.cloud import storage
+
+from activities.gcp.signing import Signer, metadata
+from activities.gcp.writer import UPLOADS, PartWriter, describe, put_whole, remove, uploads_below
+from activities.store import WriteTarget
+from contracts.artifacts import Location, ObjectStat, locate
+from contracts.errors import ErrorDetail, ErrorKind, failure
+from contracts.storage import ContainerReceipt, ObjectPage, ReadGrant, WriteGrant, WriteIntent
+
+TIMEOUT = (5.0, 60.0)
+"""Seconds to connect and to wait for bytes; retries are Temporal's."""
+READ_BYTES = 8 * 1024 * 1024
+
+
+class GcsStore:
+    """One project's buckets, reached by the worker's own rights. An `etag` is the object's generation."""
+
+    scheme = "gs"
+
+    def __init__(
+        self, client: storage.Client, signer: Signer, *, default_container: str, location: str
+    ) -> None:
+        """Read and write through this client; new buckets come to lie in `location`."""
+        self._client = client
+        self._signer = signer
+        self._location = location
+        self.default_container = default_container
+
+    def ensure_container(self, uri: str, *, create: bool) -> ContainerReceipt:
+        """Find the bucket, or create it without public access; Google encrypts every bucket at rest."""
+        name = locate(uri).container
+        created = False
+        try:
+            bucket = self._client.get_bucket(name, timeout=TIMEOUT, retry=None)
+        except NotFound:
+            if not create:
+                raise self._no_bucket(name) from None
+            bucket, created = self._create(name)
+        blocked = bucket.iam_configuration.public_access_prevention == "enforced"
+        # "inherited" leaves it to the organization's policy, which the worker need not be allowed to see.
+        return ContainerReceipt(
+            uri=f"gs://{name}/",
+            created=created,
+            encrypted=True,
+            public_access_blocked=True if blocked else None,
+        )
+
+    def stat(self, uri: str) -> ObjectStat | None:
+        """Describe one object; None when there is none."""
+        where = locate(uri)
+        blob = self._bucket(where).get_blob(where.name, timeout=TIMEOUT, retry=None)
+        return describe(blob) if blob is not None else None
+
+    def list(self, prefix: str, after: str | None, limit: int) -> ObjectPage:
+        """List objects below a prefix by name; folder markers and parts of unfinished uploads are none."""
+        where = locate(prefix)
+        listed = self._client.list_blobs(
+            where.container, prefix=where.name, page_token=after, page_size=limit, timeout=TIMEOUT, retry=None
+        )
+        page: Any = next(listed.pages, ())
+        found = tuple(describe(blob) for blob in page if _is_object(blob))
+        return ObjectPage(objects=found, next_after=listed.next_page_token or None)
+
+    def read(self, source: ObjectStat, start: int = 0) -> Iterator[bytes]:
+        """Stream exactly this generation of the object from a byte on, as it is stored."""
+        where = locate(source.uri)
+        blob = self._bucket(where).blob(where.name, generation=int(source.etag))
+        for offset in range(start, source.size_bytes, READ_BYTES):
+            last = min(offset + READ_BYTES, source.size_bytes) - 1
+            try:
+                yield blob.download_as_bytes(
+                    start=offset, end=last, raw_download=True, checksum=None, timeout=TIMEOUT, retry=None
+                )
+            except NotFound:
+                raise self._gone(source) from None
+
+    def put(
+        self, uri: str, content: bytes, *, sha256: str, owner: str, media_type: str, replace: bool
+    ) -> ObjectStat:
+        """Store a small object at once; the store verifies its CRC32C and MD5."""
+        where = locate(uri)
+        blob = self._bucket(where).blob(where.name)
+        return put_whole(blob, content, sha256=sha256, owner=owner, media_type=media_type, replace=replace)
+
+    def writer(self, target: WriteTarget) -> PartWriter:
+        """Open or find the upload of a larger object."""
+        return PartWriter(self._client, target)
+
+    def abort_uploads(self, prefix: str) -> Sequence[str]:
+        """Remove the parts of unfinished uploads below a prefix; return the URIs they were for."""
+        found = tuple(uploads_below(self._client, locate(prefix)))
+        remove([blob for _, blob in found])
+        return sorted({target for target, _ in found})
+
+    def delete(self, uri: str) -> bool:
+        """Remove an object; False when there was none."""
+        where = locate(uri)
+        try:
+            self._bucket(where).blob(where.name).delete(timeout=TIMEOUT, retry=None)
+        except NotFound:
+            return False
+        return True
+
+    def sign_read(self, source: ObjectStat, life: timedelta) -> ReadGrant:
+        """Mint a read of exactly this generation of the object."""
+        where = locate(source.uri)
+        return self._signer.sign_read(self._bucket(where).blob(where.name), source, life)
+
+    def sign_write(self, intent: WriteIntent, life: timedelta) -> WriteGrant:
+        """Mint a write of exactly this length and checksum; create-only unless it may replace."""
+        where = locate(intent.target)
+        return self._signer.sign_write(self._bucket(where).blob(where.name), intent, life)
+
+    def confirm(self, intent: WriteIntent) -> ObjectStat:
+        """Check that what was pushed is what was intended; a signed write is visible once it is whole."""
+        held = self.stat(intent.target)
+        detail = ErrorDetail(cloud="gcp", ref=intent.target)
+        if held is None:
+            raise failure(ErrorKind.SOURCE_MISSING, f"{intent.target} was not pushed", detail)
+        measure = intent.measure
+        if (held.size_bytes, held.crc32c) != (measure.source.size_bytes, measure.crc32c):
+            text = f"{intent.target} holds other content than what was measured"
+            raise failure(ErrorKind.TARGET_CONFLICT, text, detail)
+        return held if held.sha256 else self._complete(held, intent)
+
+    def _complete(self, held: ObjectStat, intent: WriteIntent) -> ObjectStat:
+        # An object that lay there before with this very content: say who vouches for it.
+        where = locate(intent.target)
+        blob = self._bucket(where).blob(where.name)
+        blob.metadata = metadata(intent.measure.crc32c, intent.measure.sha256, intent.owner)
+        blob.patch(if_generation_match=int(held.etag), timeout=TIMEOUT, retry=None)
+        return describe(blob)
+
+    def _bucket(self, where: Location) -> storage.Bucket:
+        return self._client.bucket(where.container)
+
+    def _create(self, name: str) -> tuple[storage.Bucket, bool]:
+        bucket = self._client.bucket(name)
+        bucket.iam_configuration.uniform_bucket_level_access_enabled = True
+        bucket.iam_configuration.public_access_prevention = "enforced"
+        try:
+            return self._client.create_bucket(
+                bucket, location=self._location, timeout=TIMEOUT, retry=None
+            ), True
+        except Conflict:
+            # Somebody else was faster, or another project owns the name: reading it tells which.
+            return self._client.get_bucket(name, timeout=TIMEOUT, retry=None), False
+
+    def _no_bucket(self, name: str) -> Exception:
+        command = (
+            f"gcloud storage buckets create gs://{name} --location={self._location} "
+            "--uniform-bucket-level-access --public-access-prevention"
+        )
+        detail = ErrorDetail(cloud="gcp", ref=f"gs://{name}/", code="404")
+        text = f"the bucket gs://{name}/ does not exist; create it: {command}"
+        return failure(ErrorKind.SOURCE_MISSING, text, detail)
+
+    def _gone(self, source: ObjectStat) -> Exception:
+        detail = ErrorDetail(cloud="gcp", ref=source.uri, code="404")
+        if self.stat(source.uri) is None:
+            return failure(ErrorKind.SOURCE_MISSING, f"{source.uri} does not exist any more", detail)
+        return failure(ErrorKind.SOURCE_CHANGED, f"{source.uri} was replaced while it was read", detail)
+
+
+def _is_object(blob: storage.Blob) -> bool:
+    # The console, and gcsfuse which mounts buckets into jobs, keep an empty object for each folder.
+    marker = blob.name.endswith("/") and not blob.size
+    return not marker and not blob.name.startswith(UPLOADS)
