@@ -1,0 +1,219 @@
+"""Azure Blob storage as one connection's object store: block blobs of one account, by the worker's own identity."""
+
+import base64
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from datetime import timedelta
+
+from azure.core import MatchConditions
+from azure.core.exceptions import HttpResponseError, ResourceExistsError, ResourceModifiedError, ResourceNotFoundError
+from azure.storage.blob import BlobClient, BlobProperties, BlobSasPermissions, BlobServiceClient, ContainerClient, ContentSettings
+
+from activities.azure import staging
+from activities.azure.blobs import (
+    CLOUD,
+    SCHEME,
+    bare_etag,
+    blob_location,
+    described,
+    metadata_of,
+    quoted_etag,
+    refusing_conflicts,
+)
+from activities.azure.errors import code_of
+from activities.azure.signing import Signer
+from activities.azure.writer import BlockWriter, commit_blocks, read_block_id
+from activities.checksums import crc32c, md5_digest, to_base64
+from activities.store import WriteTarget, may_replace, same_content
+from contracts.artifacts import Location, ObjectStat
+from contracts.errors import ErrorDetail, ErrorKind, failure
+from contracts.storage import ContainerReceipt, ObjectPage, ReadGrant, WriteGrant, WriteIntent
+
+FOLDER_MARK = "hdi_isfolder"
+"""Metadata of the empty blobs that stand for folders in accounts with a hierarchical namespace."""
+
+
+class BlobStore:
+    """One storage account; `az://container/blob` names no account, for the connection does."""
+
+    scheme = SCHEME
+
+    def __init__(self, service: BlobServiceClient, container: str) -> None:
+        """Serve the account of this client; `container` is the bare name of the default one."""
+        self._service = service
+        self._signer = Signer(service)
+        self.default_container = f"{SCHEME}://{container}/"
+
+    def ensure_container(self, uri: str, *, create: bool) -> ContainerReceipt:
+        """See `storage.ensure_container`; containers are made without public access."""
+        name = blob_location(uri).container
+        container = self._service.get_container_client(name)
+        created = create and _create(container)
+        try:
+            found = container.get_container_properties()
+        except ResourceNotFoundError:
+            command = f"az storage container create --name {name} --account-name {container.account_name} --auth-mode login"
+            message = f"Azure has no container {name!r}; make it with: {command}"
+            raise failure(ErrorKind.SOURCE_MISSING, message, ErrorDetail(cloud=CLOUD, ref=uri)) from None
+        # Azure encrypts every account at rest and names the scope; the emulator names none.
+        scope = getattr(found.encryption_scope, "default_encryption_scope", None)
+        return ContainerReceipt(
+            uri=f"{SCHEME}://{name}/",
+            created=created,
+            encrypted=True if scope else None,
+            public_access_blocked=found.public_access is None,
+        )
+
+    def stat(self, uri: str) -> ObjectStat | None:
+        """See `Store.stat`."""
+        try:
+            return described(uri, self._blob(uri).get_blob_properties())
+        except ResourceNotFoundError as exc:
+            if code_of(exc) == "ContainerNotFound":
+                raise
+            return None
+
+    def list(self, prefix: str, after: str | None, limit: int) -> ObjectPage:
+        """See `Store.list`; metadata come along, arrivals and folder marks do not."""
+        location = blob_location(prefix)
+        container = self._service.get_container_client(location.container)
+        found = container.list_blobs(name_starts_with=location.name, include=["metadata"], results_per_page=limit)
+        pages = found.by_page(continuation_token=after)
+        blobs = list(next(pages, ()))
+        held = [blob for blob in blobs if _is_object(blob, location)]
+        objects = tuple(described(f"{SCHEME}://{location.container}/{blob.name}", blob) for blob in held)
+        return ObjectPage(objects=objects, next_after=pages.continuation_token or None)
+
+    def read(self, source: ObjectStat, start: int = 0) -> Iterator[bytes]:
+        """See `Store.read`; each piece is a request of its own that pins the ETag."""
+        if start and start >= source.size_bytes:
+            return
+        try:
+            download = self._blob(source.uri).download_blob(
+                offset=start, etag=quoted_etag(source.etag), match_condition=MatchConditions.IfNotModified
+            )
+            yield from download.chunks()
+        except HttpResponseError as exc:
+            code = code_of(exc)
+            if code not in {"ConditionNotMet", "InvalidRange"}:
+                raise
+            message = f"{source.uri} is no longer what it was when it was listed"
+            detail = ErrorDetail(cloud=CLOUD, ref=source.uri, code=code)
+            raise failure(ErrorKind.SOURCE_CHANGED, message, detail) from None
+
+    def put(self, uri: str, content: bytes, *, sha256: str, owner: str, media_type: str, replace: bool) -> ObjectStat:
+        """See `Store.put`: one request, checked by its MD5 on arrival."""
+        checksum = to_base64(crc32c(content))
+        md5 = base64.b64encode(md5_digest(content)).decode()
+        with refusing_conflicts(uri):
+            answer = self._blob(uri).upload_blob(
+                content,
+                length=len(content),
+                overwrite=replace,
+                metadata=metadata_of(checksum, sha256, owner),
+                content_settings=ContentSettings(content_type=media_type),
+                headers={"Content-MD5": md5},
+            )
+        etag = bare_etag(str(answer["etag"]))
+        return ObjectStat(
+            uri=uri, size_bytes=len(content), etag=etag, crc32c=checksum, sha256=sha256, owner=owner, media_type=media_type
+        )
+
+    def writer(self, target: WriteTarget) -> BlockWriter:
+        """See `Store.writer`."""
+        return BlockWriter(self._blob(target.uri), target)
+
+    def abort_uploads(self, prefix: str) -> Sequence[str]:
+        """See `Store.abort_uploads`: Causeway's own uncommitted blocks, and what was pushed but not confirmed."""
+        location = blob_location(prefix)
+        container = self._service.get_container_client(location.container)
+        given_up = [
+            blob.name
+            for blob in container.list_blobs(name_starts_with=location.name, include=["uncommittedblobs"])
+            if not blob.size and _discard_blocks(container.get_blob_client(blob.name))
+        ]
+        arrivals = f"{staging.PREFIX}{location.name}"
+        for blob in container.list_blobs(name_starts_with=arrivals, include=["uncommittedblobs"]):
+            arrival = container.get_blob_client(blob.name)
+            if _delete(arrival) or _discard_blocks(arrival):
+                given_up.append(blob.name.removeprefix(staging.PREFIX).rpartition(".")[0])
+        return sorted({f"{SCHEME}://{location.container}/{name}" for name in given_up})
+
+    def delete(self, uri: str) -> bool:
+        """See `Store.delete`."""
+        return _delete(self._blob(uri))
+
+    def sign_read(self, source: ObjectStat, life: timedelta) -> ReadGrant:
+        """See `Store.sign_read`: the header pins the version, the signature the blob."""
+        url, expires_at = self._signer.sign(self._blob(source.uri), BlobSasPermissions(read=True), life)
+        return ReadGrant(source=source, url=url, headers={"If-Match": quoted_etag(source.etag)}, expires_at=expires_at)
+
+    def sign_write(self, intent: WriteIntent, life: timedelta) -> WriteGrant:
+        """See `Store.sign_write`: a write of a staging blob; `confirm` makes it the target."""
+        permission = BlobSasPermissions(create=True, write=True)
+        url, expires_at = self._signer.sign(self._arrival(intent), permission, life)
+        headers = staging.write_headers(intent.measure, intent.measure.source.media_type)
+        return WriteGrant(intent=intent, url=url, headers=headers, expires_at=expires_at)
+
+    def confirm(self, intent: WriteIntent) -> ObjectStat:
+        """See `Store.confirm`."""
+        arrival = self._arrival(intent)
+        held = self.stat(intent.target)
+        if held is not None and same_content(held, intent.measure):
+            _delete(arrival)
+            return held
+        arrived = staging.check(arrival, intent)
+        if held is not None and not may_replace(intent.if_exists):
+            message = f"another object lies at {intent.target} and may not be replaced"
+            raise failure(ErrorKind.TARGET_CONFLICT, message, ErrorDetail(cloud=CLOUD, ref=intent.target))
+        published = staging.publish(arrival, self._blob(intent.target), arrived, intent, self._signer)
+        _delete(arrival)
+        return published
+
+    def _blob(self, uri: str) -> BlobClient:
+        location = blob_location(uri)
+        return self._service.get_blob_client(location.container, location.name)
+
+    def _arrival(self, intent: WriteIntent) -> BlobClient:
+        location = blob_location(intent.target)
+        return self._service.get_blob_client(location.container, staging.staging_name(location.name, intent))
+
+
+def _create(container: ContainerClient) -> bool:
+    try:
+        container.create_container()
+    except ResourceExistsError as exc:
+        if code_of(exc) != "ContainerAlreadyExists":
+            raise
+        return False
+    return True
+
+
+def _is_object(blob: BlobProperties, below: Location) -> bool:
+    hidden = blob.name.startswith(staging.PREFIX) and not below.name.startswith(staging.PREFIX)
+    return not hidden and (blob.metadata or {}).get(FOLDER_MARK) != "true"
+
+
+def _delete(blob: BlobClient) -> bool:
+    try:
+        blob.delete_blob()
+    except ResourceNotFoundError as exc:
+        if code_of(exc) == "ContainerNotFound":
+            raise
+        return False
+    return True
+
+
+def _discard_blocks(blob: BlobClient) -> bool:
+    """Give up a blob's uncommitted blocks if all of them are Causeway's; Azure forgets any others after a week."""
+    try:
+        committed, uncommitted = blob.get_block_list("all")
+    except ResourceNotFoundError:
+        return False
+    if committed or not uncommitted or not all(read_block_id(block.id) for block in uncommitted):
+        return False
+    # Blocks go only with a commit. An empty blob appears for a moment, and never in the place of one that came to lie there.
+    with suppress(ResourceExistsError, ResourceModifiedError):
+        etag = commit_blocks(blob, [], media_type="application/octet-stream", metadata={}, replace=False)
+        blob.delete_blob(etag=quoted_etag(etag), match_condition=MatchConditions.IfNotModified)
+    return True
