@@ -1,4 +1,4 @@
-"""Entra, the Azure resource manager and Azure Machine Learning on one TLS port: `python -m sandbox.servers.azure`."""
+"""Entra, the resource manager and Azure ML on one TLS port: `python -m sandbox.servers.azure`."""
 
 from __future__ import annotations
 

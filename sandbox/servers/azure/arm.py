@@ -1,8 +1,9 @@
-"""What every call to the resource manager shares: the bearer token, the path, the version, the form of errors."""
+"""What every call to the resource manager shares: bearer token, path, version, the form of errors."""
 
 from __future__ import annotations
 
 import json
+import logging
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -22,15 +23,19 @@ PROVIDER = "Microsoft.MachineLearningServices"
 GROUP_PATH = "/subscriptions/{subscription}/resourceGroups/{group}"
 WORKSPACE_PATH = GROUP_PATH + f"/providers/{PROVIDER}/workspaces/{{workspace}}"
 
+_logger = logging.getLogger(__name__)
+
 
 class ArmError(Exception):
     """An answer other than success, in the vendor's words."""
 
     def __init__(self, status: int, code: str, message: str, **more: Any) -> None:
+        """`more` joins code and message in the error's body."""
         super().__init__(message)
         self.status, self.code, self.message, self.more = status, code, message, more
 
     def response(self) -> Response:
+        """The answer that says so."""
         body = {"error": {"code": self.code, "message": self.message, **self.more}}
         headers = {"x-ms-request-id": str(uuid.uuid4())}
         if self.status == 401:
@@ -40,9 +45,15 @@ class ArmError(Exception):
         return JSONResponse(body, self.status, headers)
 
 
-def user_error(message: str, inner: str = "BadArgument", **more: Any) -> ArmError:
-    """A 400 of the machine learning service itself, which calls everything a caller did wrong a `UserError`."""
-    return ArmError(400, "UserError", message, innererror={"code": inner}, **more)
+def user_error(message: str, *inner: str) -> ArmError:
+    """A 400 of the machine learning service, which calls all that a caller did wrong a `UserError`.
+
+    `inner` are the codes of the nested inner errors, the outermost first.
+    """
+    nested: dict[str, Any] | None = None
+    for code in reversed(inner or ("BadArgument",)):
+        nested = {"code": code, "innerError": nested}
+    return ArmError(400, "UserError", message, innerError=nested)
 
 
 def not_found(kind: str, name: str) -> ArmError:
@@ -73,6 +84,7 @@ class ResourceManager:
 
     @property
     def workspace_id(self) -> str:
+        """The ARM id all other resources begin with."""
         return WORKSPACE_PATH.format(
             subscription=self.endpoints.azure_subscription_id,
             group=self.endpoints.azure_resource_group,
@@ -108,6 +120,11 @@ class ResourceManager:
                 return await run_in_threadpool(handle, call)
             except ArmError as exc:
                 return exc.response()
+            except Exception:
+                _logger.exception("%s failed", operation)
+                return ArmError(
+                    500, "InternalServerError", "Received a failed response; see the log."
+                ).response()
 
         return Route(path, serve, methods=[method], name=operation)
 

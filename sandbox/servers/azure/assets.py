@@ -33,6 +33,7 @@ class Assets:
     folder: Path
 
     def routes(self) -> list[Route]:
+        """Get, list and put for both kinds, and the upload of code."""
         route, found = self.manager.route, []
         for kind in _KINDS:
             base, title = f"{WORKSPACE_PATH}/{kind}/{{name}}/versions", kind.capitalize()

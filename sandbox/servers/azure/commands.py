@@ -1,13 +1,14 @@
-"""From an accepted command job to the machine that runs it: where inputs and outputs lie, environment, command line."""
+"""From an accepted command job to the machine that runs it: inputs, outputs, environment, command line."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import isodate
+from pydantic import TypeAdapter
 
 from sandbox.layout import Endpoints
 from sandbox.servers.azure.arm import user_error
@@ -19,6 +20,7 @@ from sandbox.servers.machine import Deliver, Fetch, MachineSpec
 DATA_INPUTS = {"uri_file", "uri_folder", "custom_model"}
 DATA_OUTPUTS = {"uri_file", "uri_folder", "custom_model"}
 STOP_GRACE_SECONDS = 10
+_DURATION = TypeAdapter(timedelta)
 _BINDING = re.compile(r"\$\{\{\s*(inputs|outputs)\.([A-Za-z_][A-Za-z0-9_]*)\s*\}\}")
 
 
@@ -26,10 +28,10 @@ _BINDING = re.compile(r"\$\{\{\s*(inputs|outputs)\.([A-Za-z_][A-Za-z0-9_]*)\s*\}
 class Commands:
     """Turns jobs into machine specs.
 
-    The command runs under `bash -c` in the folder that holds the code; `${{inputs.x}}` and `${{outputs.x}}` become local
-    paths (or the literal's text, unquoted, as in the vendor's own runtime), which the command also finds in
-    `AZURE_ML_INPUT_x` and `AZURE_ML_OUTPUT_x`. Mounted outputs appear in the store when the command has ended, also when
-    it failed; outputs of mode `Upload` only when it succeeded.
+    The command runs under `bash -c` in the folder that holds the code. `${{inputs.x}}` and `${{outputs.x}}`
+    become local paths (or the literal's text, unquoted, as in the vendor's own runtime), which the command
+    also finds in `AZURE_ML_INPUT_x` and `AZURE_ML_OUTPUT_x`. Mounted outputs appear in the store when the
+    command has ended, also when it failed or was stopped; outputs of mode `Upload` only when it succeeded.
     """
 
     endpoints: Endpoints
@@ -90,7 +92,7 @@ class Commands:
             fetch=fetch,
             deliver=deliver,
             folders=["wd"],
-            time_limit_seconds=isodate.parse_duration(timeout).total_seconds() if timeout else None,
+            time_limit_seconds=_DURATION.validate_python(timeout).total_seconds() if timeout else None,
             stop_grace_seconds=STOP_GRACE_SECONDS,
             fault=record.fault,
         )

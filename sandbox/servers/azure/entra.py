@@ -30,6 +30,7 @@ class Refused(Exception):
     """The token endpoint says no. Codes and status as Entra's error reference lists them (AADSTS...)."""
 
     def __init__(self, status: int, error: str, code: int, message: str) -> None:
+        """`error` is the OAuth name, `code` the number behind AADSTS."""
         super().__init__(message)
         self.status, self.error, self.code, self.message = status, error, code, message
 
@@ -42,6 +43,7 @@ class Entra:
     authority: TokenAuthority
 
     def routes(self) -> list[Route]:
+        """Discovery, keys and the token endpoint."""
         return [
             Route("/common/discovery/instance", self._instance_discovery, name="Entra.InstanceDiscovery"),
             Route(
@@ -134,11 +136,11 @@ class Entra:
         # The flow of an application takes one resource, and all the rights it holds there.
         scopes = [part for part in scope.split() if part not in ("openid", "profile", "offline_access")]
         if len(scopes) != 1 or not scopes[0].endswith("/.default"):
-            text = f"The provided value for scope '{scope}' is not valid: one resource identifier with /.default."
+            text = f"The provided value for scope '{scope}' is not valid: one resource with /.default."
             raise Refused(400, "invalid_scope", 1002012, text)
         audience = self.audience(scopes[0].removesuffix("/.default"))
         if audience is None:
-            text = f"The resource principal named {scopes[0].removesuffix('/.default')} was not found in the tenant."
+            text = f"The resource principal of '{scopes[0]}' was not found in the tenant."
             raise Refused(400, "invalid_resource", 500011, text)
         return self.authority.issue(client_id, audience)
 
@@ -152,11 +154,11 @@ class Entra:
 def _refusal(refused: Refused) -> Response:
     trace, correlation = str(uuid.uuid4()), str(uuid.uuid4())
     now = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%SZ")
-    text = f"AADSTS{refused.code}: {refused.message} Trace ID: {trace} Correlation ID: {correlation} Timestamp: {now}"
+    text = f"AADSTS{refused.code}: {refused.message} Trace ID: {trace} Correlation ID: {correlation}"
     return JSONResponse(
         {
             "error": refused.error,
-            "error_description": text,
+            "error_description": f"{text} Timestamp: {now}",
             "error_codes": [refused.code],
             "timestamp": now,
             "trace_id": trace,

@@ -28,7 +28,8 @@ BASE = f"/history/v1.0{WORKSPACE_PATH}"
 class History:
     """One run for each job, under the job's name.
 
-    Log links need no token, like the vendor's links into its blob store: they are signed, and die after an hour.
+    Log links need no token, like the vendor's links into its blob store: they are signed, and die after an
+    hour.
     """
 
     manager: ResourceManager
@@ -38,6 +39,7 @@ class History:
     link_key: bytes
 
     def routes(self) -> list[Route]:
+        """Runs, their details, their metadata, and their logs."""
         route = self.manager.route
         by_experiment = f"{BASE}/experiments/{{experiment}}/runs/{{name}}"
         return [
@@ -124,7 +126,7 @@ class History:
 
 
 def _slice(path: Path, asked: str | None) -> Response:
-    """The file, or the one range of it that was asked for in the way Blob storage knows: `bytes=FIRST-[LAST]`."""
+    """The file, or the one range of it that was asked for as Blob storage knows it: `bytes=FIRST-[LAST]`."""
     size = path.stat().st_size
     match = re.fullmatch(r"bytes=(\d+)-(\d*)", asked or "")
     first = int(match[1]) if match else 0

@@ -18,18 +18,35 @@ from sandbox.servers.faults import Faults
 
 PAGE = 50
 MUTABLE = {"description", "tags", "displayName", "properties", "isArchived"}
-IMMUTABLE = ("command", "codeId", "environmentId", "computeId", "environmentVariables", "inputs", "outputs", "limits",
-             "resources", "distribution", "identity", "experimentName")  # fmt: skip
+IMMUTABLE = (
+    "command",
+    "codeId",
+    "environmentId",
+    "computeId",
+    "environmentVariables",
+    "inputs",
+    "outputs",
+    "limits",
+    "resources",
+    "distribution",
+    "identity",
+    "experimentName",
+)
+_TAKEN = (
+    "A job with this name already exists. If you are trying to create a new job, use a different name. "
+    "If you are trying to update an existing job, the existing job's{members} cannot be changed. "
+    "Only description, tags, displayName, properties, and isArchived can be updated."
+)
 
 
 @dataclass(frozen=True)
 class Jobs:
     """The jobs of the workspace.
 
-    A name belongs to its first job for ever. A second PUT with the same immutable members merges tags and properties
-    (tags are never removed: Azure/azure-sdk-for-python#30671) and answers 200; one that differs in any is refused with
-    400 `UserError` / `JobPropertyImmutable` in the words quoted in MicrosoftDocs/azure-docs#122250 and
-    Azure/azure-sdk-for-python#47389.
+    A name belongs to its first job for ever. A second PUT with the same immutable members merges tags and
+    properties (tags are never removed: Azure/azure-sdk-for-python#30671) and answers 200; one that differs
+    in any is refused with 400 `UserError` / `JobPropertyImmutable` in the words quoted in
+    MicrosoftDocs/azure-docs#122250 and Azure/azure-sdk-for-python#47389.
     """
 
     manager: ResourceManager
@@ -39,6 +56,7 @@ class Jobs:
     faults: Faults
 
     def routes(self) -> list[Route]:
+        """Create or update, get, list, cancel."""
         route, base = self.manager.route, f"{WORKSPACE_PATH}/jobs"
         return [
             route(base, "Jobs.List", self._list, named="workspace"),
@@ -98,14 +116,8 @@ class Jobs:
         old = existing.properties
         changed = [key for key in IMMUTABLE if (asked.get(key) or None) != (old.get(key) or None)]
         if changed:
-            names = ", ".join(f" {key[0].upper()}{key[1:]}" for key in changed)
-            text = "A job with this name already exists. If you are trying to create a new job, use a different name. "
-            text += (
-                f"If you are trying to update an existing job, the existing job's{names} cannot be changed. "
-            )
-            text += "Only description, tags, displayName, properties, and isArchived can be updated."
-            inner = {"code": "Immutable", "innerError": {"code": "JobPropertyImmutable", "innerError": None}}
-            raise user_error(text, innererror=inner)
+            members = ", ".join(f" {key[0].upper()}{key[1:]}" for key in changed)
+            raise user_error(_TAKEN.format(members=members), "Immutable", "JobPropertyImmutable")
         merged = {**old, **{key: asked[key] for key in MUTABLE & asked.keys()}}
         for key in ("tags", "properties"):
             if key in asked:

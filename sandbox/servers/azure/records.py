@@ -1,4 +1,4 @@
-"""What the server knows of each job: the accepted request, and how it ended. One file a job, so a restart loses nothing."""
+"""What the server knows of each job: the accepted request and how it ended, in one file a job."""
 
 from __future__ import annotations
 
@@ -33,13 +33,14 @@ class JobRecord:
     """The fault taken for this job."""
     cancel_requested_at: str | None = None
     ended: dict[str, Any] = field(default_factory=dict)
-    """Empty while the job lives; then `status`, `at`, `started_at` and, when it went wrong, `error` or `warning`."""
+    """Empty while the job lives; then `status`, `at`, `started_at` and, perhaps, `error` or `warning`."""
 
 
 class JobStore:
     """The records of all jobs. Changes to one job are made under `locked`."""
 
     def __init__(self, folder: Path) -> None:
+        """Keep one file a job in `folder`."""
         self._folder = folder
         self._lock = threading.RLock()
         folder.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""The many spellings of "this place in Blob storage" that a job may use, turned into `az://container/path`."""
+"""The spellings a job may use for a place in Blob storage, turned into `az://container/path`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The life of jobs: started on a machine, observed, cancelled, and ended with one verdict that never changes again."""
+"""The life of jobs: started on a machine, observed, cancelled, ended with one verdict that never changes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from sandbox.servers.azure.arm import ArmError
+from sandbox.servers.azure.arm import user_error
 from sandbox.servers.azure.commands import Commands
 from sandbox.servers.azure.records import JobRecord, JobStore, now
 from sandbox.servers.machine import Machines, MachineStatus, UnknownMachine
@@ -17,20 +17,29 @@ from sandbox.servers.machine import Machines, MachineStatus, UnknownMachine
 TERMINAL = ("Completed", "Failed", "Canceled")
 LOG_TAIL_BYTES = 2000
 _PHASES = {"STARTING": "Preparing", "RUNNING": "Running", "DELIVERING": "Finalizing"}
+_PREEMPTED = (
+    "AzureMLCompute job failed.\nPreemptionError: Nodes of this job got pre-empted. "
+    "Check if the run has failed or restarted. Reason: Received pre-emption warning signal"
+)
+_EXITED = (
+    "Execution failed. User process 'bash' exited with status code {code}. "
+    "Please check log file 'user_logs/std_log.txt' for error details. Error: {tail}"
+)
 _logger = logging.getLogger(__name__)
 
 
 class Runs:
     """Every job of the workspace that was accepted.
 
-    States go NotStarted, Queued, Preparing (inputs are fetched), Running, Finalizing (outputs are delivered) to
-    Completed, Failed or Canceled; CancelRequested hides the others until the machine is down. As the vendor's
-    specification says, a job that reaches `limits.timeout` is cancelled: it ends Canceled without a CancelRequested.
-    A preempted node ends the job as Failed with `PreemptionError` in the run's error, as users report it
-    (MicrosoftDocs/azure-docs#66288, microsoft/MLOpsPython#346).
+    States go NotStarted, Queued, Preparing (inputs are fetched), Running, Finalizing (outputs are delivered)
+    to Completed, Failed or Canceled; CancelRequested hides the others until the machine is down. As the
+    vendor's specification says, a job that reaches `limits.timeout` is cancelled: it ends Canceled without a
+    CancelRequested. A preempted node ends the job as Failed with `PreemptionError` in the run's error, as
+    users report it (MicrosoftDocs/azure-docs#66288, microsoft/MLOpsPython#346).
     """
 
     def __init__(self, store: JobStore, machines: Machines, commands: Commands) -> None:
+        """Nothing is started yet: see `recover`."""
         self.store, self.machines, self.commands = store, machines, commands
         self._pool = ThreadPoolExecutor(8, thread_name_prefix="job")
         self._starting: set[str] = set()
@@ -74,7 +83,8 @@ class Runs:
         """Ask the job to stop; its machine gets SIGTERM, then SIGKILL.
 
         Raises:
-            ArmError: 400, the job has ended or is delivering its outputs. That the service answers so for Finalizing
+            ArmError: 400, the job has ended or is delivering its outputs. That the service answers so for
+            Finalizing
                 is reported in Azure/azureml-assets#2496; for ended jobs we assume the same.
         """
         with self.store.locked():
@@ -84,7 +94,7 @@ class Runs:
             status = self.status(record)
             if status in (*TERMINAL, "Finalizing"):
                 text = f"Run {name} is in state {status} and cannot be canceled."
-                raise ArmError(400, "UserError", text, innererror={"code": "InvalidRunState"})
+                raise user_error(text, "InvalidRunState")
             if record.cancel_requested_at:
                 return
             self.store.change(name, cancel_requested_at=now())
@@ -154,13 +164,9 @@ class Runs:
         if outcome == "EXITED" and observed.exit_code == 0 and not observed.error:
             return {"status": "Completed"}
         if outcome == "PREEMPTED":
-            text = "AzureMLCompute job failed.\nPreemptionError: Nodes of this job got pre-empted. Check if the run has "
-            text += "failed or restarted. Reason: Received pre-emption warning signal"
-            return _failed("UserError", text)
+            return _failed("UserError", _PREEMPTED)
         if outcome == "EXITED" and observed.exit_code:
-            text = f"Execution failed. User process 'bash' exited with status code {observed.exit_code}. Please check log "
-            text += f"file 'user_logs/std_log.txt' for error details. Error: {self._tail(record.name)}"
-            return _failed("UserError", text)
+            return _failed("UserError", _EXITED.format(code=observed.exit_code, tail=self._tail(record.name)))
         if outcome == "LOST":
             return _failed("ServiceError", "AzureMLCompute job failed.\nNodeLost: The node went away.")
         return _failed("UserError", f"Execution failed. DataAccessError: {observed.error or 'unknown'}")

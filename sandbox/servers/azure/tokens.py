@@ -19,9 +19,10 @@ CLOCK_SKEW_SECONDS = 300
 
 
 class TokenAuthority:
-    """Signs and checks access tokens for one tenant. The key outlives a restart, so tokens in use stay good."""
+    """Signs and checks access tokens for one tenant. The key outlives a restart, and so do tokens."""
 
     def __init__(self, state: Path, tenant_id: str) -> None:
+        """Use the key in the folder `state`, made when there is none."""
         self.tenant_id = tenant_id
         self._key = _load_or_make_key(state / "signing_key.pem")
         public = self._key.public_key()

@@ -1,9 +1,9 @@
 """Checks of request bodies against the vendor's own model, as `azure-ai-ml` ships it.
 
-Checked: unknown members, members of the wrong type, missing required ones, enumerations, discriminators, ISO 8601
-durations and times. Not checked, because the generated classes do not carry them: lengths, patterns and ranges (the job
-name's pattern is checked by hand), and which member belongs to which api-version (the model is the newest one's).
-Read-only members are accepted and ignored, as ARM does.
+Checked: unknown members, members of the wrong type, missing required ones, enumerations, discriminators, ISO
+8601 durations and times. Not checked, because the generated classes do not carry them: lengths, patterns and
+ranges (the job name's pattern is checked by hand), and which member belongs to which api-version (the model
+is the newest one's). Read-only members are accepted and ignored, as ARM does.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import isodate
+from pydantic import TypeAdapter, ValidationError
 
 _ALIAS = "_causeway_vendor_arm"
 
 
 def problems(model: str, body: object) -> list[str]:
-    """What is wrong with a body meant to be the named model; empty when nothing is. Paths are as `properties.limits`."""
+    """What is wrong with a body meant to be the named model, as `properties.limits: …`; empty if nothing."""
     return list(_check(getattr(_models(), model), body, ""))
 
 
@@ -34,8 +34,8 @@ def problems(model: str, body: object) -> list[str]:
 def _models() -> Any:
     """The generated models alone.
 
-    Imported past `azure.ai.ml` itself, whose package takes seconds and 100 MB to import; these take 0.3 s. Private to
-    the SDK: the lock file pins the version, and `test_azure` notices when they move.
+    Imported past `azure.ai.ml` itself, whose package takes seconds and 100 MB to import; these take 0.3 s.
+    They are private to the SDK: the lock file pins the version, and `test_azure` notices when they move.
     """
     spec = importlib.util.find_spec("azure.ai.ml")
     if spec is None or not spec.submodule_search_locations:
@@ -93,7 +93,7 @@ def _check_union(arguments: tuple[Any, ...], value: object, path: str) -> Iterat
         return
     choices = [choice for choice in arguments if choice is not type(None)]
     enums = [choice for choice in choices if isinstance(choice, type) and issubclass(choice, enum.Enum)]
-    # The generated type is "str or one of these" so that old clients survive new values; the service itself is strict.
+    # The type is "str or one of these" so that old clients survive new values; the service itself is strict.
     for choice in enums or choices:
         if not list(_check(choice, value, path)):
             return
@@ -130,10 +130,7 @@ def _check_scalar(kind: Any, value: object, path: str) -> Iterator[str]:
         if not isinstance(value, str) or value.lower() not in {name.lower() for name in allowed}:
             yield f"{path}: '{value}' is none of {', '.join(allowed)}"
     elif kind is timedelta or kind is datetime:
-        parse = isodate.parse_duration if kind is timedelta else isodate.parse_datetime
-        try:
-            parse(str(value))
-        except ValueError:
+        if not _is_iso(kind, value):
             yield f"{path}: '{value}' is not an ISO 8601 {'duration' if kind is timedelta else 'time'}"
     elif kind is float:
         if not isinstance(value, int | float) or isinstance(value, bool):
@@ -142,6 +139,16 @@ def _check_scalar(kind: Any, value: object, path: str) -> Iterator[str]:
         not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool)
     ):
         yield f"{path}: {kind.__name__} is expected, not {type(value).__name__}"
+
+
+def _is_iso(kind: type, value: object) -> bool:
+    if not isinstance(value, str) or (kind is timedelta and not value.startswith("P")):
+        return False
+    try:
+        TypeAdapter(kind).validate_python(value)
+    except ValidationError:
+        return False
+    return True
 
 
 def _optional(kind: Any) -> bool:

@@ -25,6 +25,7 @@ class Workspace:
     manager: ResourceManager
 
     def routes(self) -> list[Route]:
+        """Cloud metadata, the workspace, computes, datastores."""
         route, base = self.manager.route, WORKSPACE_PATH
         secrets = f"{base}/datastores/{{name}}/listSecrets"
         return [
