@@ -20,9 +20,10 @@ def generate(layout: Layout, ports: dict[str, int]) -> Endpoints:
     _write_certificates(tls)
     return Endpoints(
         ports=ports,
-        aws_access_key_id="AKIA"
-        + "".join(secrets.choice(string.ascii_uppercase + "234567") for _ in range(16)),
+        aws_access_key_id=_aws_key_id(),
         aws_secret_access_key=secrets.token_urlsafe(30),
+        aws_root_access_key_id=_aws_key_id(),
+        aws_root_secret_access_key=secrets.token_urlsafe(30),
         blob_account=f"causeway{secrets.token_hex(4)}",
         blob_key=base64.b64encode(secrets.token_bytes(64)).decode(),
         azure_tenant_id=str(uuid.uuid4()),
@@ -35,6 +36,10 @@ def generate(layout: Layout, ports: dict[str, int]) -> Endpoints:
         server_key=tls / "server.key",
         service_account_file=tls / "google-service-account.json",
     )
+
+
+def _aws_key_id() -> str:
+    return "AKIA" + "".join(secrets.choice(string.ascii_uppercase + "234567") for _ in range(16))
 
 
 def refresh(endpoints: Endpoints) -> None:

@@ -18,6 +18,7 @@ OUR_OWN = ("sagemaker", "azure", "vertex")
 SERVERS = THIRD_PARTY + OUR_OWN
 WORKERS = ("aws", "azure", "gcp", "onprem", "workflows", "starter")
 CONTAINER = "causeway"
+FORBIDDEN_BUCKET = "causeway-forbidden"
 DATASET = "demo"
 NAMESPACE = "default"
 
@@ -137,6 +138,9 @@ class Endpoints:
     service_account_file: Path
     """A Google service account whose `token_uri` is the sandbox's own."""
     aws_account_id: str = "000000000000"
+    aws_root_access_key_id: str = ""
+    """Only for filling the account; workers and jobs use the other key, whose rights are limited."""
+    aws_root_secret_access_key: str = ""
     aws_region: str = "us-east-1"
     azure_resource_group: str = "causeway"
     azure_workspace: str = "causeway"

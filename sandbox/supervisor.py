@@ -87,7 +87,7 @@ class Supervisor:
     def erase(self) -> None:
         """Forget all state, keys and logs of a sandbox that is down. The tools stay."""
         for path in self._layout.root.iterdir() if self._layout.root.exists() else ():
-            if path == self._layout.tools or path in self._layout.tools.parents:
+            if path == self._layout.tools or path.name in (".gitignore", ".lock"):
                 continue
             if path.is_dir() and not path.is_symlink():
                 shutil.rmtree(path)
@@ -203,7 +203,7 @@ class Supervisor:
     def _with_ports(self, endpoints: Endpoints, services: Sequence[Service]) -> Endpoints:
         starting = [port for service in services if not self._alive(service.name) for port in service.ports]
         held = [name for name in endpoints.ports if name not in starting]
-        given = ports.assign({name: None for name in ports.USUAL} | endpoints.ports, held=held)
+        given = ports.assign(dict.fromkeys(ports.USUAL) | endpoints.ports, held=held)
         for name, port in given.items():
             if (old := endpoints.ports.get(name)) not in (None, port):
                 self._say(f"port {old} of {name} is taken: it gets {port}")
