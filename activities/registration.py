@@ -11,7 +11,7 @@ def bound_activities(*implementations: object) -> list[Callable[..., Any]]:
     Raises:
         TypeError: a contract's stub was inherited and not decorated again.
     """
-    found = []
+    found: list[Callable[..., Any]] = []
     for implementation in implementations:
         for name, method in inspect.getmembers(implementation, inspect.ismethod):
             if not hasattr(method, "__temporal_activity_definition"):
@@ -20,4 +20,3 @@ def bound_activities(*implementations: object) -> list[Callable[..., Any]]:
                 raise TypeError(f"{type(implementation).__name__}.{name} is still the contract's stub")
             found.append(method)
     return found
-

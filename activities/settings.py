@@ -4,9 +4,10 @@ import os
 from collections.abc import Mapping
 from typing import Annotated, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from activities.grants import AllowList, HostRules
+from contracts.artifacts import locate
 from contracts.queues import DEFAULT_CONNECTION
 
 _CONTAINER = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
@@ -26,6 +27,12 @@ CommaList = Annotated[tuple[str, ...], BeforeValidator(_split)]
 """A list that is written `a,b,c` in an environment variable."""
 
 
+def _locatable(prefixes: tuple[str, ...]) -> tuple[str, ...]:
+    for prefix in prefixes:
+        locate(prefix)
+    return prefixes
+
+
 class WorkerSettings(BaseModel):
     """Frozen; each field's alias is the name of its environment variable, and a variable set to nothing counts as unset."""
 
@@ -37,7 +44,9 @@ class WorkerSettings(BaseModel):
     """The name part of `cloud/name`."""
     container: str = Field(validation_alias="CAUSEWAY_CONTAINER", pattern=_CONTAINER)
     """Bare name of the default container."""
-    grant_allow: CommaList = Field((), validation_alias="CAUSEWAY_GRANT_ALLOW")
+    grant_allow: Annotated[CommaList, AfterValidator(_locatable)] = Field(
+        (), validation_alias="CAUSEWAY_GRANT_ALLOW"
+    )
     """URI prefixes this worker mints grants for; nothing here means its own container."""
     store_hosts: CommaList = Field((), validation_alias="CAUSEWAY_STORE_HOSTS")
     """`host` or `host:port` that grants may point at, besides the vendors' public stores."""

@@ -1,0 +1,84 @@
+"""Minting grants: under this worker's own allow-list, for a short life, and few enough for one payload."""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+
+from activities.existing import decide
+from activities.grants import AllowList
+from activities.store import Store, same_content
+from contracts.artifacts import ObjectStat
+from contracts.errors import ErrorDetail, ErrorKind, failure
+from contracts.storage import (
+    GRANT_LIFE,
+    GRANTS_LIMIT_BYTES,
+    SINGLE_PUT_LIMIT_BYTES,
+    ReadGrants,
+    WriteGrant,
+    WriteGrants,
+    WriteIntent,
+)
+
+
+class Minter:
+    """Mints for one store; whoever asks, the allow-list is this worker's own."""
+
+    def __init__(self, store: Store, allowed: AllowList) -> None:
+        self._store = store
+        self._allowed = allowed
+
+    def reads(self, objects: Iterable[ObjectStat], life: timedelta) -> ReadGrants:
+        """Mint a read of exactly this version of each object.
+
+        Raises:
+            ApplicationError: `ACCESS_DENIED` outside the allow-list, `INVALID_REQUEST` for too many at once.
+        """
+        asked = tuple(objects)
+        for source in asked:
+            self._allowed.check(source.uri)
+        grants = ReadGrants(grants=tuple(self._store.sign_read(source, _bounded(life)) for source in asked))
+        _check_size(grants)
+        return grants
+
+    def writes(self, intents: Iterable[WriteIntent], life: timedelta) -> WriteGrants:
+        """Mint an exact write for each object whose content does not lie at its target yet.
+
+        Raises:
+            ApplicationError: `ACCESS_DENIED` outside the allow-list, `TARGET_CONFLICT` where other content lies,
+                `UNSUPPORTED` for an object that one write cannot carry, `INVALID_REQUEST` for too many at once.
+        """
+        asked = tuple(intents)
+        for intent in asked:
+            self._allowed.check(intent.target)
+        grants = WriteGrants(grants=tuple(self._write(intent, _bounded(life)) for intent in asked))
+        _check_size(grants)
+        return grants
+
+    def _write(self, intent: WriteIntent, life: timedelta) -> WriteGrant:
+        _check_carriable(intent)
+        held = self._store.stat(intent.target)
+        same = held is not None and same_content(held, intent.measure)
+        if decide(held, lambda _: same, intent.if_exists, intent.owner) == "keep":
+            return WriteGrant(intent=intent, expires_at=datetime.now(UTC) + life, needed=False)
+        return self._store.sign_write(intent, life)
+
+
+def _bounded(life: timedelta) -> timedelta:
+    if life <= timedelta(0):
+        raise failure(ErrorKind.INVALID_REQUEST, "a grant needs a life longer than nothing")
+    return min(life, GRANT_LIFE)
+
+
+def _check_carriable(intent: WriteIntent) -> None:
+    source = intent.measure.source
+    if source.size_bytes > SINGLE_PUT_LIMIT_BYTES:
+        told = (
+            f"{source.uri} has {source.size_bytes} bytes; one write carries {SINGLE_PUT_LIMIT_BYTES} at most"
+        )
+        raise failure(ErrorKind.UNSUPPORTED, told, ErrorDetail(ref=source.uri))
+
+
+def _check_size(grants: ReadGrants | WriteGrants) -> None:
+    size = len(grants.model_dump_json().encode())
+    if size > GRANTS_LIMIT_BYTES:
+        told = f"{len(grants.grants)} grants come to {size} bytes, over {GRANTS_LIMIT_BYTES}; ask for fewer at once"
+        raise failure(ErrorKind.INVALID_REQUEST, told)
