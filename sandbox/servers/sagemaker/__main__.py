@@ -1,0 +1,107 @@
+"""SageMaker's control plane on one port: `python -m sandbox.servers.sagemaker`."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from sandbox.layout import Endpoints, Layout
+from sandbox.servers.app import run
+from sandbox.servers.faults import Faults
+from sandbox.servers.machine import Machines
+from sandbox.servers.sagemaker.book import Book
+from sandbox.servers.sagemaker.errors import AwsError
+from sandbox.servers.sagemaker.logs import CloudWatch
+from sandbox.servers.sagemaker.service import Service
+from sandbox.servers.sagemaker.signing import verify
+from sandbox.servers.sagemaker.watcher import Watcher
+
+SERVER = "sagemaker"
+TARGET = "SageMaker."
+FAULTS = {
+    "throttle": AwsError("ThrottlingException", "Rate exceeded"),
+    "unavailable": AwsError("ServiceUnavailable", "The service is unavailable. Please try again.", 503),
+}
+
+
+def main() -> None:
+    """Serve until SIGTERM; then no job's process is left."""
+    layout = Layout.from_environment()
+    endpoints = Endpoints.load(layout)
+    state = layout.state / SERVER
+    machines, book = Machines(state), Book(state / "jobs")
+    scope = f"arn:aws:sagemaker:{endpoints.aws_region}:{endpoints.aws_account_id}"
+    service = Service(book, machines, Faults(layout.faults_of(SERVER)), scope)
+    watcher = Watcher(book, machines, CloudWatch(endpoints))
+    service.resume()
+    watcher.start()
+
+    def stop() -> None:
+        watcher.stop()
+        machines.stop_all()
+
+    keys = {endpoints.aws_access_key_id: endpoints.aws_secret_access_key}
+    routes = [Route("/", _endpoint(service, keys), methods=["POST"])]
+    run(SERVER, routes, on_stop=stop, fault_response=_fault, operation=_operation)
+
+
+def _endpoint(service: Service, keys: dict[str, str]) -> Callable[[Request], Awaitable[Response]]:
+    async def answer(request: Request) -> Response:
+        body = await request.body()
+        try:
+            verify(request.method, str(request.url), request.headers, body, keys)
+            parameters = _parameters(body)
+            request.state.resource = _resource(parameters)
+            values = await run_in_threadpool(service.handle, _operation(request), parameters)
+        except AwsError as error:
+            return _refusal(error)
+        return _json(values, 200)
+
+    return answer
+
+
+def _parameters(body: bytes) -> dict[str, Any]:
+    try:
+        parameters = json.loads(body or b"{}")
+    except ValueError:
+        parameters = None
+    if not isinstance(parameters, dict):
+        raise AwsError("SerializationException", "the body is not a JSON object")
+    return parameters
+
+
+def _resource(parameters: dict[str, Any]) -> str | None:
+    names = ("TrainingJobName", "ProcessingJobName", "ResourceArn")
+    return next((str(parameters[name]) for name in names if name in parameters), None)
+
+
+def _operation(request: Request) -> str:
+    return request.headers.get("x-amz-target", "").removeprefix(TARGET)
+
+
+def _fault(kind: str, _request: Request) -> Response:
+    return _refusal(FAULTS[kind])
+
+
+def _refusal(error: AwsError) -> Response:
+    return _json({"__type": error.code, "message": error.message}, error.status)
+
+
+def _json(values: dict[str, Any], status: int) -> Response:
+    return Response(
+        json.dumps(values),
+        status_code=status,
+        media_type="application/x-amz-json-1.1",
+        headers={"x-amzn-RequestId": str(uuid.uuid4())},
+    )
+
+
+if __name__ == "__main__":
+    main()

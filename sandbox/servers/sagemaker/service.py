@@ -1,0 +1,181 @@
+"""SageMaker's operations on training and processing jobs."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from sandbox.servers.faults import Faults
+from sandbox.servers.machine import Machines, MachineStatus, UnknownMachine
+from sandbox.servers.sagemaker.book import Book, Job
+from sandbox.servers.sagemaker.errors import AwsError, beyond_sandbox, invalid
+from sandbox.servers.sagemaker.kinds import JobKind, status_word
+from sandbox.servers.sagemaker.listing import page
+from sandbox.servers.sagemaker.processing import Processing
+from sandbox.servers.sagemaker.training import Training
+from sandbox.servers.sagemaker.wire import answer, checked, operation_model
+
+KINDS: dict[str, JobKind] = {"training": Training(), "processing": Processing()}
+
+MOST_TAGS = 50
+
+Parameters = dict[str, Any]
+
+
+class Service:
+    """Answers one operation at a time, from any number of threads."""
+
+    def __init__(self, book: Book, machines: Machines, faults: Faults, scope: str) -> None:
+        """Keep jobs in `book`; their ARNs begin with `scope`: `arn:aws:sagemaker:<region>:<account>`."""
+        self._book = book
+        self._machines = machines
+        self._faults = faults
+        self._scope = scope
+        self._operations: dict[str, Callable[[Parameters], Parameters]] = {
+            "AddTags": self._add_tags,
+            "ListTags": self._list_tags,
+        }
+        for kind in KINDS.values():
+            self._operations |= {
+                f"Create{kind.prefix}": self._bound(self._create, kind),
+                f"Describe{kind.prefix}": self._bound(self._describe, kind),
+                f"Stop{kind.prefix}": self._bound(self._stop, kind),
+                f"List{kind.prefix}s": self._bound(self._list, kind),
+            }
+
+    def handle(self, operation: str, body: Parameters) -> Parameters:
+        """The answer to a request, both as JSON.
+
+        Raises:
+            AwsError: The vendor would refuse it, or this server does not do it.
+        """
+        model = operation_model(operation)
+        if operation not in self._operations:
+            raise beyond_sandbox(operation)
+        return answer(model, self._operations[operation](checked(model, body)))
+
+    def resume(self) -> None:
+        """Start the machines of jobs that were accepted just before the server died."""
+        for job in self._book.all():
+            if job.ending is None:
+                self._start(job)
+
+    @staticmethod
+    def _bound(
+        work: Callable[[JobKind, Parameters], Parameters], kind: JobKind
+    ) -> Callable[[Parameters], Parameters]:
+        return lambda parameters: work(kind, parameters)
+
+    def _create(self, kind: JobKind, parameters: Parameters) -> Parameters:
+        kind.check(parameters)
+        name = parameters[f"{kind.prefix}Name"]
+        arn = f"{self._scope}:{kind.noun.replace(' ', '-')}/{name.lower()}"
+        if self._book.get(kind.kind, name) is not None:
+            raise _in_use(kind, arn)
+        if self._faults.take("quota", name):
+            raise _quota(kind, parameters)
+        tags = _tags(parameters.pop("Tags", []))
+        job = Job(kind.kind, name, arn, parameters, tags, time.time(), self._faults.take_job_fault(name))
+        if not self._book.add(job):
+            raise _in_use(kind, arn)
+        self._start(job)
+        return {f"{kind.prefix}Arn": arn}
+
+    def _start(self, job: Job) -> None:
+        kind = KINDS[job.kind]
+        self._machines.start(job.machine, kind.spec(job, str(self._machines.home(job.machine) / "ml")))
+
+    def _describe(self, kind: JobKind, parameters: Parameters) -> Parameters:
+        job = self._known(kind, parameters)
+        return kind.describe(job, self._status(job))
+
+    def _stop(self, kind: JobKind, parameters: Parameters) -> Parameters:
+        job = self._known(kind, parameters)
+        word = status_word(job, self._status(job))
+        if word not in ("InProgress", "Stopping"):
+            raise invalid(f"The request was rejected because the {kind.noun} is in status {word}.")
+        if word == "InProgress":
+            self._book.change(job, stop_requested_at=time.time())
+        self._machines.stop(job.machine)
+        return {}
+
+    def _list(self, kind: JobKind, parameters: Parameters) -> Parameters:
+        for unsupported in ("WarmPoolStatusEquals", "TrainingPlanArnEquals"):
+            if unsupported in parameters:
+                raise beyond_sandbox(unsupported)
+        jobs = [job for job in self._book.all() if job.kind == kind.kind]
+        entries, token = page(
+            [kind.describe(job, self._status(job)) for job in jobs], kind.prefix, parameters
+        )
+        return {f"{kind.prefix}Summaries": entries, "NextToken": token}
+
+    def _add_tags(self, parameters: Parameters) -> Parameters:
+        job = self._by_arn(parameters["ResourceArn"])
+        tags = job.tags | _tags(parameters["Tags"])
+        if len(tags) > MOST_TAGS:
+            raise invalid(f"A resource has at most {MOST_TAGS} tags")
+        self._book.change(job, tags=tags)
+        return {"Tags": _wire_tags(tags)}
+
+    def _list_tags(self, parameters: Parameters) -> Parameters:
+        return {"Tags": _wire_tags(self._by_arn(parameters["ResourceArn"]).tags)}
+
+    def _known(self, kind: JobKind, parameters: Parameters) -> Job:
+        job = self._book.get(kind.kind, parameters[f"{kind.prefix}Name"])
+        if job is None:
+            raise invalid("Requested resource not found.")
+        return job
+
+    def _by_arn(self, arn: str) -> Job:
+        job = self._book.by_arn(arn)
+        if job is None:
+            raise AwsError("ResourceNotFound", f"{arn} does not exist")
+        return job
+
+    def _status(self, job: Job) -> MachineStatus:
+        if job.ended is not None:
+            return job.ended
+        try:
+            status = self._machines.status(job.machine)
+        except UnknownMachine:
+            return MachineStatus(created_at=job.created_at)
+        if status.phase != "DONE":
+            return status
+        # Its last words and its log are still being brought in; the watcher says when it is over.
+        return MachineStatus(
+            phase="DELIVERING",
+            created_at=status.created_at,
+            started_at=status.started_at,
+            delivering_at=status.delivering_at,
+        )
+
+
+def _in_use(kind: JobKind, arn: str) -> AwsError:
+    noun = kind.noun.capitalize()
+    return AwsError(
+        "ResourceInUse",
+        f"{noun} names must be unique within an AWS account and region, "
+        f"but a {kind.noun} with this name already exists ({arn})",
+    )
+
+
+def _quota(kind: JobKind, parameters: Parameters) -> AwsError:
+    cluster = parameters.get("ResourceConfig") or parameters["ProcessingResources"]["ClusterConfig"]
+    return AwsError(
+        "ResourceLimitExceeded",
+        f"The account-level service limit '{cluster['InstanceType']} for {kind.noun} usage' is 0 Instances, "
+        "with current utilization of 0 Instances and a request delta of 1 Instances. "
+        "Please use AWS Service Quotas to request an increase for this quota.",
+    )
+
+
+def _tags(tags: list[dict[str, str]]) -> dict[str, str]:
+    named = {tag["Key"]: tag["Value"] for tag in tags}
+    if len(named) < len(tags):
+        raise invalid("Duplicate tag keys found. Please note that tag keys are case insensitive.")
+    return named
+
+
+def _wire_tags(tags: dict[str, str]) -> list[dict[str, str]]:
+    return [{"Key": key, "Value": value} for key, value in tags.items()]
