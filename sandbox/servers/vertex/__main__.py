@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Sequence
 from functools import partial
 
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
+from starlette.routing import Match, Route
 
-from sandbox.layout import Endpoints, Layout
+from sandbox.layout import Endpoints, Layout, SandboxError
 from sandbox.servers.app import run
 from sandbox.servers.faults import Faults
 from sandbox.servers.vertex.errors import GoogleError
@@ -18,7 +20,7 @@ from sandbox.servers.vertex.service import CustomJobs
 from sandbox.servers.vertex.tokens import TokenOffice, token_endpoint
 
 SERVER = "vertex"
-PUBLIC_METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
+PUBLIC_METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 
 
 def main() -> None:
@@ -30,13 +32,18 @@ def main() -> None:
     office = TokenOffice(endpoints.service_account_file, endpoints.google_token_url, folder / "token.key")
     jobs = Jobs(folder, faults)
     routes = [
-        Route("/token", partial(token_endpoint, office=office), methods=["POST"]),
+        Route("/token", partial(token_endpoint, office=office), methods=["POST"], name="token"),
         *CustomJobs(jobs, faults, office, endpoints).routes(),
         LogEntries(jobs, office, endpoints).route(),
-        Route("/{path:path}", _no_such_method, methods=PUBLIC_METHODS),
+        Route("/{path:path}", _no_such_method, methods=PUBLIC_METHODS, name="unknown"),
     ]
     jobs.open()
-    run(SERVER, routes, on_stop=jobs.close, fault_response=_fault_response)
+    naming = partial(_operation_of, routes)
+    run(SERVER, routes, on_stop=jobs.close, fault_response=_fault_response, operation=naming)
+
+
+def _operation_of(routes: Sequence[Route], request: Request) -> str:
+    return next(route.name for route in routes if route.matches(request.scope)[0] is Match.FULL)
 
 
 async def _no_such_method(request: Request) -> Response:
@@ -55,4 +62,8 @@ def _fault_response(kind: str, request: Request) -> Response:
     return GoogleError("UNAVAILABLE", "The service is currently unavailable.").response()
 
 
-main()
+if __name__ == "__main__":
+    try:
+        main()
+    except SandboxError as exc:
+        sys.exit(f"{SERVER}: {exc}")

@@ -64,10 +64,9 @@ class LogEntries:
 
     def route(self) -> Route:
         """The one route of the service that exists here."""
-        return Route("/v2/entries:list", self._answer, methods=["POST"])
+        return Route("/v2/entries:list", self._answer, methods=["POST"], name="ListLogEntries")
 
     async def _answer(self, request: Request) -> Response:
-        request.state.operation = "ListLogEntries"
         try:
             require_caller(request, self._office, SERVICE, SCOPES)
             body = _checked(read_json(await request.body()))

@@ -34,13 +34,12 @@ def read_json(body: bytes) -> dict[str, Any]:
     return parsed
 
 
-def fill(message_type: Any, fields: dict[str, Any], within: str = "") -> Any:
+def fill(message_type: Any, fields: dict[str, Any]) -> Any:
     """A message of the vendor's type (the plain protobuf one) with these fields.
 
     Args:
         message_type: The generated class.
         fields: JSON names and values, as Google's JSON mapping writes them.
-        within: The request's field that the message fills, for the error text.
 
     Raises:
         GoogleError: `INVALID_ARGUMENT` for a field the type does not have, or a value of the wrong kind.
@@ -49,7 +48,7 @@ def fill(message_type: Any, fields: dict[str, Any], within: str = "") -> Any:
     try:
         return json_format.ParseDict(fields, message)
     except json_format.ParseError as exc:
-        raise _refused(str(exc), within) from None
+        raise _refused(str(exc)) from None
 
 
 def plain(message: Any, query: dict[str, str]) -> dict[str, Any]:
@@ -64,14 +63,11 @@ def request_parameters(query: dict[str, str]) -> dict[str, str]:
     return {key: value for key, value in query.items() if key.lstrip("$") not in SYSTEM_PARAMETERS}
 
 
-def _refused(reason: str, within: str) -> GoogleError:
+def _refused(reason: str) -> GoogleError:
     found = _UNKNOWN.search(reason)
     if found is None:
         return GoogleError("INVALID_ARGUMENT", f"Invalid value: {reason}")
-    where = ".".join(part for part in (within, _snake(found[2])) if part)
-    text = f"Invalid JSON payload received. Unknown name \"{found[1]}\" at '{where}': Cannot find field."
+    where = re.sub(r"(?<=[a-z])([A-Z])", r"_\1", found[2]).lower()
+    place = f" at '{where}'" if where else ""
+    text = f'Invalid JSON payload received. Unknown name "{found[1]}"{place}: Cannot find field.'
     return GoogleError("INVALID_ARGUMENT", text, [field_violations({where: text})])
-
-
-def _snake(path: str) -> str:
-    return re.sub(r"(?<=[a-z])([A-Z])", r"_\1", path).lower()

@@ -64,7 +64,7 @@ class CustomJobs:
     def create(self, parent: str, body: dict[str, Any], query: dict[str, str]) -> dict[str, Any]:
         """Take a job; the vendor has no client-chosen id, so calling twice makes two jobs."""
         fill(CreateCustomJobRequest, request_parameters(query))
-        job = fill(CreateCustomJobRequest, {"customJob": body}, "custom_job").custom_job
+        job = fill(CreateCustomJobRequest, {"customJob": body}).custom_job
         for field in OUTPUT_ONLY:
             job.ClearField(field)
         check_custom_job(job)
@@ -112,14 +112,14 @@ class CustomJobs:
 
     def _route(self, method: str, handler: Handler) -> Route:
         described = rest_route(method)
-        return Route(described.path, self._endpoint(method, described, handler), methods=[described.method])
+        return Route(described.path, self._endpoint(method, described, handler), methods=[described.method], name=method)
 
     def _endpoint(
         self, method: str, described: RestRoute, handler: Handler
     ) -> Callable[[Request], Awaitable[Response]]:
         async def answer(request: Request) -> Response:
             resource = described.name.format(**request.path_params)
-            request.state.operation, request.state.resource = method, resource
+            request.state.resource = resource
             try:
                 require_caller(request, self._office, SERVICE, frozenset({CLOUD_PLATFORM}))
                 self._require_location(method, resource)

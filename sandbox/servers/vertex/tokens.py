@@ -127,7 +127,6 @@ class TokenOffice:
 
 async def token_endpoint(request: Request, office: TokenOffice) -> Response:
     """`POST /token` of OAuth 2.0: trades an assertion for an access token."""
-    request.state.operation = "token"
     form = parse_qs((await request.body()).decode("utf-8", "replace"))
     grant, assertion = form.get("grant_type", [""])[0], form.get("assertion", [""])[0]
     try:
