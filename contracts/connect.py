@@ -1,0 +1,50 @@
+"""How every process of Causeway speaks to Temporal: one plugin, one way to find the server."""
+
+from typing import TypedDict
+
+from temporalio.client import Client
+from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.envconfig import ClientConfig
+from temporalio.plugin import SimplePlugin
+from temporalio.worker import WorkflowRunner
+from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
+
+DEFAULT_ADDRESS = "localhost:7233"
+PASSED_THROUGH = ("contracts",)
+"""Modules that workflows share with their worker: pure models, so reloading them per run would only cost time."""
+
+
+class Address(TypedDict):
+    """Where Temporal is, as a person may be told."""
+
+    address: str
+    namespace: str
+
+
+def address() -> Address:
+    """Read where Temporal is from `TEMPORAL_*` and the TOML profile, without connecting."""
+    settings = ClientConfig.load_client_connect_config()
+    return Address(address=settings.get("target_host") or DEFAULT_ADDRESS, namespace=settings.get("namespace") or "default")
+
+
+async def connect() -> Client:
+    """Connect as the environment says, with Causeway's plugin.
+
+    Raises:
+        RuntimeError: the server cannot be reached.
+    """
+    settings = ClientConfig.load_client_connect_config()
+    settings["target_host"] = settings.get("target_host") or DEFAULT_ADDRESS
+    return await Client.connect(**settings, plugins=[plugin()])
+
+
+def plugin() -> SimplePlugin:
+    """The plugin that clients, workers, test environments and replayers share."""
+    return SimplePlugin("causeway", data_converter=pydantic_data_converter, workflow_runner=_sandboxed)
+
+
+def _sandboxed(runner: WorkflowRunner | None) -> WorkflowRunner:
+    if runner is not None and not isinstance(runner, SandboxedWorkflowRunner):
+        return runner
+    restrictions = (runner.restrictions if runner else SandboxRestrictions.default).with_passthrough_modules(*PASSED_THROUGH)
+    return SandboxedWorkflowRunner(restrictions=restrictions)

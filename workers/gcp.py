@@ -1,0 +1,17 @@
+"""The worker for Google Cloud: Cloud Storage, Vertex AI and BigQuery. It holds this cloud's credentials and no other's."""
+
+from activities.gcp.room import activities
+from activities.gcp.settings import GcpSettings
+from contracts.queues import queue_of
+from workers.serve import Service
+
+
+def service() -> Service:
+    """Read the settings, build the clients and offer everything this connection can do.
+
+    Raises:
+        SettingsError: a setting is missing or wrong; the message names it.
+    """
+    settings = GcpSettings.from_environment()
+    offered = activities(settings)
+    return Service(name="gcp", queue=queue_of(f"gcp/{settings.connection}"), activities=lambda client: offered)

@@ -1,0 +1,17 @@
+"""The worker for on-prem: a root folder and local processes. It holds this cloud's credentials and no other's."""
+
+from activities.onprem.room import activities
+from activities.onprem.settings import OnPremSettings
+from contracts.queues import queue_of
+from workers.serve import Service
+
+
+def service() -> Service:
+    """Read the settings, build the clients and offer everything this connection can do.
+
+    Raises:
+        SettingsError: a setting is missing or wrong; the message names it.
+    """
+    settings = OnPremSettings.from_environment()
+    offered = activities(settings)
+    return Service(name="onprem", queue=queue_of(f"onprem/{settings.connection}"), activities=lambda client: offered)

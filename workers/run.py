@@ -1,0 +1,32 @@
+"""Runs one worker in this process."""
+
+import importlib
+import os
+import sys
+from typing import NoReturn
+
+from workers.catalogue import own_environment
+from workers.logs import configure
+from workers.serve import Service, end, serve
+
+
+def run(worker: str, ready_file: str | None = None) -> NoReturn:
+    """Serve until told to stop; a setting that is missing or wrong ends the process with one line and exit 2."""
+    kept = own_environment(worker, os.environ)
+    for name in set(os.environ) - set(kept):
+        del os.environ[name]
+    if ready_file:
+        os.environ["CAUSEWAY_READY_FILE"] = ready_file
+    configure(worker)
+    try:
+        service: Service = importlib.import_module(f"workers.{worker}").service()
+    except ImportError as error:
+        sys.exit(_refusal(worker, f"{error}; install it with: pip install 'causeway[{worker}]'"))
+    except ValueError as error:
+        sys.exit(_refusal(worker, str(error)))
+    end(serve(service))
+
+
+def _refusal(worker: str, why: str) -> int:
+    sys.stderr.write(f"the {worker} worker does not start: {why}\n")
+    return 2

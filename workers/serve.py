@@ -1,0 +1,121 @@
+"""Runs one worker until it is told to stop: connects, serves its queue, drains, and ends the process cleanly."""
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+from collections.abc import Callable, Coroutine, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, NoReturn
+
+from temporalio.client import Client
+from temporalio.worker import Worker
+
+from contracts.connect import address, connect
+from workers.observe import Observer
+
+SLOTS = 64
+"""Activities at once; most of them watch a job and sleep."""
+GRACE = timedelta(seconds=20)
+"""For activities to land after SIGTERM; less than compose's `stop_grace_period`."""
+THROTTLE = timedelta(seconds=1)
+"""Heartbeats reach the server at least this often, and with them a cancel the activity."""
+RECONNECT = timedelta(seconds=2)
+PATIENCE = timedelta(minutes=2)
+logger = logging.getLogger("workers")
+
+
+@dataclass(frozen=True)
+class Service:
+    """What one worker offers."""
+
+    name: str
+    queue: str
+    workflows: Sequence[type] = ()
+    activities: Callable[[Client], Sequence[Callable[..., Any]]] = lambda client: ()
+    """Built once the client is there."""
+
+
+async def serve(service: Service) -> None:
+    """Serve until SIGTERM or SIGINT, then let activities land.
+
+    Raises:
+        SystemExit: Temporal could not be reached for two minutes.
+    """
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for signum in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(signum, stop.set)
+    client = await _connected(stop)
+    if client is None:
+        return
+    with ThreadPoolExecutor(SLOTS, thread_name_prefix="activity") as threads:
+        worker = Worker(
+            client,
+            task_queue=service.queue,
+            workflows=service.workflows,
+            activities=service.activities(client),
+            activity_executor=threads,
+            max_concurrent_activities=SLOTS,
+            max_heartbeat_throttle_interval=THROTTLE,
+            default_heartbeat_throttle_interval=THROTTLE,
+            graceful_shutdown_timeout=GRACE,
+            interceptors=[Observer()],
+            on_fatal_error=_fatal,
+        )
+        async with worker:
+            _ready(service)
+            await stop.wait()
+            logger.info("stopping: letting activities land")
+    logger.info("stopped")
+
+
+def end(main: Coroutine[Any, Any, None]) -> NoReturn:
+    """Run to the end and leave the process without Python's own tear-down.
+
+    A plain return from `asyncio.run` aborted with `PyGILState_Release` and code 134 in 3 of 15 clean stops
+    (temporalio/sdk-python issue 300): the core's threads outlive the interpreter.
+    """
+    code = 0
+    try:
+        asyncio.run(main)
+    except SystemExit as stop:
+        code = stop.code if isinstance(stop.code, int) else 1
+        if isinstance(stop.code, str):
+            print(stop.code, file=sys.stderr)  # noqa: T201 - the last word before the process ends
+    except Exception:
+        logger.exception("the worker failed")
+        code = 1
+    logging.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
+async def _connected(stop: asyncio.Event) -> Client | None:
+    """Connect, waiting for a server that is on its way up; None when told to stop meanwhile."""
+    deadline = asyncio.get_running_loop().time() + PATIENCE.total_seconds()
+    while not stop.is_set():
+        try:
+            return await connect()
+        except RuntimeError as error:
+            where = address()["address"]
+            if asyncio.get_running_loop().time() > deadline:
+                raise SystemExit(f"Temporal at {where} cannot be reached; check TEMPORAL_ADDRESS and that it runs") from error
+            logger.warning("Temporal at %s cannot be reached yet", where)
+            await asyncio.sleep(RECONNECT.total_seconds())
+    return None
+
+
+def _ready(service: Service) -> None:
+    logger.info("ready: serving %s", service.queue)
+    if ready_file := os.environ.get("CAUSEWAY_READY_FILE"):
+        Path(ready_file).write_text(service.queue)
+
+
+async def _fatal(error: BaseException) -> None:
+    logger.error("the worker ends: %s", error)

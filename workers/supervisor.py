@@ -1,0 +1,119 @@
+"""`python -m workers all`: each worker in a process of its own, restarted when it dies, ended together."""
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
+
+from workers.catalogue import WORKERS, own_environment
+
+REFUSED = 2
+"""Exit code of a worker whose settings are wrong: starting it again would not help."""
+STOP_SECONDS = 25
+LONGEST_PAUSE = 30.0
+
+
+@dataclass
+class Child:
+    """One worker's process, and how often it had to be started again."""
+
+    name: str
+    environment: dict[str, str]
+    ready_file: Path
+    process: subprocess.Popen[bytes] | None = None
+    deaths: int = 0
+    start_at: float = 0.0
+    refused: bool = False
+
+
+@dataclass
+class Stop:
+    """Set by SIGTERM or SIGINT."""
+
+    asked: bool = field(default=False)
+
+    def __call__(self, signum: int, frame: FrameType | None) -> None:
+        """Remember that a stop was asked for."""
+        self.asked = True
+
+
+def supervise(env_files: str | None, ready_file: str | None) -> int:
+    """Run all workers until told to stop; return the exit code, 2 if a worker refused its settings."""
+    stop = Stop()
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+    with tempfile.TemporaryDirectory(prefix="causeway-workers-") as folder:
+        children = [_child(name, env_files, Path(folder)) for name in WORKERS]
+        try:
+            while not stop.asked and not any(child.refused for child in children):
+                for child in children:
+                    _tend(child)
+                _announce(children, ready_file)
+                time.sleep(0.2)
+        finally:
+            _end(children)
+        return REFUSED if any(child.refused for child in children) else 0
+
+
+def read_env_file(path: Path) -> dict[str, str]:
+    """Read `NAME=value` lines; blank lines and `#` comments are passed over.
+
+    Raises:
+        SystemExit: the file is missing or a line is no `NAME=value`; the message names file and line.
+    """
+    if not path.is_file():
+        raise SystemExit(f"{path} is missing; every worker needs its settings there")
+    found = {}
+    for number, line in enumerate(path.read_text().splitlines(), 1):
+        if not line.strip() or line.lstrip().startswith("#"):
+            continue
+        name, equals, value = line.partition("=")
+        if not equals or not name.strip():
+            raise SystemExit(f"{path}:{number}: write NAME=value")
+        found[name.strip()] = value.strip()
+    return found
+
+
+def _child(name: str, env_files: str | None, folder: Path) -> Child:
+    environment = own_environment(name, os.environ)
+    if env_files:
+        environment |= read_env_file(Path(env_files) / f"{name}.env")
+    return Child(name=name, environment=environment, ready_file=folder / name)
+
+
+def _tend(child: Child) -> None:
+    """Start a worker that does not run; wait longer each time it dies."""
+    if child.process is not None:
+        code = child.process.poll()
+        if code is None:
+            return
+        child.process, child.refused = None, code == REFUSED
+        child.deaths += 1
+        child.start_at = time.monotonic() + min(LONGEST_PAUSE, 0.5 * 2 ** min(child.deaths - 1, 6))
+        sys.stderr.write(f"the {child.name} worker ended with code {code}\n")
+    if not child.refused and time.monotonic() >= child.start_at:
+        command = [sys.executable, "-m", "workers", child.name, "--ready-file", str(child.ready_file)]
+        child.process = subprocess.Popen(command, env=child.environment)  # noqa: S603 - our own module
+
+
+def _announce(children: list[Child], ready_file: str | None) -> None:
+    if ready_file and not Path(ready_file).exists() and all(child.ready_file.exists() for child in children):
+        Path(ready_file).write_text("ready\n")
+
+
+def _end(children: list[Child]) -> None:
+    running = [child.process for child in children if child.process and child.process.poll() is None]
+    for process in running:
+        process.terminate()
+    deadline = time.monotonic() + STOP_SECONDS
+    for process in running:
+        try:
+            process.wait(max(0.1, deadline - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
