@@ -1,0 +1,117 @@
+"""Buckets: found, or made so that nothing in them lies open."""
+
+import json
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from activities.aws.errors import CLOUD, code_of
+from activities.aws.objects import absent
+from contracts.errors import ErrorDetail, ErrorKind, failure
+from contracts.storage import ContainerReceipt
+
+_CLOSED = ("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets")
+_FORGET_UPLOADS_DAYS = 7
+_MAY_NOT_LOOK = {"AccessDenied", "403", "MethodNotAllowed", "NotImplemented"}
+
+
+def ensure_bucket(client: Any, name: str, *, create: bool, kms_key: str | None) -> ContainerReceipt:
+    """Find the bucket, or create it if asked; one that is found is looked at and left as it is.
+
+    Raises:
+        ApplicationError: `SOURCE_MISSING`, it is absent and was not to be made.
+    """
+    created = False
+    try:
+        client.head_bucket(Bucket=name)
+    except ClientError as error:
+        if not absent(error):
+            raise
+        if not create:
+            raise _missing(client, name) from None
+        created = _create(client, name, kms_key)
+    return ContainerReceipt(
+        uri=f"s3://{name}/",
+        created=created,
+        encrypted=_encrypted(client, name),
+        public_access_blocked=_closed(client, name),
+    )
+
+
+def _create(client: Any, name: str, kms_key: str | None) -> bool:
+    region = client.meta.region_name
+    # The first region is the default and may not be named.
+    where = {} if region == "us-east-1" else {"CreateBucketConfiguration": {"LocationConstraint": region}}
+    try:
+        client.create_bucket(Bucket=name, **where)
+    except ClientError as error:
+        if code_of(error) != "BucketAlreadyOwnedByYou":
+            raise
+        return False
+    client.put_public_access_block(Bucket=name, PublicAccessBlockConfiguration=dict.fromkeys(_CLOSED, True))
+    client.put_bucket_encryption(Bucket=name, ServerSideEncryptionConfiguration={"Rules": [_rule(kms_key)]})
+    client.put_bucket_lifecycle_configuration(Bucket=name, LifecycleConfiguration=_forget_uploads())
+    # A store on loopback speaks plain HTTP, and such a policy would lock its own owner out.
+    if client.meta.endpoint_url.startswith("https://"):
+        client.put_bucket_policy(Bucket=name, Policy=json.dumps(_tls_only(client.meta.partition, name)))
+    return True
+
+
+def _rule(kms_key: str | None) -> dict[str, Any]:
+    how = {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": kms_key} if kms_key else {"SSEAlgorithm": "AES256"}
+    return {"ApplyServerSideEncryptionByDefault": how, "BucketKeyEnabled": kms_key is not None}
+
+
+def _forget_uploads() -> dict[str, Any]:
+    """Return the rules by which parts that nobody came back for stop costing money."""
+    rule = {
+        "ID": "causeway-unfinished-uploads",
+        "Status": "Enabled",
+        "Filter": {"Prefix": ""},
+        "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": _FORGET_UPLOADS_DAYS},
+    }
+    return {"Rules": [rule]}
+
+
+def _tls_only(partition: str, name: str) -> dict[str, Any]:
+    bucket = f"arn:{partition}:s3:::{name}"
+    statement = {
+        "Sid": "TlsOnly",
+        "Effect": "Deny",
+        "Principal": "*",
+        "Action": "s3:*",
+        "Resource": [bucket, f"{bucket}/*"],
+        "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+    }
+    return {"Version": "2012-10-17", "Statement": [statement]}
+
+
+def _encrypted(client: Any, name: str) -> bool | None:
+    try:
+        found = client.get_bucket_encryption(Bucket=name)
+    except ClientError as error:
+        return _unless_denied(error, "ServerSideEncryptionConfigurationNotFoundError")
+    return bool(found["ServerSideEncryptionConfiguration"]["Rules"])
+
+
+def _closed(client: Any, name: str) -> bool | None:
+    try:
+        found = client.get_public_access_block(Bucket=name)["PublicAccessBlockConfiguration"]
+    except ClientError as error:
+        return _unless_denied(error, "NoSuchPublicAccessBlockConfiguration")
+    return all(found.get(part) for part in _CLOSED)
+
+
+def _unless_denied(error: ClientError, not_set: str) -> bool | None:
+    if code_of(error) == not_set:
+        return False
+    if code_of(error) in _MAY_NOT_LOOK:
+        return None
+    raise error
+
+
+def _missing(client: Any, name: str) -> Exception:
+    region = client.meta.region_name
+    make = f"aws s3 mb s3://{name} --region {region}"
+    message = f"there is no bucket {name} in {region}; make it with: {make}, or run with --create"
+    return failure(ErrorKind.SOURCE_MISSING, message, ErrorDetail(cloud=CLOUD, ref=f"s3://{name}/"))

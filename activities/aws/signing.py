@@ -1,0 +1,56 @@
+"""Grants for S3: signed URLs whose signed headers leave no room for anything but the object meant."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from activities.aws.objects import CRC32C, OWNER, SHA256, encryption, named
+from activities.store import may_replace
+from contracts.artifacts import ObjectStat
+from contracts.storage import GRANT_LIFE, ReadGrant, WriteGrant, WriteIntent
+
+_HEADER = {
+    "ContentType": "Content-Type",
+    "ChecksumCRC32C": "x-amz-checksum-crc32c",
+    "IfNoneMatch": "If-None-Match",
+    "ServerSideEncryption": "x-amz-server-side-encryption",
+    "SSEKMSKeyId": "x-amz-server-side-encryption-aws-kms-key-id",
+    "BucketKeyEnabled": "x-amz-server-side-encryption-bucket-key-enabled",
+}
+
+
+def sign_read(client: Any, source: ObjectStat, life: timedelta) -> ReadGrant:
+    """Mint a read of this version: the header that names its ETag is part of the signature."""
+    seconds, expires_at = _lifetime(life)
+    what = {**named(source.uri), "IfMatch": source.etag}
+    url = client.generate_presigned_url("get_object", Params=what, ExpiresIn=seconds)
+    return ReadGrant(source=source, url=url, headers={"If-Match": source.etag}, expires_at=expires_at)
+
+
+def sign_write(client: Any, intent: WriteIntent, life: timedelta, kms_key: str | None) -> WriteGrant:
+    """Mint a write; length, checksum, metadata, encryption and condition are part of the signature."""
+    seconds, expires_at = _lifetime(life)
+    measure = intent.measure
+    carried = {CRC32C: measure.crc32c, SHA256: measure.sha256, OWNER: intent.owner}
+    condition = {} if may_replace(intent.if_exists) else {"IfNoneMatch": "*"}
+    pinned = {
+        "ContentType": measure.source.media_type,
+        "ChecksumCRC32C": measure.crc32c,
+        **condition,
+        **encryption(kms_key),
+    }
+    size = measure.source.size_bytes
+    what = {**named(intent.target), **pinned, "ContentLength": size, "Metadata": carried}
+    url = client.generate_presigned_url("put_object", Params=what, ExpiresIn=seconds)
+    headers = {_HEADER[name]: _text(value) for name, value in pinned.items()} | {"Content-Length": str(size)}
+    headers |= {f"x-amz-meta-{name}": value for name, value in carried.items()}
+    return WriteGrant(intent=intent, url=url, headers=headers, expires_at=expires_at)
+
+
+def _lifetime(life: timedelta) -> tuple[int, datetime]:
+    """Return seconds and end of a grant; a signed URL also dies with the session that signed it."""
+    seconds = max(1, int(min(life, GRANT_LIFE).total_seconds()))
+    return seconds, datetime.now(UTC) + timedelta(seconds=seconds)
+
+
+def _text(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)

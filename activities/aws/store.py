@@ -1,0 +1,177 @@
+"""S3 as a store: what lies there, reads pinned to a version, writes that S3 itself verifies."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
+from datetime import timedelta
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from activities.aws import signing
+from activities.aws.containers import ensure_bucket
+from activities.aws.errors import CLOUD
+from activities.aws.objects import (
+    absent,
+    conflict,
+    described,
+    encryption,
+    named,
+    place,
+    recorded,
+    refused,
+    stat_object,
+)
+from activities.aws.uploads import abort
+from activities.aws.writer import MultipartWriter
+from activities.checksums import crc32c
+from activities.store import ObjectWriter, WriteTarget, same_content
+from contracts.artifacts import ObjectStat
+from contracts.errors import ErrorDetail, ErrorKind, failure
+from contracts.storage import ContainerReceipt, ObjectPage, ReadGrant, WriteGrant, WriteIntent
+from contracts.units import MIB
+
+READ_BYTES = MIB
+"""Size of the pieces in which an object is read."""
+
+
+class S3Store:
+    """One connection's buckets. The client is boto3's for S3; it is safe across threads."""
+
+    scheme = "s3"
+
+    def __init__(self, client: Any, container: str, kms_key: str | None = None) -> None:
+        self.default_container = f"s3://{container}/"
+        self._client = client
+        self._kms_key = kms_key
+
+    def ensure_container(self, uri: str, *, create: bool) -> ContainerReceipt:
+        """Find the bucket, or create it encrypted and closed to the public."""
+        return ensure_bucket(self._client, place(uri).container, create=create, kms_key=self._kms_key)
+
+    def stat(self, uri: str) -> ObjectStat | None:
+        """Describe one object; None when there is none."""
+        return stat_object(self._client, uri)
+
+    def list(self, prefix: str, after: str | None, limit: int) -> ObjectPage:
+        """List objects below a prefix by name; the markers that consoles leave for folders are no objects."""
+        folder = place(prefix)
+        start = {"StartAfter": after} if after else {}
+        answer = self._client.list_objects_v2(
+            Bucket=folder.container, Prefix=folder.name, MaxKeys=limit, **start
+        )
+        held = answer.get("Contents", [])
+        objects = tuple(
+            ObjectStat(
+                uri=f"s3://{folder.container}/{entry['Key']}", size_bytes=entry["Size"], etag=entry["ETag"]
+            )
+            for entry in held
+            if not (entry["Key"].endswith("/") and entry["Size"] == 0)
+        )
+        return ObjectPage(
+            objects=objects, next_after=held[-1]["Key"] if held and answer["IsTruncated"] else None
+        )
+
+    def read(self, source: ObjectStat, start: int = 0) -> Iterator[bytes]:
+        """Stream this version of the object from a byte on.
+
+        Raises:
+            ApplicationError: `SOURCE_CHANGED`, another version lies there now.
+        """
+        if 0 < source.size_bytes <= start:
+            return
+        # S3 refuses every range of an empty object.
+        part = {"Range": f"bytes={start}-"} if start else {}
+        try:
+            answer = self._client.get_object(**named(source.uri), IfMatch=source.etag, **part)
+        except ClientError as error:
+            if refused(error):
+                raise _changed(source.uri) from None
+            raise
+        with closing(answer["Body"]) as body:
+            yield from body.iter_chunks(READ_BYTES)
+
+    def put(
+        self, uri: str, content: bytes, *, sha256: str, owner: str, media_type: str, replace: bool
+    ) -> ObjectStat:
+        """Store a small object at once; one that holds this very content already is left alone."""
+        crc = crc32c(content)
+        condition = {} if replace else {"IfNoneMatch": "*"}
+        carried = recorded(crc, sha256, owner)
+        sent: Mapping[str, Any] = {
+            **named(uri),
+            **encryption(self._kms_key),
+            **condition,
+            "ContentType": media_type,
+            "Metadata": carried,
+            "ChecksumCRC32C": carried["causeway-crc32c"],
+        }
+        try:
+            answer = self._client.put_object(**sent, Body=content)
+        except ClientError as error:
+            if not refused(error):
+                raise
+            return self._same(uri, sha256)
+        return described(uri, {"ContentLength": len(content), "ContentType": media_type, **answer}, carried)
+
+    def writer(self, target: WriteTarget) -> ObjectWriter:
+        """Open the upload of a larger object, or take up the one that was begun for this very target."""
+        return MultipartWriter(self._client, target, self._kms_key)
+
+    def abort_uploads(self, prefix: str) -> Sequence[str]:
+        """Give up unfinished uploads below a prefix; return the URIs they were for."""
+        folder = place(prefix)
+        pages = self._client.get_paginator("list_multipart_uploads").paginate(
+            Bucket=folder.container, Prefix=folder.name
+        )
+        uploads = [upload for page in pages for upload in page.get("Uploads", [])]
+        for upload in uploads:
+            abort(self._client, {"Bucket": folder.container, "Key": upload["Key"]}, upload["UploadId"])
+        return sorted({f"s3://{folder.container}/{upload['Key']}" for upload in uploads})
+
+    def delete(self, uri: str) -> bool:
+        """Remove an object; False when there was none. In a bucket with versions the older ones stay."""
+        try:
+            self._client.head_object(**named(uri))
+        except ClientError as error:
+            if absent(error):
+                return False
+            raise
+        self._client.delete_object(**named(uri))
+        return True
+
+    def sign_read(self, source: ObjectStat, life: timedelta) -> ReadGrant:
+        """Mint a read of exactly this version of the object."""
+        return signing.sign_read(self._client, source, life)
+
+    def sign_write(self, intent: WriteIntent, life: timedelta) -> WriteGrant:
+        """Mint a write of exactly this length and checksum, with what each object carries."""
+        return signing.sign_write(self._client, intent, life, self._kms_key)
+
+    def confirm(self, intent: WriteIntent) -> ObjectStat:
+        """Check that what was pushed is what was intended; S3 showed it the moment it was whole."""
+        found = self.stat(intent.target)
+        if found is None:
+            message = f"nothing was pushed to {intent.target}"
+            raise failure(ErrorKind.SOURCE_MISSING, message, ErrorDetail(cloud=CLOUD, ref=intent.target))
+        if not same_content(found, intent.measure):
+            raise conflict(intent.target)
+        return found
+
+    def _same(self, uri: str, sha256: str) -> ObjectStat:
+        found = self.stat(uri)
+        if found and found.sha256 == sha256:
+            return found
+        raise conflict(uri)
+
+
+def _listed(bucket: str, entry: Mapping[str, Any]) -> ObjectStat:
+    return ObjectStat(uri=f"s3://{bucket}/{entry['Key']}", size_bytes=entry["Size"], etag=entry["ETag"])
+
+
+def _marker(entry: Mapping[str, Any]) -> bool:
+    return bool(entry["Key"].endswith("/") and entry["Size"] == 0)
+
+
+def _changed(uri: str) -> Exception:
+    detail = ErrorDetail(cloud=CLOUD, ref=uri, code="PreconditionFailed")
+    return failure(ErrorKind.SOURCE_CHANGED, f"{uri} is not the version any more that was listed", detail)
