@@ -1,4 +1,4 @@
-"""Checksums of bytes as they pass: CRC32C to verify, SHA-256 to identify, MD5 because some stores ask for it."""
+"""Checksums of bytes as they pass: CRC32C to verify, SHA-256 to identify, MD5 as some stores ask."""
 
 import base64
 import hashlib
@@ -32,10 +32,11 @@ def from_base64(text: str) -> int:
 
 
 def combine(first: int, second: int, second_bytes: int) -> int:
-    """Return the CRC32C of two pieces from their CRCs and the second one's length, in time that grows with its logarithm.
+    """Return the CRC32C of two pieces put together, from their CRCs and the second one's length.
 
-    Appending zeros to a message multiplies its CRC by a matrix over GF(2); the matrix for n zeros is built by squaring.
-    The method is `crc32_combine` of zlib (Mark Adler), with Castagnoli's polynomial.
+    Appending zeros to a message multiplies its CRC by a matrix over GF(2); the matrix for n zeros is built by
+    squaring, so the time grows with the logarithm of the length. The method is `crc32_combine` of zlib (Mark
+    Adler), with Castagnoli's polynomial.
     """
     operator = [_CASTAGNOLI] + [1 << bit for bit in range(31)]
     for _ in range(3):

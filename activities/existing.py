@@ -14,9 +14,9 @@ Decision = Literal["create", "replace", "keep"]
 def decide(
     held: ObjectStat | None, same: Callable[[ObjectStat], bool], if_exists: IfExists, owner: str
 ) -> Decision:
-    """Judge what lies at a target; `same` is asked only when it matters, since it may have to read every byte.
+    """Judge what lies at a target; `same` is asked only when it matters, since it may have to read it all.
 
-    The same content is kept, what this very owner wrote may be replaced, and anything else only if the author said so.
+    The same content is kept; what this very owner wrote may be replaced, anything else only if so asked.
 
     Raises:
         ApplicationError: `TARGET_CONFLICT`.

@@ -1,4 +1,4 @@
-"""Using a grant: bytes to and from another connection's store, with no redirect followed and no signature told."""
+"""Using a grant: bytes to and from another connection's store, no redirect followed, no signature told."""
 
 import ssl
 from collections.abc import Iterable, Iterator
@@ -26,7 +26,7 @@ class GrantClient:
 
     def __init__(self, hosts: HostRules) -> None:
         self._hosts = hosts
-        # Read at start from SSL_CERT_FILE or the system, so that a private authority of the sandbox is honoured.
+        # The default context reads SSL_CERT_FILE, so that a private authority is honoured.
         self._pool = urllib3.PoolManager(
             maxsize=_CONNECTIONS, retries=False, timeout=_TIMEOUT, ssl_context=ssl.create_default_context()
         )
@@ -35,8 +35,8 @@ class GrantClient:
         """Stream the granted object from a byte on, in order; every byte arrives or an error does.
 
         Raises:
-            ApplicationError: `SOURCE_MISSING`, `SOURCE_CHANGED`, `ACCESS_DENIED` (a host this worker may not reach),
-                `THROTTLED`, `UNAVAILABLE` (also a body that ends early; not retryable when the grant is refused).
+            ApplicationError: `SOURCE_MISSING`, `SOURCE_CHANGED`, `THROTTLED`, `ACCESS_DENIED` (a host this
+                worker may not reach), `UNAVAILABLE` (also a body that ends early; final when the grant is refused).
         """
         source = grant.source
         url = self._hosts.check(grant.url, source.uri)
@@ -57,10 +57,10 @@ class GrantClient:
                 response.release_conn()
 
     def write(self, grant: WriteGrant, content: Iterable[bytes]) -> bool:
-        """Send one object through its grant; False when something lies there already, which the commit then judges.
+        """Send one object through its grant; False when something lies there already: the commit judges it.
 
         Raises:
-            ApplicationError: `ACCESS_DENIED`, `CHECKSUM_MISMATCH`, `THROTTLED`, `UNAVAILABLE`, and what `content` raises.
+            ApplicationError: `ACCESS_DENIED`, `CHECKSUM_MISMATCH`, `THROTTLED`, `UNAVAILABLE`.
         """
         target = grant.intent.target
         url = self._hosts.check(grant.url, target)

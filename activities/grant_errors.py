@@ -1,4 +1,4 @@
-"""What a store's refusal of a grant means: by status and the store's own error code, never by message text."""
+"""What a store's refusal of a grant means: by status and the store's own code, never by message text."""
 
 import re
 from datetime import timedelta
@@ -10,7 +10,7 @@ from urllib3.response import BaseHTTPResponse
 from contracts.errors import ErrorDetail, ErrorKind, failure
 
 GRANT_REFUSED = "GRANT_REFUSED"
-"""The code of an `UNAVAILABLE` that is final for the activity: only a fresh grant can help, and its minter must be asked."""
+"""The code of an `UNAVAILABLE` that is final for the activity: only a fresh grant can help."""
 
 _CODE = re.compile(rb"<Code>([A-Za-z0-9_.-]{1,80})</Code>")
 _BODY_BYTES = 4096
@@ -29,7 +29,7 @@ _THROTTLED = {"SlowDown", "ServerBusy", "TooManyRequests"}
 
 
 def refusal(response: BaseHTTPResponse, host: str | None, ref: str, *, writing: bool) -> ApplicationError:
-    """Return what an answer other than success means; the message has the host and `ref`, never the URL or the body."""
+    """Return what an answer other than success means; the message has host and `ref`, never URL or body."""
     code = _code(response)
     kind = _kind(response.status, code, writing)
     why = (

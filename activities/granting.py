@@ -43,8 +43,8 @@ class Minter:
         """Mint an exact write for each object whose content does not lie at its target yet.
 
         Raises:
-            ApplicationError: `ACCESS_DENIED` outside the allow-list, `TARGET_CONFLICT` where other content lies,
-                `UNSUPPORTED` for an object that one write cannot carry, `INVALID_REQUEST` for too many at once.
+            ApplicationError: `ACCESS_DENIED` outside the allow-list, `TARGET_CONFLICT` over other content,
+                `UNSUPPORTED` for an object too large for one write, `INVALID_REQUEST` for too many at once.
         """
         asked = tuple(intents)
         for intent in asked:
@@ -80,5 +80,5 @@ def _check_carriable(intent: WriteIntent) -> None:
 def _check_size(grants: ReadGrants | WriteGrants) -> None:
     size = len(grants.model_dump_json().encode())
     if size > GRANTS_LIMIT_BYTES:
-        told = f"{len(grants.grants)} grants come to {size} bytes, over {GRANTS_LIMIT_BYTES}; ask for fewer at once"
+        told = f"{len(grants.grants)} grants come to {size} bytes, over {GRANTS_LIMIT_BYTES}; ask for fewer"
         raise failure(ErrorKind.INVALID_REQUEST, told)

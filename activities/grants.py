@@ -12,7 +12,8 @@ from contracts.artifacts import locate
 from contracts.errors import ErrorDetail, ErrorKind, failure
 
 _PUBLIC_STORES = re.compile(
-    r"(?:[a-z0-9][a-z0-9.-]*\.)?s3(?:-fips|-accelerate)?(?:\.dualstack)?(?:[.-][a-z]{2}(?:-[a-z]+)+-\d)?\.amazonaws\.com(?:\.cn)?"
+    r"(?:[a-z0-9][a-z0-9.-]*\.)?s3(?:-fips|-accelerate)?(?:\.dualstack)?(?:[.-][a-z]{2}(?:-[a-z]+)+-\d)?"
+    r"\.amazonaws\.com(?:\.cn)?"
     r"|[a-z0-9]{3,24}(?:-secondary)?\.blob\.core\.(?:windows\.net|chinacloudapi\.cn|usgovcloudapi\.net)"
     r"|[a-z0-9]{3,24}\.z[0-9]{1,2}\.blob\.storage\.azure\.net"
     r"|(?:[a-z0-9][a-z0-9._-]*\.)?storage\.googleapis\.com"
@@ -45,7 +46,8 @@ class AllowList:
             ApplicationError: `ACCESS_DENIED` if not, `INVALID_REQUEST` if it is no URI of an object.
         """
         if not any(_lies_under(uri, prefix) for prefix in self.prefixes):
-            told = f"{uri} is outside what this worker gives leave for ({', '.join(self.prefixes)}); CAUSEWAY_GRANT_ALLOW says what is inside"
+            allowed = ", ".join(self.prefixes)
+            told = f"{uri} is outside what this worker gives leave for ({allowed}); CAUSEWAY_GRANT_ALLOW adds more"
             raise failure(ErrorKind.ACCESS_DENIED, told, ErrorDetail(ref=uri))
 
 
@@ -65,7 +67,7 @@ def _lies_under(uri: str, prefix: str) -> bool:
 
 @dataclass(frozen=True)
 class HostRules:
-    """Where this worker follows a grant to: the vendors' public stores over https, and hosts its settings list."""
+    """Where this worker follows a grant to: the vendors' public stores over https, and hosts it was told."""
 
     listed: tuple[str, ...] = ()
 
@@ -113,5 +115,6 @@ def is_loopback(host: str) -> bool:
 
 
 def _refused(what: str, ref: str) -> Exception:
-    told = f"the grant for {ref} points at {what.rstrip(':')}, which is no store this worker may reach; CAUSEWAY_STORE_HOSTS lists more"
+    where = f"the grant for {ref} points at {what.rstrip(':')}"
+    told = f"{where}, which is no store this worker may reach; CAUSEWAY_STORE_HOSTS adds more"
     return failure(ErrorKind.ACCESS_DENIED, told, ErrorDetail(ref=ref))

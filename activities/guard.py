@@ -1,4 +1,4 @@
-"""What surrounds every activity's body: heartbeats, translated errors, nothing of an HTTP library in a failure."""
+"""What surrounds every activity's body: heartbeats, translation, no HTTP library's words in a failure."""
 
 import asyncio
 from collections.abc import Callable, Iterator
@@ -19,7 +19,7 @@ LAST_ATTEMPT = {ErrorKind.UNKNOWN.value: 5, ErrorKind.CHECKSUM_MISMATCH.value: 3
 
 @contextmanager
 def guarded(translate: Translate, ref: str, progress: Progress | None = None) -> Iterator[None]:
-    """Beat while the body runs and let only `ApplicationError` and `CancelledError` out, with no cause attached.
+    """Beat while the body runs; let only `ApplicationError` and `CancelledError` out, with no cause attached.
 
     Raises:
         ApplicationError: what the body raised, final if its kind has been tried often enough.

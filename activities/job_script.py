@@ -1,4 +1,4 @@
-"""The one script that every cloud's machine runs: prepares a working folder, then becomes the stage's command."""
+"""The one script that every cloud's machine runs: it prepares a folder, then becomes the stage's command."""
 
 import shlex
 from collections.abc import Mapping
@@ -7,7 +7,7 @@ from contracts.jobs import Argument, JobRequest
 
 
 def arguments(request: JobRequest, inputs: Mapping[str, str], outputs: Mapping[str, str]) -> list[str]:
-    """Return the command with the paths of this machine in place; a folder's path carries no trailing slash."""
+    """Return the command with this machine's paths in place; a folder's path carries no trailing slash."""
     paths = {"inputs": inputs, "outputs": outputs}
     return [_join(argument, paths) for argument in request.command]
 
@@ -15,7 +15,7 @@ def arguments(request: JobRequest, inputs: Mapping[str, str], outputs: Mapping[s
 def render_script(
     request: JobRequest, *, code: str | None, inputs: Mapping[str, str], outputs: Mapping[str, str], work: str
 ) -> str:
-    """Return the text of `run.sh` for POSIX sh; every value in it is quoted, so nothing of a pipeline is interpreted.
+    """Return the text of `run.sh` for POSIX sh; every value is quoted, so nothing is interpreted.
 
     Args:
         request: the job.

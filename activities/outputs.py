@@ -46,7 +46,7 @@ class Collector:
         """Return the flat numbers of `metrics.json` below the prefix of the output named metrics.
 
         Raises:
-            ApplicationError: `SOURCE_MISSING` without such a file, `INVALID_REQUEST` if it holds anything else.
+            ApplicationError: `SOURCE_MISSING` without such a file, `INVALID_REQUEST` for other content.
         """
         uri = prefix + METRICS_FILE
         held = self._store.stat(uri)

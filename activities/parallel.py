@@ -28,7 +28,7 @@ class Stop:
         """Pass unless work should end; called between steps, never while bytes are in flight.
 
         Raises:
-            CancelledError: the activity was cancelled, or another thread failed (its error is the one that is told).
+            CancelledError: the activity was cancelled, or another thread failed (its error is the one told).
         """
         if self._failed.is_set() or asked_to_stop():
             raise stop_error()

@@ -7,7 +7,8 @@ WORDS_LIMIT = 500
 _QUERY = re.compile(r"(\b[a-z][a-z0-9+.-]*://[^\s?#'\"<>]*|/[^\s?#'\"<>]*)[?#][^\s'\"<>]*", re.IGNORECASE)
 _USERINFO = re.compile(r"(\b[a-z][a-z0-9+.-]*://)[^\s/@'\"<>]+@", re.IGNORECASE)
 _SIGNATURE = re.compile(
-    r"\b((?:x-(?:amz|goog)-(?:signature|credential|security-token))|sig|signature|token|authorization)(\s*[=:]\s*)[^\s&,;'\"<>]+",
+    r"\b((?:x-(?:amz|goog)-(?:signature|credential|security-token))|sig|signature|token|authorization)"
+    r"(\s*[=:]\s*)[^\s&,;'\"<>]+",
     re.IGNORECASE,
 )
 

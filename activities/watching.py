@@ -1,7 +1,6 @@
 """Polling a job: often at first, then ever more seldom, and never taking silence for an end."""
 
 import time
-from collections.abc import Iterator
 
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
@@ -17,6 +16,7 @@ LONGEST_POLL_SECONDS = 60.0
 _GROWTH = 1.2
 SILENCE_SECONDS = 10.0
 """How long a control plane may fail before the job is said to be UNKNOWN."""
+_SILENT_POLL_SECONDS = 3.0
 _SILENT = {ErrorKind.UNAVAILABLE.value, ErrorKind.THROTTLED.value, ErrorKind.QUOTA_EXHAUSTED.value}
 
 
@@ -30,14 +30,15 @@ class Watch:
         self.state = _remembered(ref)
 
     def until_news(self, seen: JobPhase | None) -> JobState:
-        """Return once the phase is another than the one seen or an end; UNKNOWN is news after ten seconds of silence.
+        """Return once the phase is another than the one seen, or an end; ten seconds of silence are UNKNOWN.
 
         Raises:
             ApplicationError: the control plane refused for good, such as `SOURCE_MISSING`.
             CancelledError: the activity was cancelled.
         """
         failing_since: float | None = None
-        for interval in _intervals():
+        interval = FIRST_POLL_SECONDS
+        while True:
             answer = self._ask()
             if answer and (answer.phase.terminal or answer.phase != seen):
                 return answer
@@ -45,8 +46,8 @@ class Watch:
             silent = failing_since is not None and time.monotonic() - failing_since > SILENCE_SECONDS
             if silent and seen != JobPhase.UNKNOWN:
                 return self._unknown()
-            rest(interval)
-        raise AssertionError("the intervals never end")
+            rest(interval if answer or seen == JobPhase.UNKNOWN else min(interval, _SILENT_POLL_SECONDS))
+            interval = _longer(interval)
 
     def until_ended(self) -> JobState:
         """Return once the control plane confirms the end.
@@ -55,12 +56,13 @@ class Watch:
             ApplicationError: the control plane refused, or could not be reached.
             CancelledError: the activity was cancelled.
         """
-        for interval in _intervals():
+        interval = FIRST_POLL_SECONDS
+        while True:
             state = self._describe()
             if state.phase.terminal:
                 return state
             rest(interval)
-        raise AssertionError("the intervals never end")
+            interval = _longer(interval)
 
     def told(self) -> JobState | None:
         """Return what a heartbeat says."""
@@ -88,11 +90,8 @@ class Watch:
         return last.model_copy(update={"phase": JobPhase.UNKNOWN, "message": told})
 
 
-def _intervals() -> Iterator[float]:
-    interval = FIRST_POLL_SECONDS
-    while True:
-        yield interval
-        interval = min(interval * _GROWTH, LONGEST_POLL_SECONDS)
+def _longer(interval: float) -> float:
+    return min(interval * _GROWTH, LONGEST_POLL_SECONDS)
 
 
 def _remembered(ref: JobRef) -> JobState | None:
