@@ -1,4 +1,4 @@
-"""The environments of the sandbox's children: what a server inherits, and the settings file of each worker."""
+"""The environments of the sandbox's children: what servers inherit, and the settings file of each worker."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from sandbox.layout import CONTAINER, NAMESPACE, WORKERS, Endpoints, Layout, write_private
 
 MARK = "CAUSEWAY_SANDBOX_CHILD"
-"""Names, in the environment of our own servers and all they start, the sandbox they belong to."""
+"""Names, in the environment of every server and all it starts, the sandbox it belongs to."""
 LOOPBACK = "127.0.0.1,localhost"
 # Settings of some real cloud, of another sandbox or of a person's own tools: no child may act on them.
 _FOREIGN = (
@@ -46,7 +46,6 @@ def own(layout: Layout, endpoints: Endpoints) -> dict[str, str]:
         "PYTHONUNBUFFERED": "1",
         "CAUSEWAY_SANDBOX": str(layout.root),
         "CAUSEWAY_SANDBOX_TOOLS": str(layout.tools),
-        MARK: str(layout.root),
     }
 
 

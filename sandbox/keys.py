@@ -1,4 +1,4 @@
-"""Names, keys and certificates of one sandbox, generated on its first start and kept. None is ever committed."""
+"""Names, keys and certificates of one sandbox: generated on its first start, kept, and never committed."""
 
 from __future__ import annotations
 
@@ -95,9 +95,7 @@ def _new_service_account(project: str) -> dict[str, str]:
     from cryptography.hazmat.primitives.asymmetric import rsa
 
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-    pem = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
+    pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     return {
         "type": "service_account",
         "project_id": project,

@@ -63,34 +63,42 @@ class Layout:
 
     @property
     def endpoints_file(self) -> Path:
+        """Ports, names and keys; readable by its owner only."""
         return self.root / "endpoints.json"
 
     @property
     def processes_file(self) -> Path:
+        """What was started, by process id and birth."""
         return self.root / "processes.json"
 
     @property
     def state(self) -> Path:
+        """One folder for each server."""
         return self.root / "state"
 
     @property
     def logs(self) -> Path:
+        """What servers print, and the journals of ours."""
         return self.root / "logs"
 
     @property
     def faults(self) -> Path:
+        """How servers have been told to misbehave."""
         return self.root / "faults"
 
     @property
     def env(self) -> Path:
+        """The settings of each worker, one file each."""
         return self.root / "env"
 
     @property
     def onprem(self) -> Path:
+        """The root of the on-prem worker."""
         return self.root / "onprem"
 
     @property
     def tls(self) -> Path:
+        """Our authority, our certificate and the Google service account."""
         return self.root / "tls"
 
     @property
@@ -160,9 +168,7 @@ class Endpoints:
         except FileNotFoundError:
             raise Unreachable(f"no sandbox in {layout.root}: start one with `python -m sandbox up`") from None
         except (ValueError, KeyError, TypeError) as exc:
-            raise Unreachable(
-                f"{layout.endpoints_file} cannot be read ({exc}): `python -m sandbox down --erase` starts afresh"
-            ) from None
+            raise Unreachable(f"{layout.endpoints_file} cannot be read ({exc}): `python -m sandbox down --erase` starts afresh") from None
 
     def save(self, layout: Layout) -> None:
         """Write everything for `load`, whole or not at all, readable by this user only."""
@@ -171,42 +177,52 @@ class Endpoints:
 
     @property
     def temporal_address(self) -> str:
+        """Where workers and the starter connect."""
         return f"127.0.0.1:{self.ports['temporal']}"
 
     @property
     def temporal_ui_url(self) -> str:
+        """The Web UI."""
         return f"http://127.0.0.1:{self.ports['temporal_ui']}"
 
     @property
     def s3_url(self) -> str:
+        """S3 and every other AWS service but SageMaker."""
         return f"http://127.0.0.1:{self.ports['aws']}"
 
     @property
     def sagemaker_url(self) -> str:
+        """SageMaker."""
         return f"http://127.0.0.1:{self.ports['sagemaker']}"
 
     @property
     def aws_job_role(self) -> str:
+        """The ARN of the role that training jobs take."""
         return f"arn:aws:iam::{self.aws_account_id}:role/causeway-jobs"
 
     @property
     def blob_url(self) -> str:
+        """The storage account."""
         return f"https://localhost:{self.ports['blob']}/{self.blob_account}"
 
     @property
     def azure_url(self) -> str:
+        """Entra, Resource Manager and Azure ML."""
         return f"https://localhost:{self.ports['azure']}"
 
     @property
     def gcs_url(self) -> str:
+        """Cloud Storage."""
         return f"http://127.0.0.1:{self.ports['gcs']}"
 
     @property
     def bigquery_url(self) -> str:
+        """BigQuery."""
         return f"http://127.0.0.1:{self.ports['bigquery']}"
 
     @property
     def vertex_url(self) -> str:
+        """Vertex AI."""
         return f"http://127.0.0.1:{self.ports['vertex']}"
 
     @property

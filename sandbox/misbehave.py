@@ -1,4 +1,4 @@
-"""Makes a server misbehave on request: ours by their faults file, the others by taking them away for a while."""
+"""Makes a server misbehave: ours by their faults file, the others by taking them away for a while."""
 
 from __future__ import annotations
 

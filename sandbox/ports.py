@@ -19,7 +19,7 @@ USUAL = {
     "azure": 4568,
     "vertex": 4569,
 }
-# Below the range from which Linux and macOS lend ports to outgoing connections, so that a port is still free tomorrow.
+# Below the range that Linux and macOS lend to outgoing connections: such a port is still free tomorrow.
 SPARE = range(20_000, 32_000)
 
 

@@ -1,4 +1,4 @@
-"""Fills a fresh server with what every pipeline expects. `python -m sandbox.seed NAME` keeps cloud SDKs out of `up`."""
+"""Fills a fresh server with what pipelines expect; `python -m sandbox.seed NAME` keeps SDKs out of `up`."""
 
 from __future__ import annotations
 

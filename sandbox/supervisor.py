@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
@@ -42,10 +42,11 @@ class Arrival:
 class Supervisor:
     """The servers of one sandbox. Commands of different processes wait for each other."""
 
-    def __init__(self, layout: Layout, say: Say) -> None:
+    def __init__(self, layout: Layout, say: Say, catalogue: Mapping[str, Service] = WITH_WORKERS) -> None:
         """`say` receives one line whenever there is something to tell."""
         self._layout = layout
         self._say = say
+        self._catalogue = catalogue
         self._records = Records(layout)
         self._writing = threading.Lock()
 
@@ -53,7 +54,7 @@ class Supervisor:
         """Have these servers up, healthy and filled. Those that are up already are left alone.
 
         Raises:
-            Unreachable: One or more died or stayed silent; each is named with the end of its log. The others stay up.
+            Unreachable: Some died or stayed silent; each is named with the end of its log. Others stay up.
         """
         tools.ensure(self._layout, [tool for service in services for tool in service.tools], self._say)
         with self._locked():
@@ -110,11 +111,7 @@ class Supervisor:
         how = "was up"
         child: subprocess.Popen[bytes] | None = None
         mark = 0
-        if (
-            record is None
-            or not record.process()
-            or (service.needs_endpoints and record.settings != settings)
-        ):
+        if record is None or not record.process() or (service.needs_endpoints and record.settings != settings):
             how = "recovered" if record and not record.process() else "started"
             if record:
                 processes.stop([record], service.stop_seconds)
@@ -127,12 +124,10 @@ class Supervisor:
             self._fill(service, endpoints)
         return Arrival(service.name, how, service.url(endpoints), time.monotonic() - began)
 
-    def _start(
-        self, service: Service, endpoints: Endpoints, settings: str
-    ) -> tuple[subprocess.Popen[bytes], Record]:
+    def _start(self, service: Service, endpoints: Endpoints, settings: str) -> tuple[subprocess.Popen[bytes], Record]:
         command = service.command(self._layout, endpoints)
         try:
-            child, record = processes.start(command, self._layout.log_of(service.name), settings)
+            child, record = processes.start(command, self._layout.log_of(service.name), settings, self._layout.root)
         except OSError as exc:
             raise Unreachable(f"{service.name} does not start: {command.argv[0]}: {exc.strerror}") from None
         with self._writing:
@@ -153,9 +148,7 @@ class Supervisor:
                 code = f" (exit code {child.returncode})" if child else ""
                 raise Unreachable(self._obituary(service.name, f"died{code}", mark))
             if time.monotonic() > deadline:
-                raise Unreachable(
-                    self._obituary(service.name, f"is silent after {START_SECONDS:.0f} s", mark)
-                )
+                raise Unreachable(self._obituary(service.name, f"is silent after {START_SECONDS:.0f} s", mark))
             time.sleep(_LOOK_SECONDS)
         if not record.process():
             # Something else answers on its port.
@@ -169,9 +162,7 @@ class Supervisor:
     def _fill(self, service: Service, endpoints: Endpoints) -> None:
         command = [sys.executable, "-m", "sandbox.seed", service.name]
         env = environment.own(self._layout, endpoints)
-        done = subprocess.run(
-            command, env=env, cwd=self._layout.checkout, capture_output=True, text=True, check=False
-        )
+        done = subprocess.run(command, env=env, cwd=self._layout.checkout, capture_output=True, text=True, check=False)
         if done.returncode:
             last = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
             raise Unreachable(f"{service.name} is up but cannot be filled: {last}")
@@ -196,9 +187,7 @@ class Supervisor:
     def _first(self) -> Endpoints:
         # Private sandboxes leave the usual ports to the checkout's own.
         usual = self._layout.root == self._layout.checkout / ".sandbox"
-        return keys.generate(
-            self._layout, ports.assign({name: port if usual else None for name, port in ports.USUAL.items()})
-        )
+        return keys.generate(self._layout, ports.assign({name: port if usual else None for name, port in ports.USUAL.items()}))
 
     def _with_ports(self, endpoints: Endpoints, services: Sequence[Service]) -> Endpoints:
         starting = [port for service in services if not self._alive(service.name) for port in service.ports]
@@ -213,9 +202,9 @@ class Supervisor:
         """Living servers that were not asked for, but read endpoints that have changed since."""
         asked = {service.name for service in services}
         return [
-            WITH_WORKERS[name]
+            self._catalogue[name]
             for name in self._records.names()
-            if name not in asked and self._alive(name) and WITH_WORKERS[name].needs_endpoints
+            if name not in asked and self._alive(name) and self._catalogue[name].needs_endpoints
             if (record := self._records.get(name)) and record.settings != settings
         ]
 
@@ -225,7 +214,7 @@ class Supervisor:
 
     def _stop(self, names: Sequence[str]) -> None:
         records = [record for name in names if (record := self._records.get(name))]
-        processes.stop(records, max((WITH_WORKERS[name].stop_seconds for name in names), default=0))
+        processes.stop(records, max((self._catalogue[name].stop_seconds for name in names), default=0))
         for name in names:
             self._records.forget(name)
 

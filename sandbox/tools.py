@@ -1,7 +1,7 @@
-"""The emulators' own environments: built once from hash locks, under `.sandbox/tools`, and never at run time.
+"""The emulators' own environments: built once from hash locks, under `.sandbox/tools`, never at run time.
 
-Each tool is a folder with a stamp, the digest of what it was built from. A matching stamp means there is nothing to do;
-anything else is built afresh. A file lock keeps two callers from building at once.
+Each tool is a folder with a stamp, the digest of what it was built from. A matching stamp means there is
+nothing to do; anything else is built afresh. A file lock keeps two callers from building at once.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ Say = Callable[[str], None]
 
 
 def ensure(layout: Layout, names: Iterable[str], say: Say) -> None:
-    """Make these tools ready. Safe to call twice or from two processes; costs a few file reads when all is there.
+    """Make these tools ready. Safe to call twice or from two processes; cheap when all is there.
 
     Raises:
         SandboxError: A tool could not be built; says which, and the end of what the installer said.
@@ -137,7 +137,7 @@ def _build_node(layout: Layout, name: str, target: Path) -> None:
 
 
 def _place_extensions(layout: Layout) -> None:
-    """Put DuckDB's extensions, which come as wheels, where DuckDB looks for them, so that it downloads nothing."""
+    """Put DuckDB's extensions, which come as wheels, where it looks for them, so it downloads nothing."""
     home = layout.tools / "bigquery" / "home"
     python = str(layout.tools / "bigquery" / "bin" / "python")
     asked = "import duckdb; print(duckdb.__version__, *duckdb.sql('pragma platform').fetchone())"
@@ -156,9 +156,7 @@ def _run(tool: str, command: list[str], cwd: Path | None = None, env: dict[str, 
     if done.returncode:
         last = (done.stderr or done.stdout).strip().splitlines()[-8:]
         said = "\n  ".join(last)
-        raise SandboxError(
-            f"cannot build {tool}: {Path(command[0]).name} ended with {done.returncode}:\n  {said}"
-        )
+        raise SandboxError(f"cannot build {tool}: {Path(command[0]).name} ended with {done.returncode}:\n  {said}")
     return done.stdout
 
 
@@ -173,6 +171,7 @@ def _find_uv() -> str:
 @contextmanager
 def _locked(folder: Path) -> Iterator[None]:
     folder.mkdir(parents=True, exist_ok=True)
+    (folder / ".gitignore").write_text("*\n")
     with (folder / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield

@@ -1,8 +1,8 @@
-"""Who exists in the sandbox's AWS account: the worker's user, with limited rights, and the role that jobs take.
+"""Who exists in the sandbox's AWS account: the worker's user, with limited rights, and the jobs' role.
 
-ministack checks signatures of users' keys but not of the root key, and it makes up the keys of users by itself. So
-that the worker's key is known before the start and survives a crash, both are written into ministack's saved state
-(its format 2, which the lock pins).
+ministack checks signatures of users' keys but not of the root key, and it makes up the keys of users by
+itself. So that the worker's key is known before the start and survives a crash, both are written into
+ministack's saved state (its format 2; the lock pins the version).
 """
 
 from __future__ import annotations
@@ -33,15 +33,13 @@ _RIGHTS = {
 }
 _TRUST = {
     "Version": "2012-10-17",
-    "Statement": [
-        {"Effect": "Allow", "Principal": {"Service": "sagemaker.amazonaws.com"}, "Action": "sts:AssumeRole"}
-    ],
+    "Statement": [{"Effect": "Allow", "Principal": {"Service": "sagemaker.amazonaws.com"}, "Action": "sts:AssumeRole"}],
 }
 
 
 def place_identities(saved: Path, endpoints: Endpoints) -> None:
     """Make ministack's saved IAM state hold the user, its key and its rights, and the role; keep all else."""
-    state = json.loads(saved.read_text()) if saved.exists() else {"__ministack_format__": _FORMAT, "payload": {}}
+    state: dict[str, Any] = json.loads(saved.read_text()) if saved.exists() else {"__ministack_format__": _FORMAT, "payload": {}}
     account = endpoints.aws_account_id
     for kind, (name, value) in _identities(endpoints).items():
         held: dict[str, Any] = state["payload"].setdefault(kind, {"__scoped__": True, "data": {}})

@@ -1,4 +1,4 @@
-"""BigQuery: bqemulator on a DuckDB file. Tables survive `kill -9`; finished jobs are forgotten on a restart."""
+"""BigQuery: bqemulator on a DuckDB file. Tables and finished jobs survive `kill -9`."""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
-"""Azure Blob storage: azurite over TLS, with bearer tokens accepted (`--oauth basic`) and a generated account key.
+"""Azure Blob storage: azurite over TLS, with bearer tokens (`--oauth basic`) and a generated account key.
 
-Its telemetry and SQL drivers are not even installed (`requirements/blob/left-out`).
+Blobs and uncommitted blocks survive `kill -9`. Its telemetry and SQL drivers are not even installed
+(`requirements/blob/left-out`).
 """
 
 from __future__ import annotations
@@ -47,9 +48,7 @@ def seed(_layout: Layout, endpoints: Endpoints) -> None:
     from azure.core.exceptions import ResourceExistsError
     from azure.storage.blob import BlobServiceClient
 
-    account = BlobServiceClient(
-        endpoints.blob_url, credential=endpoints.blob_key, connection_verify=str(endpoints.ca_bundle)
-    )
+    account = BlobServiceClient(endpoints.blob_url, credential=endpoints.blob_key, connection_verify=str(endpoints.ca_bundle))
     with account:
         try:
             account.create_container(CONTAINER)

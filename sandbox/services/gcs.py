@@ -1,4 +1,4 @@
-"""Google Cloud Storage: fake-gcs-server on plain files. Objects survive `kill -9`; it checks no signatures."""
+"""Google Cloud Storage: fake-gcs-server on files. Objects survive `kill -9`; it checks no signatures."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Temporal's development server: one process, its histories in one file, with the Web UI and our search attributes."""
+"""Temporal's development server: histories in one file, the Web UI, our search attributes registered."""
 
 from __future__ import annotations
 
