@@ -61,7 +61,9 @@ class AzureCloud:
         return f"{ours.azure_url}{group}{provider}/workspaces/{ours.azure_workspace}"
 
     def container(self) -> ContainerClient:
-        return BlobServiceClient(self.endpoints.blob_url, credential=self.credential).get_container_client(CONTAINER)
+        return BlobServiceClient(self.endpoints.blob_url, credential=self.credential).get_container_client(
+            CONTAINER
+        )
 
     def put(self, name: str, text: str) -> str:
         self.container().upload_blob(name, text, overwrite=True)
