@@ -36,7 +36,7 @@ class GrantClient:
 
         Raises:
             ApplicationError: `SOURCE_MISSING`, `SOURCE_CHANGED`, `THROTTLED`, `ACCESS_DENIED` (a host this
-                worker may not reach), `UNAVAILABLE` (also a body that ends early; final when the grant is refused).
+                worker may not reach), `UNAVAILABLE` (a body that ends early, too; final if the grant is refused).
         """
         source = grant.source
         url = self._hosts.check(grant.url, source.uri)

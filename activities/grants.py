@@ -47,7 +47,7 @@ class AllowList:
         """
         if not any(_lies_under(uri, prefix) for prefix in self.prefixes):
             allowed = ", ".join(self.prefixes)
-            told = f"{uri} is outside what this worker gives leave for ({allowed}); CAUSEWAY_GRANT_ALLOW adds more"
+            told = f"{uri} is outside what this worker grants ({allowed}); CAUSEWAY_GRANT_ALLOW says what is"
             raise failure(ErrorKind.ACCESS_DENIED, told, ErrorDetail(ref=uri))
 
 

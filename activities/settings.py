@@ -34,7 +34,7 @@ def _locatable(prefixes: tuple[str, ...]) -> tuple[str, ...]:
 
 
 class WorkerSettings(BaseModel):
-    """Frozen; a field's alias names its environment variable, and one that is set to nothing counts as unset."""
+    """Frozen; a field's alias names its environment variable; one set to nothing counts as unset."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 

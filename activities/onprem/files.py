@@ -1,0 +1,127 @@
+"""Files that appear whole: written aside, synced, then renamed or linked into place with their metadata."""
+
+import os
+import time
+import uuid
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from hashlib import sha256
+from pathlib import Path
+
+from pydantic import BaseModel
+
+from activities.onprem.places import Places
+from contracts.errors import ErrorDetail, ErrorKind, failure
+
+_YOUNG_SECONDS = 3600.0
+
+
+class Metadata(BaseModel, frozen=True):
+    """What Causeway recorded of an object when it wrote it."""
+
+    crc32c: str
+    sha256: str
+    owner: str
+    media_type: str
+
+
+def etag_of(status: os.stat_result) -> str:
+    """Return what changes whenever a file's content does; renaming a file keeps it."""
+    return f"{status.st_size:x}-{status.st_mtime_ns:x}-{status.st_ino:x}"
+
+
+class Publisher:
+    """Writes files below one root, and remembers their metadata for exactly the version it wrote."""
+
+    def __init__(self, places: Places) -> None:
+        self._places = places
+
+    def write(self, uri: str, pieces: Iterable[bytes], metadata: Metadata, *, replace: bool) -> None:
+        """Make the pieces the file at a URI, whole or not at all.
+
+        Raises:
+            ApplicationError: `TARGET_CONFLICT` when something lies there and may not be replaced.
+            OSError: the file system refused.
+        """
+        target = self._places.file(uri)
+        with self._aside() as draft:
+            with draft.open("xb") as file:
+                for piece in pieces:
+                    file.write(piece)
+                file.flush()
+                os.fsync(file.fileno())
+            self._remember(uri, etag_of(draft.stat()), metadata)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            _place(draft, target, uri, replace=replace)
+            _sync(target.parent)
+        self._forget_old(uri)
+
+    def recall(self, uri: str, etag: str) -> Metadata | None:
+        """Return the metadata of this version of an object; None for one that others wrote or changed."""
+        try:
+            return Metadata.model_validate_json((self._folder(uri) / etag).read_bytes())
+        except (FileNotFoundError, ValueError):
+            return None
+
+    def forget(self, uri: str) -> None:
+        """Drop the metadata of versions that are gone."""
+        self._forget_old(uri)
+
+    @contextmanager
+    def _aside(self) -> Iterator[Path]:
+        drafts = self._places.hidden / "drafts"
+        drafts.mkdir(parents=True, exist_ok=True)
+        draft = drafts / uuid.uuid4().hex
+        try:
+            yield draft
+        finally:
+            draft.unlink(missing_ok=True)
+
+    def _remember(self, uri: str, etag: str, metadata: Metadata) -> None:
+        # Written before the object appears and keyed by its version, so the two never contradict each other.
+        folder = self._folder(uri)
+        folder.mkdir(parents=True, exist_ok=True)
+        write_atomically(folder / etag, metadata.model_dump_json().encode())
+
+    def _forget_old(self, uri: str) -> None:
+        target, folder = self._places.file(uri), self._folder(uri)
+        now = etag_of(target.stat()) if target.exists() else ""
+        # A young record may be of a version that another writer is just about to place.
+        limit = time.time() - _YOUNG_SECONDS
+        for record in folder.iterdir() if folder.is_dir() else ():
+            if record.name != now and record.stat().st_mtime < limit:
+                record.unlink(missing_ok=True)
+
+    def _folder(self, uri: str) -> Path:
+        # By digest, since a name with its suffix could exceed what the file system takes.
+        digest = sha256(uri.encode()).hexdigest()
+        return self._places.metadata / digest[:2] / digest
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Make the content the file at a path, or leave the path as it was."""
+    draft = path.with_name(f".{uuid.uuid4().hex}")
+    with draft.open("xb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    draft.replace(path)
+
+
+def _place(draft: Path, target: Path, uri: str, *, replace: bool) -> None:
+    if replace:
+        draft.replace(target)
+        return
+    try:
+        os.link(draft, target)
+    except FileExistsError:
+        told = f"{uri}: an object lies there already"
+        raise failure(ErrorKind.TARGET_CONFLICT, told, ErrorDetail(cloud="onprem", ref=uri)) from None
+
+
+def _sync(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
