@@ -26,6 +26,11 @@ SEARCH_ATTRIBUTES = (PIPELINE_KEY, STATE_KEY, WAITING_KEY, CLOUDS_KEY)
 DIGEST_MEMO = "causeway_digest"
 """Memo of the spec's digest, so that the same key with another spec is refused without asking a worker."""
 
+STATE_MEMO = "causeway_state"
+"""Memo of the live state in brief: phases of the run and its stages, and its pause."""
+STATUS_MEMO = "causeway_status"
+"""Memo of the whole status, written once when the run has ended."""
+
 
 class RunPhase(StrEnum):
     """Where a run stands."""

@@ -9,6 +9,8 @@ from contracts.graph import OutputName
 from contracts.runs import (
     CLOUDS_KEY,
     STATE_KEY,
+    STATE_MEMO,
+    STATUS_MEMO,
     WAITING_KEY,
     RunPhase,
     RunStatus,
@@ -17,11 +19,6 @@ from contracts.runs import (
     TransferResult,
 )
 from workflows.details import stage_table
-
-STATE_MEMO = "causeway_state"
-"""Memo of the live state in brief; see `brief_state`."""
-STATUS_MEMO = "causeway_status"
-"""Memo of the whole status, written once when the run has ended."""
 
 
 class Book:

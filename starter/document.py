@@ -1,0 +1,62 @@
+"""The JSON documents that `--json` prints; scripts rely on their shape."""
+
+from typing import Any
+
+from contracts.runs import RunStatus, StageStatus, TransferResult, workflow_id
+
+
+def run_document(status: RunStatus, web_ui: str) -> dict[str, Any]:
+    """One run, whole."""
+    return {
+        "run_id": workflow_id(status.run.pipeline, status.run.key),
+        "pipeline": status.run.pipeline,
+        "key": status.run.key,
+        "state": status.phase.value,
+        "stages": [_stage(stage) for stage in status.stages.values()],
+        "transfers": [_transfer(transfer) for transfer in status.transfers],
+        "web_ui": web_ui,
+    }
+
+
+def seconds_of(stage: StageStatus) -> float | None:
+    """How long a stage took, once it has ended."""
+    if stage.started_at is None or stage.ended_at is None:
+        return None
+    return round((stage.ended_at - stage.started_at).total_seconds(), 3)
+
+
+def speed_of(transfer: TransferResult) -> float | None:
+    """Megabytes (10^6 bytes) a second; None when nothing had to be sent."""
+    if transfer.size_bytes == 0 or transfer.seconds <= 0:
+        return None
+    return round(transfer.size_bytes / 1e6 / transfer.seconds, 3)
+
+
+def _stage(stage: StageStatus) -> dict[str, Any]:
+    fields = {"uri", "kind", "size_bytes", "object_count", "digest"}
+    return {
+        "name": stage.name,
+        "kind": stage.kind,
+        "cloud": stage.connection.partition("/")[0],
+        "connection": stage.connection,
+        "state": stage.phase.value,
+        "seconds": seconds_of(stage),
+        "attempts": stage.attempts,
+        "job": {"id": stage.job.id, "generation": stage.job.generation} if stage.job else None,
+        "outputs": {name: artifact.model_dump(include=fields) for name, artifact in stage.outputs.items()},
+        "metrics": stage.metrics,
+        "rows": stage.rows,
+        "error": stage.error.model_dump() if stage.error else None,
+    }
+
+
+def _transfer(transfer: TransferResult) -> dict[str, Any]:
+    return {
+        "artifact": transfer.artifact,
+        "from": transfer.source,
+        "to": transfer.destination,
+        "bytes": transfer.size_bytes,
+        "seconds": round(transfer.seconds, 3),
+        "mb_per_s": speed_of(transfer),
+        "verified": transfer.verified,
+    }

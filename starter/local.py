@@ -1,0 +1,42 @@
+"""The laptop's clouds: brings them up when no Temporal is configured, and says so."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from starter.exits import Exit, StarterError
+
+CHECKOUT = Path(__file__).resolve().parents[1]
+_CONFIGURED = ("TEMPORAL_ADDRESS", "TEMPORAL_PROFILE", "TEMPORAL_CONFIG_FILE")
+
+
+def temporal_is_configured() -> bool:
+    """Whether the environment or a profile says where Temporal is; then nothing is started."""
+    if any(os.environ.get(name) for name in _CONFIGURED):
+        return True
+    from temporalio.envconfig import ClientConfig
+
+    return "target_host" in ClientConfig.load_client_connect_config()
+
+
+def bring_up() -> None:
+    """Start the sandbox and its workers unless they run, a line each on standard error; leave them running.
+
+    Raises:
+        StarterError: something did not come up; it has said why.
+    """
+    command = [sys.executable, "-m", "sandbox", "up", "--workers"]
+    if subprocess.run(command, cwd=CHECKOUT, stdout=sys.stderr, check=False).returncode:  # noqa: S603 - our own module
+        raise StarterError("the sandbox did not come up; its lines above say why", Exit.UNREACHABLE)
+
+
+def adopt_environment() -> bool:
+    """Take over the sandbox's address of Temporal and of its Web UI; False when no sandbox has been made."""
+    command = [sys.executable, "-m", "sandbox", "env", "starter", "--json"]
+    answer = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, check=False)  # noqa: S603 - our own module
+    if answer.returncode:
+        return False
+    os.environ.update(json.loads(answer.stdout))
+    return True

@@ -1,0 +1,155 @@
+"""What a person sees at the terminal: the live stage table and the report. Works in 80 columns."""
+
+from datetime import UTC, datetime
+
+from rich.console import Console, Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from contracts.runs import RunStatus, StageStatus, workflow_id
+from starter.document import seconds_of, speed_of
+
+STYLES = {
+    "PENDING": "dim",
+    "RUNNING": "cyan",
+    "PAUSING": "yellow",
+    "PAUSED": "yellow",
+    "WAITING": "yellow",
+    "SUCCEEDED": "green",
+    "SKIPPED": "dim",
+    "FAILED": "red",
+    "CANCELLED": "magenta",
+}
+
+
+def console(*, stderr: bool = False) -> Console:
+    """The console everything is printed on."""
+    return Console(stderr=stderr, highlight=False)
+
+
+def live_view(status: RunStatus) -> RenderableType:
+    """The run now: its state and a row per stage."""
+    return Group(headline(status), stage_table(status), *_errors(status))
+
+
+def report(status: RunStatus, web_ui: str) -> RenderableType:
+    """The run when it is over, or as far as it is: stages, transfers, metrics, errors."""
+    parts: list[RenderableType] = [headline(status), stage_table(status)]
+    if status.transfers:
+        parts += [Text(), transfer_table(status)]
+    metrics = _metrics(status)
+    if metrics:
+        parts += [Text(), metrics]
+    parts += [*_errors(status), Text(), Text(f"Web UI  {web_ui}", overflow="fold")]
+    return Group(*parts)
+
+
+def headline(status: RunStatus) -> Text:
+    """One line: the run, its state, and who paused it."""
+    text = Text.assemble((workflow_id(status.run.pipeline, status.run.key), "bold"), " ", (status.phase.value, STYLES[status.phase]))
+    end = status.ended_at or datetime.now(UTC)
+    text.append(f"  {_clock((end - status.started_at).total_seconds())}", "dim")
+    if status.pause:
+        who = f" by {status.pause.by}" if status.pause.by else ""
+        why = f": {status.pause.reason}" if status.pause.reason else ""
+        until = f" until {status.pause.until:%H:%M %Z}" if status.pause.until else ""
+        text.append(f"  paused{who}{until}{why}", "yellow")
+    if status.jobs_running and status.pause:
+        text.append(f"  {status.jobs_running} remote job{'s' if status.jobs_running > 1 else ''} running", "yellow")
+    return text
+
+
+def stage_table(status: RunStatus) -> Table:
+    """A row per stage."""
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
+    for title in ("stage", "kind", "where", "state"):
+        table.add_column(title, no_wrap=True)
+    table.add_column("time", justify="right", no_wrap=True)
+    table.add_column("note", overflow="fold")
+    for stage in status.stages.values():
+        table.add_row(
+            stage.name,
+            stage.kind,
+            stage.connection.removesuffix("/default"),
+            Text(stage.phase.value, STYLES[stage.phase]),
+            _clock(_seconds(stage)),
+            Text(_note(stage)),
+        )
+    return table
+
+
+def transfer_table(status: RunStatus) -> Table:
+    """A row per transfer."""
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
+    for title in ("transfer", "from", "to"):
+        table.add_column(title)
+    for title in ("bytes", "time", "MB/s"):
+        table.add_column(title, justify="right", no_wrap=True)
+    table.add_column("verified", no_wrap=True)
+    for item in status.transfers:
+        speed = speed_of(item)
+        table.add_row(
+            item.artifact,
+            item.source.removesuffix("/default"),
+            item.destination.removesuffix("/default"),
+            f"{item.size_bytes:,}",
+            f"{item.seconds:.1f}s",
+            "-" if speed is None else f"{speed:.2f}",
+            item.verified,
+        )
+    return table
+
+
+def plain_line(stage: StageStatus) -> str:
+    """One change of a stage, for a pipe."""
+    note = _note(stage)
+    return f"{stage.name} {stage.phase.value}{f': {note}' if note else ''}"
+
+
+def _note(stage: StageStatus) -> str:
+    if stage.note:
+        return stage.note
+    if stage.rows is not None:
+        return f"{stage.rows:,} row{'s' if stage.rows != 1 else ''}"
+    if stage.outputs:
+        size = sum(artifact.size_bytes for artifact in stage.outputs.values())
+        return f"{', '.join(stage.outputs)} ({size:,} bytes)"
+    return ""
+
+
+def _metrics(status: RunStatus) -> Table | None:
+    rows = [(stage.name, stage.metrics) for stage in status.stages.values() if stage.metrics]
+    if not rows:
+        return None
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
+    table.add_column("metrics of")
+    table.add_column("", overflow="fold")
+    for name, metrics in rows:
+        table.add_row(name, "  ".join(f"{key}={value:.6g}" for key, value in metrics.items()))
+    return table
+
+
+def _errors(status: RunStatus) -> list[RenderableType]:
+    parts: list[RenderableType] = [Text(note, "red") for note in status.notes]
+    for stage in status.stages.values():
+        if stage.error:
+            parts.append(Text(f"\n{stage.name}: {stage.error.kind}", "red"))
+            parts.append(Padding(Text(stage.error.message), (0, 0, 0, 2)))
+            parts.append(Padding(Text(f"-> {stage.error.hint}", "yellow"), (0, 0, 0, 2)))
+    return parts
+
+
+def _seconds(stage: StageStatus) -> float | None:
+    if stage.started_at and not stage.ended_at:
+        return (datetime.now(UTC) - stage.started_at).total_seconds()
+    return seconds_of(stage)
+
+
+def _clock(seconds: float | None) -> str:
+    if seconds is None:
+        return ""
+    if seconds < 60:
+        return f"{seconds:.1f}s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes // 60}h{minutes % 60:02}m" if minutes >= 60 else f"{minutes}m{rest:02}s"

@@ -1,0 +1,110 @@
+"""Mistakes in a spec as lines a person can jump to: file, line, field, what is wrong, what would be right."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from contracts.graph import nearest
+from contracts.jobs import Resources
+from contracts.spec import CopyStage, Defaults, JobStage, LoadTableStage, PipelineSpec, QueryStage
+from contracts.tables import Column
+from starter.exits import StarterError
+from starter.spec.document import Path
+
+_STAGES: dict[str, type[BaseModel]] = {
+    "copy": CopyStage,
+    "process": JobStage,
+    "train": JobStage,
+    "predict": JobStage,
+    "load_table": LoadTableStage,
+    "query": QueryStage,
+}
+_PATTERNS = {
+    "pipeline": "a lower-case letter, then letters, digits and -, at most 40 characters",
+    "stages": "a lower-case letter, then letters, digits and _, at most 32 characters",
+    "outputs": "a lower-case letter, then letters, digits and _, at most 32 characters",
+    "params": "letters, digits and _, not beginning with a digit",
+    "table": "dataset.table or project.dataset.table",
+}
+
+
+@dataclass(frozen=True, order=True)
+class Mistake:
+    """One mistake of a spec."""
+
+    file: str
+    line: int
+    field: str
+    message: str
+
+    def __str__(self) -> str:
+        """As editors and people read it."""
+        return f"{self.file}:{self.line}: {self.field + ': ' if self.field else ''}{self.message}"
+
+
+class SpecError(StarterError):
+    """A spec has mistakes; all of them at once."""
+
+    def __init__(self, mistakes: Iterable[Mistake]) -> None:
+        """Hold the mistakes, by line."""
+        self.mistakes = sorted(set(mistakes))
+        super().__init__("\n".join(map(str, self.mistakes)))
+
+
+def spec_mistakes(error: ValidationError) -> list[tuple[Path, str]]:
+    """Return path and message of each mistake that the models found."""
+    return [(_path(details), _message(details)) for details in error.errors(include_url=False)]
+
+
+def _path(details: ErrorDetails) -> Path:
+    """The path as the person wrote it: without the names pydantic gives to variants and keys."""
+    path = tuple(part for part in details["loc"] if part != "[key]")
+    if path[:1] == ("stages",) and len(path) > 2 and path[2] in _STAGES:
+        path = (*path[:2], *path[3:])
+    if path[:1] == ("params",):
+        path = path[:2]
+    return path
+
+
+def _message(details: ErrorDetails) -> str:
+    path, kind, context = details["loc"], details["type"], details.get("ctx", {})
+    last = str(path[-1]) if path else ""
+    if kind == "extra_forbidden":
+        return f"unknown field {last!r}{nearest(last, _fields_at(path[:-1]))}"
+    if kind == "missing":
+        return f"the field {last!r} is missing"
+    if kind == "union_tag_invalid":
+        return f"unknown kind {context.get('tag')}{nearest(str(context.get('tag')).strip(chr(39)), _STAGES)}"
+    if kind == "union_tag_not_found":
+        return f"the field 'kind' is missing; it is one of {', '.join(_STAGES)}"
+    if kind == "string_pattern_mismatch":
+        return f"{details['input']!r} does not fit; write {_pattern_words(path, context)}"
+    if kind == "literal_error":
+        return f"{details['input']!r} is not one of {context.get('expected')}"
+    message = details["msg"].removeprefix("Value error, ")
+    return message if kind == "value_error" else f"{_shown(details['input'])}: {message[:1].lower()}{message[1:]}"
+
+
+def _pattern_words(path: tuple[Any, ...], context: dict[str, Any]) -> str:
+    for part in reversed(path):
+        if part in _PATTERNS:
+            return _PATTERNS[str(part)]
+    return f"text like {context.get('pattern')}"
+
+
+def _fields_at(path: tuple[Any, ...]) -> list[str]:
+    models: tuple[type[BaseModel], ...]
+    if path[:1] == ("stages",) and len(path) >= 3 and path[2] in _STAGES:
+        inner: dict[Any, type[BaseModel]] = {"resources": Resources, "schema": Column}
+        models = (inner.get(path[3], _STAGES[path[2]]) if len(path) > 3 else _STAGES[path[2]],)
+    else:
+        models = (Defaults,) if path[:1] == ("defaults",) else (PipelineSpec,)
+    return [field.alias or name for model in models for name, field in model.model_fields.items()]
+
+
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."

@@ -1,0 +1,164 @@
+"""The starter's side of Temporal: connecting, starting or attaching to a run, asking it, telling it."""
+
+import os
+from datetime import timedelta
+from typing import Any
+
+from temporalio.client import Client, WorkflowExecutionDescription, WorkflowExecutionStatus, WorkflowHandle, WorkflowUpdateFailedError
+from temporalio.common import SearchAttributePair, TypedSearchAttributes, WorkflowIDConflictPolicy, WorkflowIDReusePolicy
+from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
+from temporalio.service import RPCError, RPCStatusCode
+
+from contracts.connect import address, connect
+from contracts.queues import WORKFLOW_QUEUE
+from contracts.runs import DIGEST_MEMO, PIPELINE_KEY, STATE_KEY, STATUS_MEMO, RunRequest, RunStatus, workflow_id
+from starter.exits import Exit, StarterError
+from workflows.pipeline import PipelineWorkflow
+
+ANSWER_TIMEOUT = timedelta(seconds=10)
+Run = WorkflowHandle[PipelineWorkflow, RunStatus]
+
+
+async def client() -> Client:
+    """Connect to Temporal.
+
+    Raises:
+        StarterError: it cannot be reached.
+    """
+    try:
+        return await connect()
+    except RuntimeError:
+        where = address()["address"]
+        raise StarterError(
+            f"Temporal at {where} cannot be reached; check TEMPORAL_ADDRESS, or unset it to use the local sandbox", Exit.UNREACHABLE
+        ) from None
+
+
+async def start(temporal: Client, request: RunRequest) -> tuple[Run, bool]:
+    """Start the run, or attach to the one with this key and spec; the flag says whether it was there already.
+
+    Raises:
+        StarterError: the key belongs to a run of another spec.
+    """
+    spec = request.spec
+    identity = workflow_id(spec.pipeline, request.key)
+    try:
+        run = await temporal.start_workflow(
+            PipelineWorkflow.run,
+            request,
+            id=identity,
+            task_queue=WORKFLOW_QUEUE,
+            id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
+            id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
+            memo={DIGEST_MEMO: spec.digest},
+            search_attributes=TypedSearchAttributes(
+                [SearchAttributePair(PIPELINE_KEY, spec.pipeline), SearchAttributePair(STATE_KEY, "RUNNING")]
+            ),
+            static_summary=f"{spec.pipeline}: {spec.description}".encode()[:200].decode(errors="ignore"),
+            static_details="\n".join(f"- `{name}` {stage.kind} on {stage.on}" for name, stage in spec.stages.items()),
+        )
+    except WorkflowAlreadyStartedError:
+        await _same_spec(temporal, request)
+        return handle(temporal, identity), True
+    return run, False
+
+
+def handle(temporal: Client, identity: str) -> Run:
+    """Point at a run by `<pipeline>/<key>`."""
+    return temporal.get_workflow_handle_for(PipelineWorkflow.run, identity)
+
+
+async def describe(temporal: Client, identity: str) -> WorkflowExecutionDescription:
+    """Ask the server about a run.
+
+    Raises:
+        StarterError: there is no such run.
+    """
+    try:
+        return await handle(temporal, identity).describe()
+    except RPCError as error:
+        if error.status == RPCStatusCode.NOT_FOUND:
+            raise StarterError(f"there is no run {identity!r}; see: python -m starter list") from None
+        raise
+
+
+async def status(temporal: Client, identity: str) -> RunStatus:
+    """How a run stands: from its memo once it has ended, from its workflow while it lives.
+
+    Raises:
+        StarterError: there is no such run, or no workflow worker answers.
+    """
+    description = await describe(temporal, identity)
+    if description.status != WorkflowExecutionStatus.RUNNING:
+        ended = await description.memo_value(STATUS_MEMO, None, type_hint=RunStatus)
+        if ended is not None:
+            return ended
+    try:
+        return await handle(temporal, identity).query(PipelineWorkflow.status, rpc_timeout=ANSWER_TIMEOUT)
+    except RPCError:
+        raise StarterError(
+            f"no worker answered for {identity} in {ANSWER_TIMEOUT.seconds} s; start one with: python -m workers workflows",
+            Exit.UNREACHABLE,
+        ) from None
+
+
+async def decide(temporal: Client, identity: str, update: Any, decision: Any) -> str:
+    """Send a decision and return the answer.
+
+    Raises:
+        StarterError: it was refused, or nobody answered.
+    """
+    try:
+        return str(await handle(temporal, identity).execute_update(update, decision, rpc_timeout=ANSWER_TIMEOUT))
+    except WorkflowUpdateFailedError as error:
+        said = error.cause.message if isinstance(error.cause, ApplicationError) else str(error.cause)
+        raise StarterError(said) from None
+    except RPCError as error:
+        raise _unanswered(identity, error) from None
+
+
+async def tell(temporal: Client, identity: str, signal: Any, payload: dict[str, Any]) -> None:
+    """Send a signal to a run that has not ended.
+
+    Raises:
+        StarterError: there is no such run, or it has ended.
+    """
+    try:
+        await handle(temporal, identity).signal(signal, payload)
+    except RPCError as error:
+        raise _unanswered(identity, error) from None
+
+
+async def cancel(temporal: Client, identity: str) -> None:
+    """Ask a run to cancel; see `tell`."""
+    try:
+        await handle(temporal, identity).cancel()
+    except RPCError as error:
+        raise _unanswered(identity, error) from None
+
+
+def web_ui(identity: str, run_id: str | None = None) -> str:
+    """The page of a run in Temporal's Web UI."""
+    from urllib.parse import quote
+
+    where = address()
+    base = os.environ.get("CAUSEWAY_WEB_UI") or f"http://{where['address'].rpartition(':')[0] or where['address']}:8233"
+    page = f"{base.rstrip('/')}/namespaces/{quote(where['namespace'])}/workflows/{quote(identity, safe='')}"
+    return f"{page}/{run_id}/timeline" if run_id else page
+
+
+async def _same_spec(temporal: Client, request: RunRequest) -> None:
+    identity = workflow_id(request.spec.pipeline, request.key)
+    description = await describe(temporal, identity)
+    held = await description.memo_value(DIGEST_MEMO, "", type_hint=str)
+    if held != request.spec.digest:
+        raise StarterError(
+            f"the key {request.key!r} belongs to a run of another spec (digest {held[:12]}, this one has {request.spec.digest[:12]}); "
+            "choose another --key, or leave it out"
+        )
+
+
+def _unanswered(identity: str, error: RPCError) -> StarterError:
+    if error.status == RPCStatusCode.NOT_FOUND:
+        return StarterError(f"there is no run {identity!r} that has not ended; see: python -m starter list")
+    return StarterError(f"{identity} did not answer ({error.status.name}); is a workflow worker running?", Exit.UNREACHABLE)
