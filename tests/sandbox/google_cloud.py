@@ -14,7 +14,7 @@ from typing import Any
 
 import google.auth.credentials
 from google.auth.transport.requests import AuthorizedSession
-from google.cloud import storage
+from google.cloud import storage  # type: ignore[attr-defined]
 from google.cloud.aiplatform_v1 import CustomJob, JobServiceClient
 from google.oauth2 import service_account
 
@@ -30,15 +30,15 @@ CALL_SECONDS = 30
 VERTEX = next(service for service in ours.SERVICES if service.name == "vertex")
 
 
-class Relayed(google.auth.credentials.Credentials):  # type: ignore[misc,no-untyped-call]
+class Relayed(google.auth.credentials.Credentials):
     """The tokens of other credentials, without their lookup of allowed locations at a fixed outside address.
 
-    google-auth sends that lookup, with the token, to iamcredentials.googleapis.com from a thread of its own; no setting
-    stops it, and a test must not leave the machine.
+    google-auth sends that lookup, with the token, to iamcredentials.googleapis.com from a thread of its own;
+    no setting stops it, and a test must not leave the machine.
     """
 
     def __init__(self, inner: Any) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self._inner = inner
 
     def refresh(self, request: Any) -> None:
@@ -86,7 +86,7 @@ class GoogleCloud:
         return blob
 
     def text(self, name: str) -> str:
-        return self.bucket().blob(name).download_as_text(timeout=CALL_SECONDS)
+        return str(self.bucket().blob(name).download_as_text(timeout=CALL_SECONDS))
 
     def submit(self, *command: str, key: str = "", **spec: Any) -> CustomJob:
         request = {"parent": self.parent, "custom_job": custom_job(*command, key=key, **spec)}
@@ -112,7 +112,9 @@ class GoogleCloud:
         log = self.layout.log_of(service.name)
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("ab") as stream:
-            process = subprocess.Popen(command.argv, env=command.env, stdout=stream, stderr=stream, cwd=self.layout.checkout)
+            process = subprocess.Popen(
+                command.argv, env=command.env, stdout=stream, stderr=stream, cwd=self.layout.checkout
+            )
         self.processes[service.name] = process
         patience = time.monotonic() + PATIENCE_SECONDS
         while not service.healthy(self.layout, self.endpoints):
@@ -137,7 +139,11 @@ def custom_job(*command: str, key: str = "", **spec: Any) -> dict[str, Any]:
         "container_spec": {"image_uri": "sandbox", "command": list(command)},
     }
     labels = {"causeway-key": key or uuid.uuid4().hex}
-    return {"display_name": "causeway-test", "labels": labels, "job_spec": {"worker_pool_specs": [pool], **spec}}
+    return {
+        "display_name": "causeway-test",
+        "labels": labels,
+        "job_spec": {"worker_pool_specs": [pool], **spec},
+    }
 
 
 @contextmanager

@@ -38,7 +38,13 @@ def account(cloud: GoogleCloud) -> dict[str, str]:
 
 def claims(account: dict[str, str], **changes: Any) -> dict[str, Any]:
     now = int(time.time())
-    plain = {"iss": account["client_email"], "aud": AUDIENCE, "scope": SCOPES[0], "iat": now, "exp": now + 3600}
+    plain = {
+        "iss": account["client_email"],
+        "aud": AUDIENCE,
+        "scope": SCOPES[0],
+        "iat": now,
+        "exp": now + 3600,
+    }
     return {name: value for name, value in {**plain, **changes}.items() if value is not None}
 
 
@@ -61,7 +67,10 @@ def test_default_credentials_get_a_token_over_plain_http(
     credentials.refresh(Request())  # type: ignore[no-untyped-call]
     assert project == "causeway-dev"
     assert credentials.valid
-    assert list(cloud.jobs(Relayed(credentials)).list_custom_jobs(parent=cloud.parent, timeout=CALL_SECONDS)) == []
+    assert (
+        list(cloud.jobs(Relayed(credentials)).list_custom_jobs(parent=cloud.parent, timeout=CALL_SECONDS))
+        == []
+    )
     assert cloud.bucket().exists(timeout=CALL_SECONDS)
 
 
@@ -69,14 +78,21 @@ def test_a_token_signed_by_the_account_itself_is_good_for_the_api_it_names(
     cloud: GoogleCloud, account: dict[str, str]
 ) -> None:
     own = cloud.account().with_always_use_jwt_access(True)
-    own.refresh(Request())  # type: ignore[no-untyped-call]
+    own.refresh(Request())
     assert asked(cloud, own.token).status_code == 200
-    for audience, status in (("https://aiplatform.googleapis.com/", 200), ("https://storage.googleapis.com/", 401)):
+    for audience, status in (
+        ("https://aiplatform.googleapis.com/", 200),
+        ("https://storage.googleapis.com/", 401),
+    ):
         named = claims(account, aud=audience, scope=None)
-        assert asked(cloud, jwt.encode(named, account["private_key"], algorithm="RS256")).status_code == status
+        assert (
+            asked(cloud, jwt.encode(named, account["private_key"], algorithm="RS256")).status_code == status
+        )
 
 
-def test_an_assertion_signed_with_a_foreign_key_is_refused(cloud: GoogleCloud, account: dict[str, str]) -> None:
+def test_an_assertion_signed_with_a_foreign_key_is_refused(
+    cloud: GoogleCloud, account: dict[str, str]
+) -> None:
     foreign = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     answer = traded(cloud, jwt.encode(claims(account), foreign, algorithm="RS256"))
     assert answer.status_code == 400
@@ -87,7 +103,7 @@ def test_google_auth_reports_a_refused_account(cloud: GoogleCloud) -> None:
     stranger = cloud.account()
     stranger._service_account_email = "stranger@elsewhere.iam.gserviceaccount.com"
     with pytest.raises(RefreshError, match="account not found"):
-        stranger.refresh(Request())  # type: ignore[no-untyped-call]
+        stranger.refresh(Request())
 
 
 @pytest.mark.parametrize(
@@ -136,7 +152,7 @@ def test_a_token_for_another_scope_is_forbidden(cloud: GoogleCloud) -> None:
 
 def test_tokens_outlive_the_server(cloud: GoogleCloud) -> None:
     before = cloud.account()
-    before.refresh(Request())  # type: ignore[no-untyped-call]
+    before.refresh(Request())
     cloud.end("vertex")
     cloud.start(VERTEX)
     assert asked(cloud, before.token).status_code == 200
@@ -148,7 +164,13 @@ def test_a_missing_service_account_is_one_clear_line(cloud: GoogleCloud, tmp_pat
     missing.save(elsewhere)
     start = VERTEX.command(elsewhere, missing)
     ended = subprocess.run(
-        start.argv, env=start.env, cwd=elsewhere.checkout, capture_output=True, text=True, timeout=60, check=False
+        start.argv,
+        env=start.env,
+        cwd=elsewhere.checkout,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
     )
     assert ended.returncode == 1
     assert len(ended.stderr.splitlines()) == 1

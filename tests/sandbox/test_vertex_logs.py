@@ -49,7 +49,9 @@ def test_a_job_s_lines_are_served_in_order(cloud: GoogleCloud, job_id: str) -> N
 def test_the_last_lines_come_first_when_asked_over_pages(cloud: GoogleCloud, job_id: str) -> None:
     first = entries(cloud, job_id, orderBy="timestamp desc", pageSize=4)
     assert messages(first) == ["last", "line 5", "line 4", "line 3"]
-    rest = entries(cloud, job_id, orderBy="timestamp desc", pageSize=4, pageToken=first.json()["nextPageToken"])
+    rest = entries(
+        cloud, job_id, orderBy="timestamp desc", pageSize=4, pageToken=first.json()["nextPageToken"]
+    )
     assert messages(rest) == ["line 2", "line 1"]
     assert "nextPageToken" not in rest.json()
 
@@ -76,7 +78,9 @@ def test_an_unknown_job_has_no_lines(cloud: GoogleCloud) -> None:
         ({"pageToken": "%"}, 400),
     ],
 )
-def test_a_wrong_request_is_refused(cloud: GoogleCloud, job_id: str, change: dict[str, Any], status: int) -> None:
+def test_a_wrong_request_is_refused(
+    cloud: GoogleCloud, job_id: str, change: dict[str, Any], status: int
+) -> None:
     assert entries(cloud, job_id, **change).status_code == status
 
 

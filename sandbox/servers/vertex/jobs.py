@@ -19,7 +19,7 @@ from google.protobuf import json_format
 
 from sandbox.layout import write_private
 from sandbox.servers.faults import Faults, JobFault
-from sandbox.servers.machine import Machines
+from sandbox.servers.machine import Machines, UnknownMachine
 from sandbox.servers.vertex import states
 from sandbox.servers.vertex.container import machine_spec
 from sandbox.servers.vertex.errors import GoogleError
@@ -72,10 +72,11 @@ class Jobs:
         self._keeper.start()
 
     def close(self) -> None:
-        """Stop looking after jobs; those that run go on."""
+        """End every running job and start no other; afterwards no process of any is left."""
         self._closing.set()
         self._wake.set()
         self._keeper.join(timeout=5)
+        self.machines.stop_all(grace_seconds=1)
 
     def create(self, parent: str, job: Any) -> Any:
         """Take a job under a new name and start it as soon as there is room."""
@@ -176,15 +177,21 @@ class Jobs:
 
     def _start(self, entry: Entry) -> None:
         # Started first and noted after: if the server is killed in between, starting again starts nothing.
-        self.machines.start(entry.id, machine_spec(entry.job, entry.fault, self.machines.home(entry.id)))
+        try:
+            self.machines.start(entry.id, machine_spec(entry.job, entry.fault, self.machines.home(entry.id)))
+            states.touch(entry.job, JobState.JOB_STATE_PENDING)
+        except OSError as exc:
+            states.show_lost(entry.job, f"no machine could be started: {exc}")
         entry.started = True
-        states.touch(entry.job, JobState.JOB_STATE_PENDING)
         self._save(entry)
 
     def _refreshed(self, entry: Entry) -> Entry:
         if entry.started and not entry.ended:
             before = entry.job.SerializeToString(deterministic=True)
-            states.show_progress(entry.job, self.machines.status(entry.id), self.machines.log(entry.id))
+            try:
+                states.show_progress(entry.job, self.machines.status(entry.id), self.machines.log(entry.id))
+            except UnknownMachine:
+                states.show_lost(entry.job, "its machine is gone")
             if entry.job.SerializeToString(deterministic=True) != before:
                 self._save(entry)
         return entry

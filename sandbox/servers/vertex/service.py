@@ -112,7 +112,12 @@ class CustomJobs:
 
     def _route(self, method: str, handler: Handler) -> Route:
         described = rest_route(method)
-        return Route(described.path, self._endpoint(method, described, handler), methods=[described.method], name=method)
+        return Route(
+            described.path,
+            self._endpoint(method, described, handler),
+            methods=[described.method],
+            name=method,
+        )
 
     def _endpoint(
         self, method: str, described: RestRoute, handler: Handler

@@ -40,6 +40,12 @@ def show_cancelled(job: Any, message: str = "CANCELED") -> None:
     end(job, JobState.JOB_STATE_CANCELLED)
 
 
+def show_lost(job: Any, why: str) -> None:
+    """End the job as one that failed through no fault of its own."""
+    job.error.code, job.error.message = INTERNAL, f"Internal error encountered. Please try again. ({why})"
+    end(job, JobState.JOB_STATE_FAILED)
+
+
 def end(job: Any, state: int, ended_at: datetime | None = None) -> None:
     """Put the job in a terminal state."""
     moment = ended_at or datetime.now(UTC)
