@@ -215,7 +215,7 @@ def _remove_one(blob: storage.Blob) -> None:
 
 
 def _lies_there(blob: storage.Blob) -> bool:
-    # The precondition of the compose decides. Asking first spares a request that is bound to fail, and a local
+    # The precondition of the compose decides. Asking first spares a request bound to fail, and a local
     # stand-in of the store (fake-gcs-server 1.54) ignores preconditions on anything but uploads.
     return blob.bucket.get_blob(blob.name, timeout=TIMEOUT, retry=None) is not None
 
