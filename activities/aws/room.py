@@ -1,12 +1,22 @@
 """Everything the AWS room offers a worker. Clients are built here and nowhere else."""
 
+from collections.abc import Callable
 from typing import Any
 
 import boto3
 from botocore.config import Config
 
+from activities.aws.connection import AwsConnection
+from activities.aws.errors import translate
+from activities.aws.jobs import JobDefaults, SageMakerJobs
 from activities.aws.settings import AwsSettings
 from activities.aws.store import S3Store
+from activities.code import StoreCodeActivities
+from activities.grant_client import GrantClient
+from activities.grants import AllowList, HostRules
+from activities.jobs import ServiceJobActivities
+from activities.registration import bound_activities
+from activities.storage import StoreActivities
 
 _POOL = 64
 """Connections a client keeps: no fewer than a worker's activity threads and their parts in flight."""
@@ -33,3 +43,28 @@ def client(settings: AwsSettings, service: str) -> Any:
 def store(settings: AwsSettings) -> S3Store:
     """Build the connection's store."""
     return S3Store(client(settings, "s3"), settings.container, settings.kms_key)
+
+
+def jobs(settings: AwsSettings) -> SageMakerJobs:
+    """Build the connection's job service."""
+    return SageMakerJobs(
+        client(settings, "sagemaker"), client(settings, "logs"), store(settings), _defaults(settings)
+    )
+
+
+def activities(settings: AwsSettings) -> list[Callable[..., Any]]:
+    """Return every activity this connection's worker registers."""
+    bucket, service = store(settings), jobs(settings)
+    allowed = AllowList.of(settings.grant_allow, bucket.default_container)
+    grants = GrantClient(HostRules(settings.store_hosts))
+    sts, sagemaker = client(settings, "sts"), client(settings, "sagemaker")
+    return bound_activities(
+        StoreActivities(bucket, translate, allowed, grants),
+        StoreCodeActivities(bucket, translate),
+        ServiceJobActivities(service, bucket, translate),
+        AwsConnection(bucket, sts, sagemaker, _defaults(settings)),
+    )
+
+
+def _defaults(settings: AwsSettings) -> JobDefaults:
+    return JobDefaults(settings.job_role, settings.image, settings.instance, settings.kms_key)
