@@ -87,12 +87,13 @@ class AzureCloud:
         return made
 
     def submit(self, line: str, name: str = "", **more: Any) -> Job:
-        return self.client.jobs.create_or_update(self.job(line, name, **more))
+        accepted: Job = self.client.jobs.create_or_update(self.job(line, name, **more))
+        return accepted
 
     def until(self, name: str, *states: str) -> Job:
         patience = time.monotonic() + PATIENCE_SECONDS
         while True:
-            seen = self.client.jobs.get(name)
+            seen: Job = self.client.jobs.get(name)
             if seen.status in states:
                 return seen
             assert time.monotonic() < patience, f"{name} is still {seen.status}, not {states}"

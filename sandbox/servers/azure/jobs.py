@@ -118,6 +118,9 @@ class Jobs:
         if changed:
             members = ", ".join(f" {key[0].upper()}{key[1:]}" for key in changed)
             raise user_error(_TAKEN.format(members=members), "Immutable", "JobPropertyImmutable")
+        kept = [key for key, value in (asked.get("properties") or {}).items() if _differs(old, key, value)]
+        if kept:
+            raise user_error(f"Existing properties cannot be updated: {', '.join(kept)}.", "Immutable")
         merged = {**old, **{key: asked[key] for key in MUTABLE & asked.keys()}}
         for key in ("tags", "properties"):
             if key in asked:
@@ -176,6 +179,12 @@ class Jobs:
             "createdByType": "Application",
         }
         return self.manager.resource("jobs", record.name, properties, systemData=system)
+
+
+def _differs(old: dict[str, Any], key: str, value: Any) -> bool:
+    """Whether a property has another value already: the service takes only new ones, says the SDK's source."""
+    known = old.get("properties") or {}
+    return key in known and known[key] != value
 
 
 def _listed(record: JobRecord, tag: str | None, view: str | None) -> bool:

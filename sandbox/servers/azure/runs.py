@@ -63,7 +63,8 @@ class Runs:
         """The state by the vendor's name, as of now. Finds out, and records, that a job has ended."""
         if record.ended:
             return str(record.ended["status"])
-        observed = self._observe(record.name)
+        # A machine that is looked at in the moment of its making would seem lost.
+        observed = None if record.name in self._starting else self._observe(record.name)
         if observed is not None and observed.phase == "DONE":
             return str(self._end(record.name, observed).ended["status"])
         if record.cancel_requested_at:

@@ -75,7 +75,7 @@ def _check(kind: Any, value: object, path: str) -> Iterator[str]:
             yield f"{path}: an object is expected"
             return
         for key, item in value.items():
-            # The service makes text of numbers here, and the SDK relies on it (`hash_version` of a code version).
+            # The service makes text of numbers here, and the SDK relies on it: `hash_version` of a code.
             if not (arguments[1] is str and isinstance(item, int | float)):
                 yield from _check(arguments[1], item, f"{path}.{key}")
     elif origin is list:
