@@ -9,7 +9,7 @@ from temporalio.common import SearchAttributeKey
 
 from contracts.artifacts import Artifact
 from contracts.code import CodeBundle
-from contracts.jobs import JobPhase, RunRef
+from contracts.jobs import JobKind, JobPhase, RunRef
 from contracts.model import Message
 from contracts.plan import Plan
 from contracts.spec import PipelineSpec
@@ -80,6 +80,7 @@ class StageJob(Message):
     id: str
     generation: int
     name: str
+    kind: JobKind = "train"
     phase: JobPhase = JobPhase.QUEUED
     console: str | None = None
     last_seen: datetime | None = None

@@ -180,6 +180,7 @@ class JobRunner:
             id=state.ref.id,
             generation=state.ref.generation,
             name=state.ref.name,
+            kind=state.ref.kind,
             phase=state.phase,
             console=state.ref.console,
             last_seen=state.last_seen,

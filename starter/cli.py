@@ -1,0 +1,219 @@
+"""The command line: what there is to say. What it does lies in `starter.commands`, imported only when it is needed."""
+
+import asyncio
+import sys
+from collections.abc import Callable, Coroutine
+from enum import StrEnum
+from typing import Annotated, Any, NoReturn
+
+import typer
+
+from starter.exits import Exit, StarterError
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    help="Durable AI pipelines across AWS, Azure, Google Cloud and on-prem.",
+)
+
+
+class OnFailure(StrEnum):
+    """What happens when a stage is out of retries."""
+
+    wait = "wait"
+    fail = "fail"
+
+
+PipelineArgument = Annotated[str | None, typer.Argument(metavar="[PIPELINE]", help="A file, a folder, or a name under pipelines/.")]
+RunArgument = Annotated[str, typer.Argument(metavar="RUN", help="pipeline/key, as `list` shows it.")]
+StageArgument = Annotated[str, typer.Argument(metavar="STAGE")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output and nothing else.")]
+ParamOption = Annotated[list[str] | None, typer.Option("--param", metavar="NAME=VALUE", help="Change a param; may be repeated.")]
+OnFailureOption = Annotated[OnFailure | None, typer.Option(help="When a stage is out of retries: wait for a person, or fail.")]
+ReasonOption = Annotated[str, typer.Option(help="Shown in status and in the Web UI.")]
+
+
+@app.command()
+def run(
+    pipeline: PipelineArgument = None,
+    key: Annotated[str | None, typer.Option(help="Identity of the run within its pipeline; the same key attaches.")] = None,
+    param: ParamOption = None,
+    on_failure: OnFailureOption = None,
+    detach: Annotated[bool, typer.Option("--detach", help="Start it and return.")] = False,
+    create: Annotated[bool, typer.Option("--create", help="Create containers that are missing.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Run a pipeline (by default the quickstart) and watch it to its end.
+
+    With no Temporal address configured, the local clouds and their workers are brought up first.
+    """
+    from starter import commands
+
+    options = commands.RunOptions(pipeline, key, tuple(param or ()), on_failure and on_failure.value, detach, create, as_json)
+    _end(lambda: commands.run(options))
+
+
+@app.command()
+def validate(pipeline: PipelineArgument = None, param: ParamOption = None, as_json: JsonOption = False) -> None:
+    """Check a pipeline's file and code; every mistake with its line. Starts nothing."""
+    from starter import offline
+
+    _end_plain(lambda: offline.validate(pipeline, tuple(param or ()), as_json=as_json))
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON Schema of pipeline files, for editors."""
+    from starter import offline
+
+    _end_plain(offline.schema)
+
+
+@app.command()
+def status(run_id: RunArgument, as_json: JsonOption = False) -> None:
+    """Show how a run stands."""
+    from starter import commands
+
+    _end(lambda: commands.status(run_id, as_json=as_json))
+
+
+@app.command()
+def watch(run_id: RunArgument) -> None:
+    """Watch a run to its end: a live table, or plain lines in a pipe."""
+    from starter import commands
+
+    _end(lambda: commands.watch(run_id))
+
+
+@app.command("list")
+def list_runs(
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="At most this many, newest first.")] = 20,
+    as_json: JsonOption = False,
+) -> None:
+    """List runs, newest first. Needs no worker."""
+    from starter import commands
+
+    _end(lambda: commands.list_runs(limit, as_json=as_json))
+
+
+@app.command()
+def pause(
+    run_id: RunArgument,
+    reason: ReasonOption = "",
+    until: Annotated[str, typer.Option(metavar="TIME", help="ISO time with a zone; the run resumes by itself then.")] = "",
+) -> None:
+    """Start nothing new in a run; what is in flight lands."""
+    from starter import commands
+
+    _end(lambda: commands.pause(run_id, reason, until))
+
+
+@app.command()
+def resume(run_id: RunArgument) -> None:
+    """Let a paused run go on."""
+    from starter import commands
+
+    _end(lambda: commands.resume(run_id))
+
+
+@app.command()
+def cancel(run_id: RunArgument) -> None:
+    """Cancel a run: its jobs are stopped, its unfinished uploads given up."""
+    from starter import commands
+
+    _end(lambda: commands.cancel(run_id))
+
+
+@app.command()
+def retry(run_id: RunArgument, stage: StageArgument, reason: ReasonOption = "") -> None:
+    """Try a waiting stage again."""
+    from starter import commands
+
+    _end(lambda: commands.decide("retry", run_id, stage, reason))
+
+
+@app.command()
+def skip(run_id: RunArgument, stage: StageArgument, reason: ReasonOption = "") -> None:
+    """Go on without a waiting stage that nothing needs."""
+    from starter import commands
+
+    _end(lambda: commands.decide("skip", run_id, stage, reason))
+
+
+@app.command()
+def abort(run_id: RunArgument, stage: StageArgument, reason: ReasonOption = "") -> None:
+    """Give a run up because of a waiting stage."""
+    from starter import commands
+
+    _end(lambda: commands.decide("abort", run_id, stage, reason))
+
+
+@app.command()
+def report(run_id: RunArgument, as_json: JsonOption = False) -> None:
+    """Show what a run came to: where, how long, what it moved, metrics, errors."""
+    from starter import commands
+
+    _end(lambda: commands.report(run_id, as_json=as_json))
+
+
+@app.command()
+def logs(
+    run_id: RunArgument,
+    stage: StageArgument,
+    tail: Annotated[int, typer.Option(min=1, max=10_000, help="The last so many lines.")] = 100,
+) -> None:
+    """Print the log of a stage's job, read by that cloud's worker."""
+    from starter import commands
+
+    _end(lambda: commands.logs(run_id, stage, tail))
+
+
+def main() -> NoReturn:
+    """Run the command line; every expected error is a clear line and an exit code."""
+    try:
+        code = app(standalone_mode=False)
+    except typer.Exit as end:
+        code = end.exit_code
+    except typer.Abort:
+        code = Exit.INTERRUPTED
+    except Exception as error:
+        code = _usage(error)
+    sys.stdout.flush()
+    sys.exit(code or 0)
+
+
+def _usage(error: Exception) -> int:
+    """Typer's own errors know how to print themselves; anything else is a bug and shows as one."""
+    show = getattr(error, "show", None)
+    if show is None:
+        raise error
+    show()
+    return int(getattr(error, "exit_code", Exit.USAGE))
+
+
+def _end(command: Callable[[], Coroutine[Any, Any, Exit]]) -> NoReturn:
+    from starter.leave import leave
+
+    def whole() -> Exit:
+        return asyncio.run(command())
+
+    leave(_outcome(whole))
+
+
+def _end_plain(command: Callable[[], Exit]) -> NoReturn:
+    raise typer.Exit(_outcome(command))
+
+
+def _outcome(command: Callable[[], Exit]) -> Exit:
+    try:
+        return command()
+    except StarterError as error:
+        sys.stderr.write(f"{error.message}\n")
+        return error.code
+    except KeyboardInterrupt:
+        return Exit.INTERRUPTED
+    except BrokenPipeError:
+        sys.stderr.close()
+        return Exit.SUCCEEDED

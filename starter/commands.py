@@ -1,0 +1,217 @@
+"""What each command does, over Temporal alone: no cloud is ever spoken to from here."""
+
+import json
+import sys
+from dataclasses import dataclass
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from temporalio.client import Client, WorkflowExecution
+
+from contracts.graph import nearest
+from contracts.jobs import JobRef, LogRequest
+from contracts.queues import WORKFLOW_QUEUE
+from contracts.runs import PIPELINE_WORKFLOW, STATE_KEY, WAITING_KEY, RunPhase, RunRequest, RunStatus, StageDecision, workflow_id
+from starter import local, temporal
+from starter.document import run_document
+from starter.exits import Exit, StarterError
+from starter.options import key_of, moment_of, params_of
+from starter.show import STYLES, console, live_view
+from starter.show import report as report_view
+from starter.spec.load import find, load
+from starter.watch import UPDATES, user
+from starter.watch import watch as watch_run
+from workflows.job_logs import JobLogsRequest, JobLogsWorkflow
+from workflows.pipeline import PipelineWorkflow
+
+ENDS = {RunPhase.SUCCEEDED: Exit.SUCCEEDED, RunPhase.FAILED: Exit.FAILED, RunPhase.CANCELLED: Exit.FAILED}
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """How `run` was called."""
+
+    pipeline: str | None
+    key: str | None
+    param: tuple[str, ...]
+    on_failure: str | None
+    detach: bool
+    create: bool
+    as_json: bool
+
+
+async def run(options: RunOptions) -> Exit:
+    """Start a run, or attach to it, and watch it to its end."""
+    pipeline = load(find(options.pipeline), params_of(options.param), options.on_failure)
+    request = RunRequest(spec=pipeline.spec, key=key_of(options.key), bundles=pipeline.bundles, create_containers=options.create)
+    sandboxed = not local.temporal_is_configured()
+    if sandboxed:
+        local.bring_up()
+    client = await _client()
+    handle, attached = await temporal.start(client, request)
+    said = console(stderr=True)
+    said.print(f"run {handle.id}{' is there already; attached' if attached else ''}", soft_wrap=True)
+    said.print(f"Web UI {temporal.web_ui(handle.id)}", soft_wrap=True)
+    if options.detach:
+        return await _detached(client, handle.id, options)
+    try:
+        return await _watched(client, handle.id, as_json=options.as_json)
+    finally:
+        said.print(_afterwards(handle.id, sandboxed=sandboxed), soft_wrap=True)
+
+
+async def status(run_id: str, *, as_json: bool) -> Exit:
+    """Show how a run stands."""
+    now = await temporal.status(await _client(), run_id)
+    if as_json:
+        _json(run_document(now, temporal.web_ui(run_id)))
+    else:
+        console().print(live_view(now))
+    return Exit.SUCCEEDED
+
+
+async def watch(run_id: str) -> Exit:
+    """Watch a run to its end."""
+    return await _watched(await _client(), run_id, as_json=False)
+
+
+async def report(run_id: str, *, as_json: bool) -> Exit:
+    """Show what a run came to, or has come to so far."""
+    now = await temporal.status(await _client(), run_id)
+    if as_json:
+        _json(run_document(now, temporal.web_ui(run_id)))
+    else:
+        console().print(report_view(now, temporal.web_ui(run_id)))
+    return Exit.SUCCEEDED
+
+
+async def list_runs(limit: int, *, as_json: bool) -> Exit:
+    """List runs, newest first, from search attributes: no worker is asked."""
+    client = await _client()
+    found = [item async for item in client.list_workflows(f"WorkflowType = '{PIPELINE_WORKFLOW}'", limit=limit)]
+    rows = [_row(item) for item in found]
+    if as_json:
+        _json({"runs": rows})
+    else:
+        console().print(_table(rows) if rows else "no runs yet; start one with: python -m starter run")
+    return Exit.SUCCEEDED
+
+
+async def pause(run_id: str, reason: str, until: str) -> Exit:
+    """Pause a run."""
+    payload = {"reason": reason, "by": user(), "until": moment_of(until)}
+    await temporal.tell(await _client(), run_id, PipelineWorkflow.pause, {name: value for name, value in payload.items() if value})
+    console().print(f"{run_id} pauses; resume it with: python -m starter resume {run_id}", soft_wrap=True)
+    return Exit.SUCCEEDED
+
+
+async def resume(run_id: str) -> Exit:
+    """Resume a run."""
+    await temporal.tell(await _client(), run_id, PipelineWorkflow.resume, {"by": user()})
+    console().print(f"{run_id} goes on", soft_wrap=True)
+    return Exit.SUCCEEDED
+
+
+async def cancel(run_id: str) -> Exit:
+    """Cancel a run."""
+    await temporal.cancel(await _client(), run_id)
+    console().print(f"{run_id} is being cancelled; watch it with: python -m starter watch {run_id}", soft_wrap=True)
+    return Exit.SUCCEEDED
+
+
+async def decide(decision: str, run_id: str, stage: str, reason: str) -> Exit:
+    """Decide on a waiting stage."""
+    request = StageDecision(stage=stage, by=user(), reason=reason)
+    console().print(await temporal.decide(await _client(), run_id, UPDATES[decision], request))
+    return Exit.SUCCEEDED
+
+
+async def logs(run_id: str, stage: str, tail: int) -> Exit:
+    """Print the log of a stage's job."""
+    client = await _client()
+    now = await temporal.status(client, run_id)
+    if stage not in now.stages:
+        raise StarterError(f"{run_id} has no stage {stage!r}{nearest(stage, now.stages)}")
+    held = now.stages[stage]
+    if held.job is None:
+        raise StarterError(f"stage {stage!r} has no job: it is a {held.kind} stage that is {held.phase}")
+    ref = JobRef(id=held.job.id, name=held.job.name, generation=held.job.generation, kind=held.job.kind)
+    page = await client.execute_workflow(
+        JobLogsWorkflow.run,
+        JobLogsRequest(connection=held.connection, request=LogRequest(ref=ref, tail=tail)),
+        id=f"{run_id}/logs/{key_of(None)}",
+        task_queue=WORKFLOW_QUEUE,
+    )
+    for line in page.lines:
+        sys.stdout.write(f"{line}\n")
+    return Exit.SUCCEEDED
+
+
+async def _client() -> Client:
+    if not local.temporal_is_configured() and not local.adopt_environment():
+        raise StarterError("no sandbox is up and no Temporal is configured; start with: python -m starter run", Exit.UNREACHABLE)
+    return await temporal.client()
+
+
+async def _watched(client: Client, run_id: str, *, as_json: bool) -> Exit:
+    out = console()
+    now = await watch_run(client, run_id, out, quiet=as_json)
+    page = temporal.web_ui(run_id)
+    if as_json:
+        _json(run_document(now, page))
+    else:
+        _finish(out, now, page)
+    return ENDS.get(now.phase, Exit.WAITING)
+
+
+async def _detached(client: Client, run_id: str, options: RunOptions) -> Exit:
+    if options.as_json:
+        _json(run_document(await temporal.status(client, run_id), temporal.web_ui(run_id)))
+    else:
+        console().print(f"watch it with: python -m starter watch {run_id}", soft_wrap=True)
+    return Exit.SUCCEEDED
+
+
+def _finish(out: Console, now: RunStatus, page: str) -> None:
+    out.print()
+    out.print(report_view(now, page))
+    if not now.phase.ended:
+        run_id = workflow_id(now.run.pipeline, now.run.key)
+        waiting = [name for name, stage in now.stages.items() if stage.phase == "WAITING"]
+        out.print(f"\nit waits for a person: python -m starter retry|skip|abort {run_id} {waiting[0]}", style="yellow", soft_wrap=True)
+
+
+def _afterwards(run_id: str, *, sandboxed: bool) -> str:
+    if not sandboxed:
+        return ""
+    return "the local clouds and workers are left running; stop all with: make down"
+
+
+def _row(item: WorkflowExecution) -> dict[str, Any]:
+    pipeline, _, key = item.id.partition("/")
+    waiting = item.typed_search_attributes.get(WAITING_KEY) or "-"
+    return {
+        "run_id": item.id,
+        "pipeline": pipeline,
+        "key": key,
+        "state": item.typed_search_attributes.get(STATE_KEY) or "RUNNING",
+        "waiting_for": None if waiting == "-" else waiting,
+        "started_at": item.start_time.isoformat(),
+        "ended_at": item.close_time.isoformat() if item.close_time else None,
+        "web_ui": temporal.web_ui(item.id),
+    }
+
+
+def _table(rows: list[dict[str, Any]]) -> Table:
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
+    for title in ("run", "state", "started", "waiting for"):
+        table.add_column(title, overflow="fold")
+    for row in rows:
+        state = row["state"]
+        table.add_row(row["run_id"], f"[{STYLES.get(state, '')}]{state}[/]", row["started_at"][:19].replace("T", " "), row["waiting_for"] or "")
+    return table
+
+
+def _json(document: dict[str, Any]) -> None:
+    sys.stdout.write(json.dumps(document, indent=2) + "\n")

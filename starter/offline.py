@@ -1,0 +1,41 @@
+"""Commands that need neither Temporal nor a cloud."""
+
+import json
+import sys
+
+from contracts.graph import order
+from contracts.spec import PipelineSpec
+from starter.exits import Exit
+from starter.options import params_of
+from starter.spec.load import find, load
+from starter.spec.problems import SpecError
+
+
+def validate(pipeline: str | None, param: tuple[str, ...], *, as_json: bool) -> Exit:
+    """Check a pipeline; all mistakes at once."""
+    file = find(pipeline)
+    try:
+        found = load(file, params_of(param))
+    except SpecError as error:
+        if not as_json:
+            raise
+        mistakes = [{"file": item.file, "line": item.line, "field": item.field, "message": item.message} for item in error.mistakes]
+        _print(json.dumps({"valid": False, "mistakes": mistakes}, indent=2))
+        return Exit.USAGE
+    spec = found.spec
+    if as_json:
+        _print(json.dumps({"valid": True, "pipeline": spec.pipeline, "digest": spec.digest, "mistakes": []}, indent=2))
+    else:
+        stages = ", ".join(f"{name} on {spec.stages[name].on.removesuffix('/default')}" for name in order(spec))
+        _print(f"{file} is sound: {stages}")
+    return Exit.SUCCEEDED
+
+
+def schema() -> Exit:
+    """Print the JSON Schema of pipeline files."""
+    _print(json.dumps(PipelineSpec.model_json_schema(by_alias=True), indent=2))
+    return Exit.SUCCEEDED
+
+
+def _print(text: str) -> None:
+    sys.stdout.write(f"{text}\n")
