@@ -16,6 +16,7 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,
 )
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout and nothing else.")]
 

@@ -202,9 +202,10 @@ class Supervisor:
         """Living servers that were not asked for, but read endpoints that have changed since."""
         asked = {service.name for service in services}
         return [
-            self._catalogue[name]
+            service
             for name in self._records.names()
-            if name not in asked and self._alive(name) and self._catalogue[name].needs_endpoints
+            if name not in asked and self._alive(name)
+            if (service := self._catalogue.get(name)) and service.needs_endpoints
             if (record := self._records.get(name)) and record.settings != settings
         ]
 
@@ -214,7 +215,8 @@ class Supervisor:
 
     def _stop(self, names: Sequence[str]) -> None:
         records = [record for name in names if (record := self._records.get(name))]
-        processes.stop(records, max((self._catalogue[name].stop_seconds for name in names), default=0))
+        graces = [service.stop_seconds for name in names if (service := self._catalogue.get(name))]
+        processes.stop(records, max(graces, default=1.0))
         for name in names:
             self._records.forget(name)
 
