@@ -8,7 +8,7 @@ from activities.onprem.places import Places
 
 
 def names_below(places: Places, folder: Path, after: str | None) -> Iterator[str]:
-    """Yield the names of files below a folder that sort after another, relative to it and in the order of names.
+    """Yield the names of files below a folder, relative to it and in order, that sort after another.
 
     Links to folders are not entered, so no loop is; a file that is a link counts if it stays below the root.
     """

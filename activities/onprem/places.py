@@ -24,7 +24,7 @@ class Places:
         """Return the path of an object.
 
         Raises:
-            ApplicationError: `INVALID_REQUEST` for a name no object can have, `ACCESS_DENIED` if it lies outside.
+            ApplicationError: `INVALID_REQUEST` for a name no object can have, `ACCESS_DENIED` outside.
         """
         path = self._path(uri)
         if uri.endswith("/") or path == self.root:

@@ -72,12 +72,24 @@ class FileWriter:
     def _joined(self, sealed: Sealed) -> Iterator[bytes]:
         whole = 0
         for part in sealed.parts:
-            with self._path(part).open("rb") as file:
-                while piece := file.read(_PIECE_BYTES):
-                    whole = crc32c(piece, whole)
-                    yield piece
+            for piece in self._pieces(part):
+                whole = crc32c(piece, whole)
+                yield piece
         if whole != sealed.crc32c:
             raise self._damaged(f"the parts of {self._target.uri} on disk are not what was sent")
+
+    def _pieces(self, part: Part) -> Iterator[bytes]:
+        try:
+            with self._path(part).open("rb") as file:
+                while piece := file.read(_PIECE_BYTES):
+                    yield piece
+        except FileNotFoundError:
+            # An attempt that was thought dead has committed or aborted meanwhile; the next one finds out which.
+            told = f"part {part.index} of {self._target.uri} is gone"
+            raise failure(ErrorKind.UNAVAILABLE, told, self._detail()) from None
+
+    def _detail(self) -> ErrorDetail:
+        return ErrorDetail(cloud="onprem", ref=self._target.uri)
 
     def _path(self, part: Part) -> Path:
         return self._folder / f"{part.index:08d}-{part.crc32c:08x}-{part.md5.hex()}"
@@ -85,7 +97,7 @@ class FileWriter:
     def _damaged(self, told: str) -> Exception:
         # Whatever is damaged is dropped, so that the next attempt sends it again.
         shutil.rmtree(self._folder, ignore_errors=True)
-        return failure(ErrorKind.CHECKSUM_MISMATCH, told, ErrorDetail(cloud="onprem", ref=self._target.uri))
+        return failure(ErrorKind.CHECKSUM_MISMATCH, told, self._detail())
 
 
 def abort_below(places: Places, prefix: str) -> list[str]:

@@ -1,0 +1,48 @@
+"""What the on-prem worker says of itself before a run relies on it."""
+
+import getpass
+import shutil
+import socket
+
+from temporalio import activity
+
+from activities.guard import guarded
+from activities.onprem.errors import translate
+from activities.onprem.settings import OnpremSettings
+from activities.store import Store
+from contracts.connections import ConnectionActivities, ConnectionReport, PreflightRequest
+from contracts.errors import ErrorDetail, ErrorKind, failure
+from contracts.queues import Cloud
+
+
+class OnpremConnection(ConnectionActivities):
+    """The connection is a root folder and the processes of one machine."""
+
+    def __init__(self, settings: OnpremSettings, store: Store, search: str) -> None:
+        self._settings = settings
+        self._store = store
+        self._search = search
+
+    @activity.defn(name="connections.preflight", no_thread_cancel_exception=True)
+    def preflight(self, request: PreflightRequest) -> ConnectionReport:
+        """See the contract."""
+        with guarded(translate, request.connection):
+            if "tables" in request.needs:
+                raise self._refused(ErrorKind.UNSUPPORTED, f"{request.connection} has no tables")
+            if "jobs" in request.needs and not shutil.which("python", path=self._search):
+                told = "no `python` for jobs; put its folder into CAUSEWAY_ONPREM_PATH"
+                raise self._refused(ErrorKind.UNSUPPORTED, f"{request.connection} has {told}")
+            # The default container is a folder of our own under the root, so it is made when missing.
+            self._store.ensure_container(self._store.default_container, create=True)
+            for uri in request.containers:
+                self._store.ensure_container(uri, create=request.create)
+        return ConnectionReport(
+            connection=f"{Cloud.ONPREM}/{self._settings.connection}",
+            identity=f"{getpass.getuser()}@{socket.gethostname()}",
+            container=self._store.default_container,
+            readable_from_outside=False,
+            capabilities=("storage", "jobs"),
+        )
+
+    def _refused(self, kind: ErrorKind, told: str) -> Exception:
+        return failure(kind, told, ErrorDetail(cloud=Cloud.ONPREM, ref=self._settings.connection))

@@ -1,0 +1,37 @@
+"""Everything the on-prem room offers a worker."""
+
+import os
+from collections.abc import Callable
+from typing import Any
+
+from activities.code import StoreCodeActivities
+from activities.grant_client import GrantClient
+from activities.jobs import ServiceJobActivities
+from activities.onprem.connection import OnpremConnection
+from activities.onprem.errors import translate
+from activities.onprem.jobs import ProcessJobs, search_path
+from activities.onprem.settings import OnpremSettings
+from activities.onprem.store import FileStore
+from activities.registration import bound_activities
+from activities.storage import StoreActivities
+
+
+def store(settings: OnpremSettings) -> FileStore:
+    """Build the connection's store."""
+    return FileStore(settings.root, settings.container_uri)
+
+
+def jobs(settings: OnpremSettings) -> ProcessJobs:
+    """Build the connection's job service."""
+    return ProcessJobs(store(settings).places, search_path(settings.path), os.environ)
+
+
+def activities(settings: OnpremSettings) -> list[Callable[..., Any]]:
+    """Return all activities to register."""
+    files, client = store(settings), GrantClient(settings.host_rules())
+    return bound_activities(
+        StoreActivities(files, translate, settings.allow_list(files.default_container), client),
+        StoreCodeActivities(files, translate),
+        ServiceJobActivities(jobs(settings), files, translate),
+        OnpremConnection(settings, files, search_path(settings.path)),
+    )
