@@ -182,7 +182,7 @@ class Jobs:
 
 
 def _differs(old: dict[str, Any], key: str, value: Any) -> bool:
-    """Whether a property has another value already: the service takes only new ones, says the SDK's source."""
+    """Whether a property has another value already: the service takes only new ones, says the SDK."""
     known = old.get("properties") or {}
     return key in known and known[key] != value
 

@@ -63,8 +63,7 @@ class Runs:
         """The state by the vendor's name, as of now. Finds out, and records, that a job has ended."""
         if record.ended:
             return str(record.ended["status"])
-        # A machine that is looked at in the moment of its making would seem lost.
-        observed = None if record.name in self._starting else self._observe(record.name)
+        observed = self._look(record.name)
         if observed is not None and observed.phase == "DONE":
             return str(self._end(record.name, observed).ended["status"])
         if record.cancel_requested_at:
@@ -77,7 +76,7 @@ class Runs:
         """When the machine took the job, or None while it has not."""
         if record.ended:
             return record.ended.get("started_at")
-        observed = self._observe(record.name)
+        observed = self._look(record.name)
         return _time(observed.started_at) if observed else None
 
     def cancel(self, name: str) -> None:
@@ -134,6 +133,10 @@ class Runs:
             self.machines.stop(name)
         except Exception:
             _logger.exception("job %s could not be stopped", name)
+
+    def _look(self, name: str) -> MachineStatus | None:
+        """As `_observe`, but not in the moment of the machine's making, when it would seem lost."""
+        return None if name in self._starting else self._observe(name)
 
     def _observe(self, name: str) -> MachineStatus | None:
         try:
