@@ -6,7 +6,16 @@ from contracts.artifacts import locate
 from contracts.connections import ConnectionReport
 from contracts.errors import ErrorKind, failure
 from contracts.graph import needs, order, problems_of, resolve
-from contracts.plan import Placement, Plan, PlanActivities, PlanRequest, TransferMethod, TransferPlan, prefix_of, transfer_key
+from contracts.plan import (
+    Placement,
+    Plan,
+    PlanActivities,
+    PlanRequest,
+    TransferMethod,
+    TransferPlan,
+    prefix_of,
+    transfer_key,
+)
 from contracts.queues import CLOUD_OF_SCHEME, normalise
 from contracts.spec import CopyStage, inputs_of
 
@@ -74,9 +83,13 @@ class _Draft:
         if source == destination:
             return None
         stage, output = artifact.split(".")
-        return self._transfer(artifact, source, destination, self._prefix(destination, "transfers", stage, output))
+        return self._transfer(
+            artifact, source, destination, self._prefix(destination, "transfers", stage, output)
+        )
 
-    def _transfer(self, artifact: str, source: str, destination: str, target: str, stage: CopyStage | None = None) -> str:
+    def _transfer(
+        self, artifact: str, source: str, destination: str, target: str, stage: CopyStage | None = None
+    ) -> str:
         key = transfer_key(artifact, destination)
         self.transfers[key] = TransferPlan(
             artifact=artifact,
@@ -95,7 +108,10 @@ class _Draft:
             return "pull"
         if self._report(destination).readable_from_outside:
             return "push"
-        raise failure(ErrorKind.UNSUPPORTED, f"neither {source} nor {destination} can be reached from outside; go through a cloud")
+        raise failure(
+            ErrorKind.UNSUPPORTED,
+            f"neither {source} nor {destination} can be reached from outside; go through a cloud",
+        )
 
     def _prefix(self, connection: str, *parts: str) -> str:
         return prefix_of(self._report(connection), self.request.run, *parts)

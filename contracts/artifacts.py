@@ -7,7 +7,10 @@ from typing import Literal
 
 from contracts.model import Message
 
-_URI = re.compile(r"(?P<scheme>s3|az|gs)://(?P<container>[A-Za-z0-9][A-Za-z0-9._-]*)(?:/(?P<name>.*))?|file:///(?P<path>.*)", re.DOTALL)
+_URI = re.compile(
+    r"(?P<scheme>s3|az|gs)://(?P<container>[A-Za-z0-9][A-Za-z0-9._-]*)(?:/(?P<name>.*))?|file:///(?P<path>.*)",
+    re.DOTALL,
+)
 ArtifactKind = Literal["file", "folder"]
 
 
@@ -36,7 +39,9 @@ def locate(uri: str) -> Location:
     """
     found = _URI.fullmatch(uri)
     if not found:
-        raise ValueError(f"{uri!r} is not a URI Causeway knows; write s3://bucket/key, az://container/blob, gs://bucket/name or file:///path")
+        raise ValueError(
+            f"{uri!r} is not a URI Causeway knows; write s3://bucket/key, az://container/blob, gs://bucket/name or file:///path"
+        )
     if found["scheme"]:
         return Location(scheme=found["scheme"], container=found["container"], name=found["name"] or "")
     if ".." in found["path"].split("/"):
@@ -93,4 +98,11 @@ def folder_artifact(uri: str, entries: Iterable[ManifestEntry]) -> Artifact:
     """Return the artifact that a prefix with these objects is."""
     held = tuple(entries)
     size = sum(entry.size_bytes for entry in held)
-    return Artifact(uri=uri, kind="folder", size_bytes=size, object_count=len(held), digest=folder_digest(held), media_type="inode/directory")
+    return Artifact(
+        uri=uri,
+        kind="folder",
+        size_bytes=size,
+        object_count=len(held),
+        digest=folder_digest(held),
+        media_type="inode/directory",
+    )

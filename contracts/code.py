@@ -31,7 +31,9 @@ class CodeBundle(Message):
             for member in archive:
                 content = archive.extractfile(member) if member.isreg() else None
                 if content is None or member.name.startswith("/") or ".." in member.name.split("/"):
-                    raise ValueError(f"the code bundle holds {member.name!r}, which is not a regular file below its folder")
+                    raise ValueError(
+                        f"the code bundle holds {member.name!r}, which is not a regular file below its folder"
+                    )
                 found[member.name] = content.read()
         if code_digest(found) != self.digest:
             raise ValueError("the code bundle is not what its digest says")

@@ -24,7 +24,10 @@ class Address(TypedDict):
 def address() -> Address:
     """Read where Temporal is from `TEMPORAL_*` and the TOML profile, without connecting."""
     settings = ClientConfig.load_client_connect_config()
-    return Address(address=settings.get("target_host") or DEFAULT_ADDRESS, namespace=settings.get("namespace") or "default")
+    return Address(
+        address=settings.get("target_host") or DEFAULT_ADDRESS,
+        namespace=settings.get("namespace") or "default",
+    )
 
 
 async def connect() -> Client:
@@ -46,5 +49,7 @@ def plugin() -> SimplePlugin:
 def _sandboxed(runner: WorkflowRunner | None) -> WorkflowRunner:
     if runner is not None and not isinstance(runner, SandboxedWorkflowRunner):
         return runner
-    restrictions = (runner.restrictions if runner else SandboxRestrictions.default).with_passthrough_modules(*PASSED_THROUGH)
+    restrictions = (runner.restrictions if runner else SandboxRestrictions.default).with_passthrough_modules(
+        *PASSED_THROUGH
+    )
     return SandboxedWorkflowRunner(restrictions=restrictions)

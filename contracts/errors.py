@@ -1,12 +1,12 @@
 """The closed list of what can go wrong, and the one way to say it.
 
-    the caller         INVALID_REQUEST  UNSUPPORTED  SOURCE_MISSING  TARGET_CONFLICT  SOURCE_CHANGED
-                       JOB_FAILED  TIMED_OUT  OUT_OF_MEMORY  DISK_FULL
-    the operator       ACCESS_DENIED  UNAUTHENTICATED  WORKER_ABSENT (shown, never raised)
-    whoever may waive  POLICY_VIOLATION  BUDGET_EXCEEDED
-    the plan           CAPACITY  PREEMPTED
-    time heals         THROTTLED  QUOTA_EXHAUSTED  UNAVAILABLE  CHECKSUM_MISMATCH
-    us                 UNKNOWN
+the caller         INVALID_REQUEST  UNSUPPORTED  SOURCE_MISSING  TARGET_CONFLICT  SOURCE_CHANGED
+                   JOB_FAILED  TIMED_OUT  OUT_OF_MEMORY  DISK_FULL
+the operator       ACCESS_DENIED  UNAUTHENTICATED  WORKER_ABSENT (shown, never raised)
+whoever may waive  POLICY_VIOLATION  BUDGET_EXCEEDED
+the plan           CAPACITY  PREEMPTED
+time heals         THROTTLED  QUOTA_EXHAUSTED  UNAVAILABLE  CHECKSUM_MISMATCH
+us                 UNKNOWN
 """
 
 from datetime import timedelta
@@ -58,10 +58,20 @@ RETRIED = frozenset(
 )
 """Kinds that the same activity may succeed on when it is tried again."""
 
-EXPECTED = frozenset({ErrorKind.THROTTLED, ErrorKind.QUOTA_EXHAUSTED, ErrorKind.UNAVAILABLE, ErrorKind.CAPACITY, ErrorKind.PREEMPTED})
+EXPECTED = frozenset(
+    {
+        ErrorKind.THROTTLED,
+        ErrorKind.QUOTA_EXHAUSTED,
+        ErrorKind.UNAVAILABLE,
+        ErrorKind.CAPACITY,
+        ErrorKind.PREEMPTED,
+    }
+)
 """Kinds that are weather: logged quietly and not counted as failures of a worker."""
 
-NEW_GENERATION = frozenset({ErrorKind.JOB_FAILED, ErrorKind.PREEMPTED, ErrorKind.OUT_OF_MEMORY, ErrorKind.CAPACITY})
+NEW_GENERATION = frozenset(
+    {ErrorKind.JOB_FAILED, ErrorKind.PREEMPTED, ErrorKind.OUT_OF_MEMORY, ErrorKind.CAPACITY}
+)
 """Confirmed ends of a job after which `retries` allows another generation."""
 
 HINTS: dict[str, str] = {
@@ -112,7 +122,9 @@ def failure(
         type=kind.value,
         non_retryable=kind not in RETRIED,
         next_retry_delay=retry_after,
-        category=ApplicationErrorCategory.BENIGN if kind in EXPECTED else ApplicationErrorCategory.UNSPECIFIED,
+        category=ApplicationErrorCategory.BENIGN
+        if kind in EXPECTED
+        else ApplicationErrorCategory.UNSPECIFIED,
     )
 
 

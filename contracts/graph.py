@@ -108,7 +108,10 @@ def _stage_problems(spec: PipelineSpec, name: str) -> Iterator[Problem]:
         yield Problem(path=at, message=f"{name!r} is a word of placeholders and cannot name a stage")
     for index, other in enumerate(stage.after):
         if other not in spec.stages or other == name:
-            yield Problem(path=(*at, "after", index), message=f"there is no other stage {other!r}{nearest(other, spec.stages)}")
+            yield Problem(
+                path=(*at, "after", index),
+                message=f"there is no other stage {other!r}{nearest(other, spec.stages)}",
+            )
     for key, written in inputs_of(stage).items():
         try:
             resolve(spec, written)
@@ -119,28 +122,48 @@ def _stage_problems(spec: PipelineSpec, name: str) -> Iterator[Problem]:
     yield from _kind_problems(stage, at)
 
 
-def _reference_problems(spec: PipelineSpec, stage: Stage, reference: Reference, path: Path) -> Iterator[Problem]:
+def _reference_problems(
+    spec: PipelineSpec, stage: Stage, reference: Reference, path: Path
+) -> Iterator[Problem]:
     placeholder = "{" + reference.text + "}"
     if reference.role == "metrics":
         source = spec.stages.get(reference.stage or "")
         if source is None:
-            yield Problem(path=path, message=f"{placeholder}: there is no stage {reference.stage!r}{nearest(str(reference.stage), spec.stages)}")
+            yield Problem(
+                path=path,
+                message=f"{placeholder}: there is no stage {reference.stage!r}{nearest(str(reference.stage), spec.stages)}",
+            )
         elif not isinstance(source, QueryStage) and "metrics" not in outputs_of(source):
-            yield Problem(path=path, message=f"{placeholder}: stage {reference.stage!r} has no output named metrics")
+            yield Problem(
+                path=path, message=f"{placeholder}: stage {reference.stage!r} has no output named metrics"
+            )
         return
-    names: dict[str, Collection[str]] = {"params": spec.params, "inputs": inputs_of(stage), "outputs": outputs_of(stage)}
+    names: dict[str, Collection[str]] = {
+        "params": spec.params,
+        "inputs": inputs_of(stage),
+        "outputs": outputs_of(stage),
+    }
     known = names[reference.role]
     if isinstance(stage, QueryStage) and reference.role != "params":
-        yield Problem(path=path, message=f"{placeholder}: a query takes {{params.x}} and {{stage.metrics.name}} only")
+        yield Problem(
+            path=path, message=f"{placeholder}: a query takes {{params.x}} and {{stage.metrics.name}} only"
+        )
     elif path[2] == "env" and reference.role in {"inputs", "outputs"}:
-        yield Problem(path=path, message=f"{placeholder}: env takes {{params.x}} and {{stage.metrics.name}}; pass paths as arguments")
+        yield Problem(
+            path=path,
+            message=f"{placeholder}: env takes {{params.x}} and {{stage.metrics.name}}; pass paths as arguments",
+        )
     elif reference.name not in known:
-        yield Problem(path=path, message=f"{placeholder}: there is none of that name{nearest(reference.name, known)}")
+        yield Problem(
+            path=path, message=f"{placeholder}: there is none of that name{nearest(reference.name, known)}"
+        )
 
 
 def _kind_problems(stage: Stage, at: Path) -> Iterator[Problem]:
     if isinstance(stage, LoadTableStage | QueryStage) and cloud_of(stage.on) not in TABLE_CLOUDS:
-        yield Problem(path=(*at, "on"), message=f"{stage.kind} needs tables, which {stage.on!r} has not; write gcp")
+        yield Problem(
+            path=(*at, "on"), message=f"{stage.kind} needs tables, which {stage.on!r} has not; write gcp"
+        )
     if isinstance(stage, JobStage):
         for index, output in enumerate(stage.outputs):
             if output in stage.outputs[:index]:
@@ -151,15 +174,29 @@ def _kind_problems(stage: Stage, at: Path) -> Iterator[Problem]:
 
 def _copy_problems(stage: CopyStage, at: Path) -> Iterator[Problem]:
     if (stage.source is None) == (not stage.inputs):
-        yield Problem(path=at, message="a copy takes either source, a URI, or inputs, an output of another stage")
+        yield Problem(
+            path=at, message="a copy takes either source, a URI, or inputs, an output of another stage"
+        )
     if stage.source_on and stage.source is None:
-        yield Problem(path=(*at, "source_on"), message="source_on goes with source; an input knows where it lies")
-    if stage.source and stage.source_on and CLOUD_OF_SCHEME[locate(stage.source).scheme] != cloud_of(stage.source_on):
+        yield Problem(
+            path=(*at, "source_on"), message="source_on goes with source; an input knows where it lies"
+        )
+    if (
+        stage.source
+        and stage.source_on
+        and CLOUD_OF_SCHEME[locate(stage.source).scheme] != cloud_of(stage.source_on)
+    ):
         yield Problem(path=(*at, "source_on"), message=f"{stage.source_on!r} does not hold {stage.source!r}")
     if stage.target and CLOUD_OF_SCHEME[locate(stage.target).scheme] != cloud_of(stage.on):
-        yield Problem(path=(*at, "target"), message=f"{stage.target!r} does not lie on {stage.on!r}, where the stage runs")
+        yield Problem(
+            path=(*at, "target"),
+            message=f"{stage.target!r} does not lie on {stage.on!r}, where the stage runs",
+        )
     if stage.source and stage.target and stage.source.endswith("/") != stage.target.endswith("/"):
-        yield Problem(path=(*at, "target"), message="source and target are both an object, or both a folder that ends in /")
+        yield Problem(
+            path=(*at, "target"),
+            message="source and target are both an object, or both a folder that ends in /",
+        )
 
 
 def _cycle(spec: PipelineSpec) -> list[Problem]:
@@ -167,5 +204,7 @@ def _cycle(spec: PipelineSpec) -> list[Problem]:
         order(spec)
     except CycleError as error:
         circle = " -> ".join(error.args[1])
-        return [Problem(path=("stages", error.args[1][0]), message=f"the stages wait for each other: {circle}")]
+        return [
+            Problem(path=("stages", error.args[1][0]), message=f"the stages wait for each other: {circle}")
+        ]
     return []

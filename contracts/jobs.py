@@ -88,7 +88,9 @@ class JobRequest(Message):
     @property
     def digest(self) -> str:
         """Identity of what is asked for, whatever the generation."""
-        return hashlib.sha256(self.model_copy(update={"generation": 1}).model_dump_json().encode()).hexdigest()
+        return hashlib.sha256(
+            self.model_copy(update={"generation": 1}).model_dump_json().encode()
+        ).hexdigest()
 
     @property
     def name(self) -> str:

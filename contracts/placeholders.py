@@ -8,7 +8,9 @@ from typing import Literal
 from contracts.model import Message
 
 _TOKEN = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]")
-_REFERENCE = re.compile(r"(inputs|outputs|params)\.([A-Za-z_][A-Za-z0-9_]*)|([a-z][a-z0-9_]*)\.metrics\.([A-Za-z0-9_.-]+)")
+_REFERENCE = re.compile(
+    r"(inputs|outputs|params)\.([A-Za-z_][A-Za-z0-9_]*)|([a-z][a-z0-9_]*)\.metrics\.([A-Za-z0-9_.-]+)"
+)
 Role = Literal["inputs", "outputs", "params", "metrics"]
 
 

@@ -22,7 +22,9 @@ class Preset(TypedDict, total=False):
 
 HEARTBEAT = timedelta(seconds=10)
 """At most 10 s, since a cancel reaches an activity only with a heartbeat (2 s at 5 s, 22 s at 30 s, measured)."""
-RETRY = RetryPolicy(initial_interval=timedelta(seconds=1), backoff_coefficient=2.0, maximum_interval=timedelta(seconds=30))
+RETRY = RetryPolicy(
+    initial_interval=timedelta(seconds=1), backoff_coefficient=2.0, maximum_interval=timedelta(seconds=30)
+)
 QUOTA_PATIENCE = timedelta(minutes=15)
 """How long weather such as quota, throttling and absent networks is waited out before a stage asks for a decision."""
 
@@ -49,7 +51,9 @@ def granted(stage_timeout: timedelta) -> Preset:
 
 def waiting(stage_timeout: timedelta) -> Preset:
     """Watching a job: the workflow owns the deadline, this only bounds a forgotten watch."""
-    return _preset(stage_timeout, attempt=stage_timeout + timedelta(days=1), patience=stage_timeout + timedelta(days=365))
+    return _preset(
+        stage_timeout, attempt=stage_timeout + timedelta(days=1), patience=stage_timeout + timedelta(days=365)
+    )
 
 
 def stopping(stage_timeout: timedelta) -> Preset:

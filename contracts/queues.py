@@ -30,7 +30,9 @@ def normalise(connection: str) -> str:
     found = _CONNECTION.fullmatch(connection)
     if not found or found["cloud"] not in set(Cloud):
         clouds = ", ".join(Cloud)
-        raise ValueError(f"{connection!r} is not a connection; write one of {clouds}, or cloud/name such as aws/eu")
+        raise ValueError(
+            f"{connection!r} is not a connection; write one of {clouds}, or cloud/name such as aws/eu"
+        )
     return f"{found['cloud']}/{found['name'] or DEFAULT_CONNECTION}"
 
 

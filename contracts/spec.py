@@ -23,7 +23,9 @@ KEY_PATTERN = r"^[A-Za-z0-9._-]{1,64}$"
 RESERVED_STAGES = frozenset({"params", "inputs", "outputs"})
 STAGES_LIMIT = 200
 OnFailure = Literal["wait", "fail"]
-Connection = Annotated[str, Field(description="aws, azure, gcp or onprem, or one of its connections such as aws/eu")]
+Connection = Annotated[
+    str, Field(description="aws, azure, gcp or onprem, or one of its connections such as aws/eu")
+]
 
 
 class Defaults(Declared):
@@ -150,7 +152,9 @@ class PipelineSpec(Declared):
     @property
     def digest(self) -> str:
         """Identity of the spec, params included: SHA-256 of its canonical JSON."""
-        content = json.dumps(self.model_dump(mode="json", by_alias=True), sort_keys=True, separators=(",", ":"))
+        content = json.dumps(
+            self.model_dump(mode="json", by_alias=True), sort_keys=True, separators=(",", ":")
+        )
         return hashlib.sha256(content.encode()).hexdigest()
 
     def timeout_of(self, stage: str) -> timedelta:

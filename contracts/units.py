@@ -24,7 +24,9 @@ def parse_duration(value: object) -> timedelta:
         return value
     found = _DURATION.fullmatch(value) if isinstance(value, str) else None
     if not found:
-        raise ValueError(f"{value!r} is not a duration; write a whole number and s, m, h or d, such as 90s or 2h")
+        raise ValueError(
+            f"{value!r} is not a duration; write a whole number and s, m, h or d, such as 90s or 2h"
+        )
     duration = timedelta(seconds=int(found[1][:12]) * _SECONDS[found[2]])
     if not timedelta(0) < duration <= LONGEST:
         raise ValueError(f"{value!r} is out of range; a duration lies between 1s and 365d")
@@ -48,7 +50,9 @@ def parse_size(value: object) -> int:
         return value
     found = _SIZE.fullmatch(value) if isinstance(value, str) else None
     if not found or int(found[1][:12]) == 0:
-        raise ValueError(f"{value!r} is not a size; write a whole number and KiB, MiB, GiB or TiB, such as 4GiB")
+        raise ValueError(
+            f"{value!r} is not a size; write a whole number and KiB, MiB, GiB or TiB, such as 4GiB"
+        )
     return int(found[1][:12]) * _BYTES[found[2]]
 
 

@@ -26,19 +26,29 @@ class OnFailure(StrEnum):
     fail = "fail"
 
 
-PipelineArgument = Annotated[str | None, typer.Argument(metavar="[PIPELINE]", help="A file, a folder, or a name under pipelines/.")]
+PipelineArgument = Annotated[
+    str | None, typer.Argument(metavar="[PIPELINE]", help="A file, a folder, or a name under pipelines/.")
+]
 RunArgument = Annotated[str, typer.Argument(metavar="RUN", help="pipeline/key, as `list` shows it.")]
 StageArgument = Annotated[str, typer.Argument(metavar="STAGE")]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output and nothing else.")]
-ParamOption = Annotated[list[str] | None, typer.Option("--param", metavar="NAME=VALUE", help="Change a param; may be repeated.")]
-OnFailureOption = Annotated[OnFailure | None, typer.Option(help="When a stage is out of retries: wait for a person, or fail.")]
+JsonOption = Annotated[
+    bool, typer.Option("--json", help="Print one JSON document on standard output and nothing else.")
+]
+ParamOption = Annotated[
+    list[str] | None, typer.Option("--param", metavar="NAME=VALUE", help="Change a param; may be repeated.")
+]
+OnFailureOption = Annotated[
+    OnFailure | None, typer.Option(help="When a stage is out of retries: wait for a person, or fail.")
+]
 ReasonOption = Annotated[str, typer.Option(help="Shown in status and in the Web UI.")]
 
 
 @app.command()
 def run(
     pipeline: PipelineArgument = None,
-    key: Annotated[str | None, typer.Option(help="Identity of the run within its pipeline; the same key attaches.")] = None,
+    key: Annotated[
+        str | None, typer.Option(help="Identity of the run within its pipeline; the same key attaches.")
+    ] = None,
     param: ParamOption = None,
     on_failure: OnFailureOption = None,
     detach: Annotated[bool, typer.Option("--detach", help="Start it and return.")] = False,
@@ -51,12 +61,16 @@ def run(
     """
     from starter import commands
 
-    options = commands.RunOptions(pipeline, key, tuple(param or ()), on_failure and on_failure.value, detach, create, as_json)
+    options = commands.RunOptions(
+        pipeline, key, tuple(param or ()), on_failure and on_failure.value, detach, create, as_json
+    )
     _end(lambda: commands.run(options))
 
 
 @app.command()
-def validate(pipeline: PipelineArgument = None, param: ParamOption = None, as_json: JsonOption = False) -> None:
+def validate(
+    pipeline: PipelineArgument = None, param: ParamOption = None, as_json: JsonOption = False
+) -> None:
     """Check a pipeline's file and code; every mistake with its line. Starts nothing."""
     from starter import offline
 
@@ -102,7 +116,9 @@ def list_runs(
 def pause(
     run_id: RunArgument,
     reason: ReasonOption = "",
-    until: Annotated[str, typer.Option(metavar="TIME", help="ISO time with a zone; the run resumes by itself then.")] = "",
+    until: Annotated[
+        str, typer.Option(metavar="TIME", help="ISO time with a zone; the run resumes by itself then.")
+    ] = "",
 ) -> None:
     """Start nothing new in a run; what is in flight lands."""
     from starter import commands

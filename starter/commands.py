@@ -12,7 +12,16 @@ from temporalio.client import Client, WorkflowExecution
 from contracts.graph import nearest
 from contracts.jobs import JobRef, LogRequest
 from contracts.queues import WORKFLOW_QUEUE
-from contracts.runs import PIPELINE_WORKFLOW, STATE_KEY, WAITING_KEY, RunPhase, RunRequest, RunStatus, StageDecision, workflow_id
+from contracts.runs import (
+    PIPELINE_WORKFLOW,
+    STATE_KEY,
+    WAITING_KEY,
+    RunPhase,
+    RunRequest,
+    RunStatus,
+    StageDecision,
+    workflow_id,
+)
 from starter import local, temporal
 from starter.document import run_document
 from starter.exits import Exit, StarterError
@@ -44,7 +53,12 @@ class RunOptions:
 async def run(options: RunOptions) -> Exit:
     """Start a run, or attach to it, and watch it to its end."""
     pipeline = load(find(options.pipeline), params_of(options.param), options.on_failure)
-    request = RunRequest(spec=pipeline.spec, key=key_of(options.key), bundles=pipeline.bundles, create_containers=options.create)
+    request = RunRequest(
+        spec=pipeline.spec,
+        key=key_of(options.key),
+        bundles=pipeline.bundles,
+        create_containers=options.create,
+    )
     sandboxed = not local.temporal_is_configured()
     if sandboxed:
         local.bring_up()
@@ -89,7 +103,9 @@ async def report(run_id: str, *, as_json: bool) -> Exit:
 async def list_runs(limit: int, *, as_json: bool) -> Exit:
     """List runs, newest first, from search attributes: no worker is asked."""
     client = await _client()
-    found = [item async for item in client.list_workflows(f"WorkflowType = '{PIPELINE_WORKFLOW}'", limit=limit)]
+    found = [
+        item async for item in client.list_workflows(f"WorkflowType = '{PIPELINE_WORKFLOW}'", limit=limit)
+    ]
     rows = [_row(item) for item in found]
     if as_json:
         _json({"runs": rows})
@@ -101,7 +117,12 @@ async def list_runs(limit: int, *, as_json: bool) -> Exit:
 async def pause(run_id: str, reason: str, until: str) -> Exit:
     """Pause a run."""
     payload = {"reason": reason, "by": user(), "until": moment_of(until)}
-    await temporal.tell(await _client(), run_id, PipelineWorkflow.pause, {name: value for name, value in payload.items() if value})
+    await temporal.tell(
+        await _client(),
+        run_id,
+        PipelineWorkflow.pause,
+        {name: value for name, value in payload.items() if value},
+    )
     console().print(f"{run_id} pauses; resume it with: python -m starter resume {run_id}", soft_wrap=True)
     return Exit.SUCCEEDED
 
@@ -116,7 +137,9 @@ async def resume(run_id: str) -> Exit:
 async def cancel(run_id: str) -> Exit:
     """Cancel a run."""
     await temporal.cancel(await _client(), run_id)
-    console().print(f"{run_id} is being cancelled; watch it with: python -m starter watch {run_id}", soft_wrap=True)
+    console().print(
+        f"{run_id} is being cancelled; watch it with: python -m starter watch {run_id}", soft_wrap=True
+    )
     return Exit.SUCCEEDED
 
 
@@ -150,7 +173,10 @@ async def logs(run_id: str, stage: str, tail: int) -> Exit:
 
 async def _client() -> Client:
     if not local.temporal_is_configured() and not local.adopt_environment():
-        raise StarterError("no sandbox is up and no Temporal is configured; start with: python -m starter run", Exit.UNREACHABLE)
+        raise StarterError(
+            "no sandbox is up and no Temporal is configured; start with: python -m starter run",
+            Exit.UNREACHABLE,
+        )
     return await temporal.client()
 
 
@@ -179,7 +205,11 @@ def _finish(out: Console, now: RunStatus, page: str) -> None:
     if not now.phase.ended:
         run_id = workflow_id(now.run.pipeline, now.run.key)
         waiting = [name for name, stage in now.stages.items() if stage.phase == "WAITING"]
-        out.print(f"\nit waits for a person: python -m starter retry|skip|abort {run_id} {waiting[0]}", style="yellow", soft_wrap=True)
+        out.print(
+            f"\nit waits for a person: python -m starter retry|skip|abort {run_id} {waiting[0]}",
+            style="yellow",
+            soft_wrap=True,
+        )
 
 
 def _afterwards(run_id: str, *, sandboxed: bool) -> str:
@@ -209,7 +239,12 @@ def _table(rows: list[dict[str, Any]]) -> Table:
         table.add_column(title, overflow="fold")
     for row in rows:
         state = row["state"]
-        table.add_row(row["run_id"], f"[{STYLES.get(state, '')}]{state}[/]", row["started_at"][:19].replace("T", " "), row["waiting_for"] or "")
+        table.add_row(
+            row["run_id"],
+            f"[{STYLES.get(state, '')}]{state}[/]",
+            row["started_at"][:19].replace("T", " "),
+            row["waiting_for"] or "",
+        )
     return table
 
 

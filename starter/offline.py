@@ -19,14 +19,23 @@ def validate(pipeline: str | None, param: tuple[str, ...], *, as_json: bool) -> 
     except SpecError as error:
         if not as_json:
             raise
-        mistakes = [{"file": item.file, "line": item.line, "field": item.field, "message": item.message} for item in error.mistakes]
+        mistakes = [
+            {"file": item.file, "line": item.line, "field": item.field, "message": item.message}
+            for item in error.mistakes
+        ]
         _print(json.dumps({"valid": False, "mistakes": mistakes}, indent=2))
         return Exit.USAGE
     spec = found.spec
     if as_json:
-        _print(json.dumps({"valid": True, "pipeline": spec.pipeline, "digest": spec.digest, "mistakes": []}, indent=2))
+        _print(
+            json.dumps(
+                {"valid": True, "pipeline": spec.pipeline, "digest": spec.digest, "mistakes": []}, indent=2
+            )
+        )
     else:
-        stages = ", ".join(f"{name} on {spec.stages[name].on.removesuffix('/default')}" for name in order(spec))
+        stages = ", ".join(
+            f"{name} on {spec.stages[name].on.removesuffix('/default')}" for name in order(spec)
+        )
         _print(f"{file} is sound: {stages}")
     return Exit.SUCCEEDED
 

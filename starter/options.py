@@ -50,5 +50,7 @@ def moment_of(given: str) -> str:
     except ValueError:
         moment = None
     if moment is None or moment.tzinfo is None:
-        raise StarterError(f"--until {given!r}: write an ISO time with a zone, such as 2026-11-22T18:00:00+01:00 or 2026-11-22T17:00:00Z")
+        raise StarterError(
+            f"--until {given!r}: write an ISO time with a zone, such as 2026-11-22T18:00:00+01:00 or 2026-11-22T17:00:00Z"
+        )
     return moment.isoformat()

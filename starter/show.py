@@ -47,7 +47,11 @@ def report(status: RunStatus, web_ui: str) -> RenderableType:
 
 def headline(status: RunStatus) -> Text:
     """One line: the run, its state, and who paused it."""
-    text = Text.assemble((workflow_id(status.run.pipeline, status.run.key), "bold"), " ", (status.phase.value, STYLES[status.phase]))
+    text = Text.assemble(
+        (workflow_id(status.run.pipeline, status.run.key), "bold"),
+        " ",
+        (status.phase.value, STYLES[status.phase]),
+    )
     end = status.ended_at or datetime.now(UTC)
     text.append(f"  {_clock((end - status.started_at).total_seconds())}", "dim")
     if status.pause:
@@ -56,7 +60,9 @@ def headline(status: RunStatus) -> Text:
         until = f" until {status.pause.until:%H:%M %Z}" if status.pause.until else ""
         text.append(f"  paused{who}{until}{why}", "yellow")
     if status.jobs_running and status.pause:
-        text.append(f"  {status.jobs_running} remote job{'s' if status.jobs_running > 1 else ''} running", "yellow")
+        text.append(
+            f"  {status.jobs_running} remote job{'s' if status.jobs_running > 1 else ''} running", "yellow"
+        )
     return text
 
 

@@ -4,14 +4,33 @@ import os
 from datetime import timedelta
 from typing import Any
 
-from temporalio.client import Client, WorkflowExecutionDescription, WorkflowExecutionStatus, WorkflowHandle, WorkflowUpdateFailedError
-from temporalio.common import SearchAttributePair, TypedSearchAttributes, WorkflowIDConflictPolicy, WorkflowIDReusePolicy
+from temporalio.client import (
+    Client,
+    WorkflowExecutionDescription,
+    WorkflowExecutionStatus,
+    WorkflowHandle,
+    WorkflowUpdateFailedError,
+)
+from temporalio.common import (
+    SearchAttributePair,
+    TypedSearchAttributes,
+    WorkflowIDConflictPolicy,
+    WorkflowIDReusePolicy,
+)
 from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
 from contracts.connect import address, connect
 from contracts.queues import WORKFLOW_QUEUE
-from contracts.runs import DIGEST_MEMO, PIPELINE_KEY, STATE_KEY, STATUS_MEMO, RunRequest, RunStatus, workflow_id
+from contracts.runs import (
+    DIGEST_MEMO,
+    PIPELINE_KEY,
+    STATE_KEY,
+    STATUS_MEMO,
+    RunRequest,
+    RunStatus,
+    workflow_id,
+)
 from starter.exits import Exit, StarterError
 from workflows.pipeline import PipelineWorkflow
 
@@ -30,7 +49,8 @@ async def client() -> Client:
     except RuntimeError:
         where = address()["address"]
         raise StarterError(
-            f"Temporal at {where} cannot be reached; check TEMPORAL_ADDRESS, or unset it to use the local sandbox", Exit.UNREACHABLE
+            f"Temporal at {where} cannot be reached; check TEMPORAL_ADDRESS, or unset it to use the local sandbox",
+            Exit.UNREACHABLE,
         ) from None
 
 
@@ -55,7 +75,9 @@ async def start(temporal: Client, request: RunRequest) -> tuple[Run, bool]:
                 [SearchAttributePair(PIPELINE_KEY, spec.pipeline), SearchAttributePair(STATE_KEY, "RUNNING")]
             ),
             static_summary=f"{spec.pipeline}: {spec.description}".encode()[:200].decode(errors="ignore"),
-            static_details="\n".join(f"- `{name}` {stage.kind} on {stage.on}" for name, stage in spec.stages.items()),
+            static_details="\n".join(
+                f"- `{name}` {stage.kind} on {stage.on}" for name, stage in spec.stages.items()
+            ),
         )
     except WorkflowAlreadyStartedError:
         await _same_spec(temporal, request)
@@ -109,7 +131,9 @@ async def decide(temporal: Client, identity: str, update: Any, decision: Any) ->
         StarterError: it was refused, or nobody answered.
     """
     try:
-        return str(await handle(temporal, identity).execute_update(update, decision, rpc_timeout=ANSWER_TIMEOUT))
+        return str(
+            await handle(temporal, identity).execute_update(update, decision, rpc_timeout=ANSWER_TIMEOUT)
+        )
     except WorkflowUpdateFailedError as error:
         said = error.cause.message if isinstance(error.cause, ApplicationError) else str(error.cause)
         raise StarterError(said) from None
@@ -142,7 +166,10 @@ def web_ui(identity: str, run_id: str | None = None) -> str:
     from urllib.parse import quote
 
     where = address()
-    base = os.environ.get("CAUSEWAY_WEB_UI") or f"http://{where['address'].rpartition(':')[0] or where['address']}:8233"
+    base = (
+        os.environ.get("CAUSEWAY_WEB_UI")
+        or f"http://{where['address'].rpartition(':')[0] or where['address']}:8233"
+    )
     page = f"{base.rstrip('/')}/namespaces/{quote(where['namespace'])}/workflows/{quote(identity, safe='')}"
     return f"{page}/{run_id}/timeline" if run_id else page
 
@@ -161,4 +188,6 @@ async def _same_spec(temporal: Client, request: RunRequest) -> None:
 def _unanswered(identity: str, error: RPCError) -> StarterError:
     if error.status == RPCStatusCode.NOT_FOUND:
         return StarterError(f"there is no run {identity!r} that has not ended; see: python -m starter list")
-    return StarterError(f"{identity} did not answer ({error.status.name}); is a workflow worker running?", Exit.UNREACHABLE)
+    return StarterError(
+        f"{identity} did not answer ({error.status.name}); is a workflow worker running?", Exit.UNREACHABLE
+    )

@@ -18,7 +18,11 @@ from workflows.pipeline import PipelineWorkflow
 POLL_SECONDS = 0.5
 PATIENCE = 6
 """Answers in a row that may be missing, since a worker or the server may be on its way back."""
-UPDATES = {"retry": PipelineWorkflow.retry_stage, "skip": PipelineWorkflow.skip_stage, "abort": PipelineWorkflow.abort}
+UPDATES = {
+    "retry": PipelineWorkflow.retry_stage,
+    "skip": PipelineWorkflow.skip_stage,
+    "abort": PipelineWorkflow.abort,
+}
 
 
 async def watch(temporal: Client, identity: str, out: Console, *, quiet: bool = False) -> RunStatus:
@@ -69,10 +73,16 @@ async def _ask(temporal: Client, identity: str, now: RunStatus, out: Console) ->
         if stage.phase is not StagePhase.WAITING:
             continue
         choice = await asyncio.to_thread(
-            Prompt.ask, f"{name} waits", choices=["retry", "skip", "abort", "leave"], default="leave", console=out
+            Prompt.ask,
+            f"{name} waits",
+            choices=["retry", "skip", "abort", "leave"],
+            default="leave",
+            console=out,
         )
         if choice == "leave":
-            raise StarterError(f"{identity} waits; decide with: python -m starter retry|skip|abort {identity} {name}")
+            raise StarterError(
+                f"{identity} waits; decide with: python -m starter retry|skip|abort {identity} {name}"
+            )
         try:
             out.print(await decide(temporal, identity, UPDATES[choice], StageDecision(stage=name, by=user())))
         except StarterError as refusal:
@@ -128,7 +138,11 @@ class _Lines(_Quiet):
 
     def show(self, now: RunStatus) -> None:
         """Print what is new."""
-        lines = {name: plain_line(stage) for name, stage in now.stages.items() if stage.phase is not StagePhase.PENDING}
+        lines = {
+            name: plain_line(stage)
+            for name, stage in now.stages.items()
+            if stage.phase is not StagePhase.PENDING
+        }
         lines[""] = f"{workflow_id(now.run.pipeline, now.run.key)} {now.phase.value}"
         for key, line in lines.items():
             if self._said.get(key) != line:

@@ -9,8 +9,12 @@ from workers.catalogue import WORKERS
 def main() -> None:
     """Run the worker that was asked for; a wrong setting is one clear line and exit 2."""
     parser = argparse.ArgumentParser(prog="python -m workers", description=__doc__)
-    parser.add_argument("worker", choices=[*WORKERS, "all"], help="which worker to run; all runs each in a process of its own")
-    parser.add_argument("--env-files", metavar="DIR", help="with all: DIR/<worker>.env holds each worker's settings")
+    parser.add_argument(
+        "worker", choices=[*WORKERS, "all"], help="which worker to run; all runs each in a process of its own"
+    )
+    parser.add_argument(
+        "--env-files", metavar="DIR", help="with all: DIR/<worker>.env holds each worker's settings"
+    )
     parser.add_argument("--ready-file", metavar="FILE", help="write FILE once every worker serves its queue")
     arguments = parser.parse_args()
     if arguments.worker == "all":

@@ -14,4 +14,6 @@ def service() -> Service:
     """
     settings = AwsSettings.from_environment()
     offered = activities(settings)
-    return Service(name="aws", queue=queue_of(f"aws/{settings.connection}"), activities=lambda client: offered)
+    return Service(
+        name="aws", queue=queue_of(f"aws/{settings.connection}"), activities=lambda client: offered
+    )

@@ -14,4 +14,6 @@ def service() -> Service:
     """
     settings = AzureSettings.from_environment()
     offered = activities(settings)
-    return Service(name="azure", queue=queue_of(f"azure/{settings.connection}"), activities=lambda client: offered)
+    return Service(
+        name="azure", queue=queue_of(f"azure/{settings.connection}"), activities=lambda client: offered
+    )

@@ -14,4 +14,6 @@ def service() -> Service:
     """
     settings = GcpSettings.from_environment()
     offered = activities(settings)
-    return Service(name="gcp", queue=queue_of(f"gcp/{settings.connection}"), activities=lambda client: offered)
+    return Service(
+        name="gcp", queue=queue_of(f"gcp/{settings.connection}"), activities=lambda client: offered
+    )

@@ -14,4 +14,6 @@ def service() -> Service:
     """
     settings = OnPremSettings.from_environment()
     offered = activities(settings)
-    return Service(name="onprem", queue=queue_of(f"onprem/{settings.connection}"), activities=lambda client: offered)
+    return Service(
+        name="onprem", queue=queue_of(f"onprem/{settings.connection}"), activities=lambda client: offered
+    )

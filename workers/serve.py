@@ -105,7 +105,9 @@ async def _connected(stop: asyncio.Event) -> Client | None:
         except RuntimeError as error:
             where = address()["address"]
             if asyncio.get_running_loop().time() > deadline:
-                raise SystemExit(f"Temporal at {where} cannot be reached; check TEMPORAL_ADDRESS and that it runs") from error
+                raise SystemExit(
+                    f"Temporal at {where} cannot be reached; check TEMPORAL_ADDRESS and that it runs"
+                ) from error
             logger.warning("Temporal at %s cannot be reached yet", where)
             await asyncio.sleep(RECONNECT.total_seconds())
     return None

@@ -78,4 +78,6 @@ class AbsenceWatch:
         return found
 
     def _stages_of(self, key: str) -> set[str]:
-        return {name for name, placement in self.context.plan.placements.items() if key in placement.transfers}
+        return {
+            name for name, placement in self.context.plan.placements.items() if key in placement.transfers
+        }

@@ -84,7 +84,9 @@ class BatchMover:
     async def _copy(self, batch: Batch, grants: list[ReadGrant | None]) -> Receipts | None:
         request = self.request
         items = tuple(
-            CopyItem(source=item, target=self._target_of(item), grant=grant, expected_sha256=self._expected(item))
+            CopyItem(
+                source=item, target=self._target_of(item), grant=grant, expected_sha256=self._expected(item)
+            )
             for item, grant in zip(batch, grants, strict=True)
         )
         copying = self.effects.call(
@@ -112,7 +114,12 @@ class BatchMover:
         if measures is None:
             return None
         intents = tuple(
-            WriteIntent(target=self._target_of(item.source), measure=item, if_exists=request.if_exists, owner=request.owner)
+            WriteIntent(
+                target=self._target_of(item.source),
+                measure=item,
+                if_exists=request.if_exists,
+                owner=request.owner,
+            )
             for item in measures.measures
         )
         grants = await self.effects.call(

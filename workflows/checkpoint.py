@@ -49,7 +49,9 @@ class Checkpoint:
             if left <= timedelta(0):
                 return
             try:
-                await workflow.wait_condition(lambda held=pause: self.pause is not held, timeout=left, timeout_summary="paused")  # type: ignore[misc]
+                await workflow.wait_condition(
+                    lambda held=pause: self.pause is not held, timeout=left, timeout_summary="paused"
+                )  # type: ignore[misc]
             except TimeoutError:
                 return
 

@@ -16,11 +16,20 @@ _ERROR_LIMIT = 600
 
 def stage_table(status: RunStatus) -> str:
     """Return markdown: the state, who paused it, a row per stage, and the errors people must see."""
-    lines = [f"**{status.phase}**{_reason(status)}", "", "| | stage | where | state | note |", "|---|---|---|---|---|"]
+    lines = [
+        f"**{status.phase}**{_reason(status)}",
+        "",
+        "| | stage | where | state | note |",
+        "|---|---|---|---|---|",
+    ]
     lines += [_row(stage) for stage in status.stages.values()]
     for stage in status.stages.values():
         if stage.error:
-            lines += ["", f"`{stage.name}` {stage.error.kind}: {stage.error.hint}", *_fence(stage.error.message)]
+            lines += [
+                "",
+                f"`{stage.name}` {stage.error.kind}: {stage.error.hint}",
+                *_fence(stage.error.message),
+            ]
     return "\n".join(lines)
 
 
@@ -34,7 +43,11 @@ def _reason(status: RunStatus) -> str:
         return f" — waiting for {status.waiting_for}" if status.waiting_for else ""
     words = [f"by {status.pause.by}" if status.pause.by else "", status.pause.reason]
     words.append(f"until {status.pause.until:%Y-%m-%d %H:%M %Z}" if status.pause.until else "")
-    jobs = f"{status.jobs_running} remote job{'s' if status.jobs_running != 1 else ''} running" if status.jobs_running else ""
+    jobs = (
+        f"{status.jobs_running} remote job{'s' if status.jobs_running != 1 else ''} running"
+        if status.jobs_running
+        else ""
+    )
     said = "; ".join(word.replace("`", "'") for word in [*words, jobs] if word)
     return f" — {said}" if said else ""
 

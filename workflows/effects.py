@@ -71,7 +71,9 @@ class Effects:
         finally:
             del self.in_flight[ticket]
 
-    async def local(self, method: Callable[[Any, Request], Any], request: Request, *, preset: Preset, summary: str) -> Any:
+    async def local(
+        self, method: Callable[[Any, Request], Any], request: Request, *, preset: Preset, summary: str
+    ) -> Any:
         """Run an activity that needs no cloud on the workflows' own queue."""
         return await workflow.execute_activity_method(
             method, request, task_queue=WORKFLOW_QUEUE, summary=brief(summary), **preset
@@ -90,4 +92,8 @@ def brief(text: str) -> str:
 
 def _cancellation(method: object) -> ActivityCancellationType:
     # A watch has nothing to clean up; everything else must be over before a clean-up looks at what it left.
-    return ActivityCancellationType.TRY_CANCEL if method is _GOES_ON else ActivityCancellationType.WAIT_CANCELLATION_COMPLETED
+    return (
+        ActivityCancellationType.TRY_CANCEL
+        if method is _GOES_ON
+        else ActivityCancellationType.WAIT_CANCELLATION_COMPLETED
+    )

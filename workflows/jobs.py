@@ -55,7 +55,11 @@ async def run_job(context: RunContext, name: str, stage: JobStage, inputs: dict[
             raise StageFailed(error)
         held = context.book.stage(name)
         reason = f"generation {request.generation}: {error.kind}: {error.message[:200]}"
-        context.book.change(name, history=(*held.history, reason), note=f"{error.kind}; starting generation {request.generation + 1}")
+        context.book.change(
+            name,
+            history=(*held.history, reason),
+            note=f"{error.kind}; starting generation {request.generation + 1}",
+        )
         if error.kind in {ErrorKind.CAPACITY, ErrorKind.PREEMPTED}:
             await workflow.sleep(CAPACITY_PAUSE * 2**used, summary=f"{name}: {error.kind}")
     raise AssertionError("unreachable: the last generation returns or raises")
@@ -132,7 +136,9 @@ class JobRunner:
     async def _until_ended(self) -> JobState:
         deadline = Deadline(self.context.checkpoint, self.timeout)
         preset = presets.submitting(self.timeout)
-        ref = await self._call(JobActivities.submit, self.request, preset, f"submit generation {self.request.generation}")
+        ref = await self._call(
+            JobActivities.submit, self.request, preset, f"submit generation {self.request.generation}"
+        )
         seen: JobPhase | None = None
         while True:
             state = await self._watch(WaitRequest(ref=ref, seen=seen), deadline)
@@ -156,7 +162,9 @@ class JobRunner:
         state = await self._stop(request.ref)
         if state.phase is JobPhase.SUCCEEDED:
             return state
-        limit = f"the stage's timeout of {int(self.timeout.total_seconds())} s has passed; the job was stopped"
+        limit = (
+            f"the stage's timeout of {int(self.timeout.total_seconds())} s has passed; the job was stopped"
+        )
         return state.model_copy(update={"reason": ErrorKind.TIMED_OUT, "message": limit})
 
     async def _done_or_late(self, watch: asyncio.Future[JobState], deadline: Deadline) -> None:
@@ -192,14 +200,18 @@ class JobRunner:
         self.context.book.change(self.name, job=job, note=words)
 
     async def _failure(self, state: JobState) -> StageFailed:
-        kind = state.reason or (ErrorKind.CANCELLED if state.phase is JobPhase.STOPPED else ErrorKind.JOB_FAILED)
+        kind = state.reason or (
+            ErrorKind.CANCELLED if state.phase is JobPhase.STOPPED else ErrorKind.JOB_FAILED
+        )
         said = state.message or f"ended {state.phase}"
         where = f"job {state.ref.name} on {self.connection}"
         return failed(kind, f"{where}: {said}{await self._last_lines(state.ref)}")
 
     async def _last_lines(self, ref: JobRef) -> str:
         try:
-            page = await self._call(JobActivities.logs, LogRequest(ref=ref), presets.brief(), "last log lines", gated=False)
+            page = await self._call(
+                JobActivities.logs, LogRequest(ref=ref), presets.brief(), "last log lines", gated=False
+            )
         except ActivityError as error:
             if is_cancelled_exception(error):
                 raise
@@ -225,7 +237,10 @@ class JobRunner:
         except ActivityError as second:
             if is_cancelled_exception(second):
                 raise
-            return failed(said.kind, f"{said.message}\na job of this stage may still live: {stage_error(second).message}")
+            return failed(
+                said.kind,
+                f"{said.message}\na job of this stage may still live: {stage_error(second).message}",
+            )
         return StageFailed(said)
 
     async def _stop_all(self) -> None:
@@ -239,10 +254,18 @@ class JobRunner:
                 self._show(await self._stop(state.ref))
 
     async def _stop(self, ref: JobRef) -> JobState:
-        return await self._call(JobActivities.cancel, ref, presets.stopping(self.timeout), "stop the job", gated=False)
+        return await self._call(
+            JobActivities.cancel, ref, presets.stopping(self.timeout), "stop the job", gated=False
+        )
 
     async def _call(
-        self, method: Callable[[Any, Request], Response], request: Request, preset: Preset, summary: str, *, gated: bool = True
+        self,
+        method: Callable[[Any, Request], Response],
+        request: Request,
+        preset: Preset,
+        summary: str,
+        *,
+        gated: bool = True,
     ) -> Response:
         return await self.context.effects.call(
             method, request, on=self.connection, preset=preset, stage=self.name, summary=summary, gated=gated

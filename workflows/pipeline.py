@@ -69,7 +69,9 @@ class PipelineWorkflow:
                 await self._end(keepers, RunPhase.CANCELLED)
                 raise
             self.stopping = stage_error(error)
-            self.book.update(notes=(*self.book.status.notes, f"preflight: {self.stopping.kind}: {self.stopping.message}"))
+            self.book.update(
+                notes=(*self.book.status.notes, f"preflight: {self.stopping.kind}: {self.stopping.message}")
+            )
         phase = RunPhase.FAILED if self.stopping else RunPhase.SUCCEEDED
         status = await self._end(keepers, phase)
         if self.stopping:
@@ -145,7 +147,9 @@ class PipelineWorkflow:
         keepers.append(asyncio.create_task(AbsenceWatch(context, self.transfers).keep()))
         stages = [asyncio.create_task(self._run_stage(context, name)) for name in plan.order]
         try:
-            await workflow.wait_condition(lambda: self.stopping is not None or all(task.done() for task in stages))
+            await workflow.wait_condition(
+                lambda: self.stopping is not None or all(task.done() for task in stages)
+            )
         finally:
             for task in stages:
                 task.cancel()
@@ -159,7 +163,9 @@ class PipelineWorkflow:
     async def _run_stage(self, context: RunContext, name: str) -> None:
         """One stage, from waiting for its needs to its end, with as many decisions as it takes."""
         needs = context.placement(name).needs
-        await workflow.wait_condition(lambda: self._rolling or all(self.book.stage(need).phase.ended for need in needs))
+        await workflow.wait_condition(
+            lambda: self._rolling or all(self.book.stage(need).phase.ended for need in needs)
+        )
         while not self.book.stage(name).phase.ended:
             if self.book.stage(name).phase is not StagePhase.WAITING:
                 await self.checkpoint.passed()
@@ -195,13 +201,18 @@ class PipelineWorkflow:
             self.book.change(name, phase=StagePhase.FAILED, error=error, note=error.kind)
             self._stop(name, error)
             return True
-        self.book.change(name, phase=StagePhase.WAITING, error=error, note="waiting for a decision: retry, skip or abort")
+        self.book.change(
+            name, phase=StagePhase.WAITING, error=error, note="waiting for a decision: retry, skip or abort"
+        )
         return False
 
     def _decide(self, name: str) -> None:
         decision, by = self.decisions.pop(name)
         held = self.book.stage(name)
-        history = (*held.history, f"{decision} decided{f' by {by}' if by else ''} after {held.error.kind if held.error else ''}")
+        history = (
+            *held.history,
+            f"{decision} decided{f' by {by}' if by else ''} after {held.error.kind if held.error else ''}",
+        )
         if decision == "retry":
             self.book.change(name, phase=StagePhase.RUNNING, note="retrying", history=history)
         elif decision == "skip":
@@ -211,7 +222,9 @@ class PipelineWorkflow:
             self._stop(name, held.error or StageError(kind=ErrorKind.CANCELLED, message="aborted", hint=""))
 
     def _stop(self, name: str, error: StageError) -> None:
-        self.stopping = self.stopping or error.model_copy(update={"message": f"stage {name}: {error.message}"})
+        self.stopping = self.stopping or error.model_copy(
+            update={"message": f"stage {name}: {error.message}"}
+        )
 
     @property
     def _rolling(self) -> bool:
@@ -221,7 +234,9 @@ class PipelineWorkflow:
     async def _continue_as_new(self, plan: Plan) -> None:
         await workflow.wait_condition(workflow.all_handlers_finished)
         self._refresh()
-        paused = self.checkpoint.paused_for if self.checkpoint.pause is None else self.checkpoint.paused_before
+        paused = (
+            self.checkpoint.paused_for if self.checkpoint.pause is None else self.checkpoint.paused_before
+        )
         progress = RunProgress(status=self.book.status, plan=plan, paused_seconds=paused.total_seconds())
         workflow.continue_as_new(self.request.model_copy(update={"progress": progress}))
 
@@ -265,7 +280,11 @@ class PipelineWorkflow:
         status = self.book.status
         if status.phase.ended:
             return status
-        jobs = sum(1 for stage in status.stages.values() if stage.phase is StagePhase.RUNNING and stage.job and not stage.job.phase.terminal)
+        jobs = sum(
+            1
+            for stage in status.stages.values()
+            if stage.phase is StagePhase.RUNNING and stage.job and not stage.job.phase.terminal
+        )
         fields = {"phase": self._phase(), "pause": self.checkpoint.pause, "jobs_running": jobs}
         if all(getattr(status, name) == value for name, value in fields.items()):
             return status

@@ -40,7 +40,9 @@ def requests_of(spec: PipelineSpec, *, create: bool) -> tuple[PreflightRequest, 
     """What the run asks of each connection, sorted by connection."""
     found: dict[str, PreflightRequest] = {}
 
-    def ask(connection: str, need: Capability, container: str | None = None, *, image_given: bool = True) -> None:
+    def ask(
+        connection: str, need: Capability, container: str | None = None, *, image_given: bool = True
+    ) -> None:
         held = found.get(connection, PreflightRequest(connection=connection, create=create))
         found[connection] = held.model_copy(
             update={
@@ -55,7 +57,9 @@ def requests_of(spec: PipelineSpec, *, create: bool) -> tuple[PreflightRequest, 
         if isinstance(stage, CopyStage):
             for uri, owner in ((stage.source, stage.source_on), (stage.target, stage.on)):
                 if uri:
-                    ask(owner or normalise(CLOUD_OF_SCHEME[locate(uri).scheme]), "storage", _container_of(uri))
+                    ask(
+                        owner or normalise(CLOUD_OF_SCHEME[locate(uri).scheme]), "storage", _container_of(uri)
+                    )
         elif isinstance(stage, JobStage):
             ask(stage.on, "jobs", image_given=stage.image is not None)
         else:

@@ -109,7 +109,11 @@ def _metrics(result: QueryResult) -> dict[str, float]:
     if result.rows != 1 or not result.shown:
         return {}
     row = result.shown[0].items()
-    return {key: float(value) for key, value in row if isinstance(value, int | float) and not isinstance(value, bool)}
+    return {
+        key: float(value)
+        for key, value in row
+        if isinstance(value, int | float) and not isinstance(value, bool)
+    }
 
 
 def _named(written: str) -> OutputName:

@@ -11,6 +11,7 @@ def first_status(request: RunRequest) -> RunStatus:
     spec = request.spec
     run = RunRef(pipeline=spec.pipeline, key=request.key, run_uid=workflow.uuid4().hex)
     stages = {
-        name: StageStatus(name=name, kind=stage.kind, connection=stage.on) for name, stage in spec.stages.items()
+        name: StageStatus(name=name, kind=stage.kind, connection=stage.on)
+        for name, stage in spec.stages.items()
     }
     return RunStatus(run=run, description=spec.description, started_at=workflow.now(), stages=stages)

@@ -70,7 +70,9 @@ class TransferWorkflow:
             size_bytes=sum(receipt.bytes_sent for receipt in self.receipts),
             objects=len(self.receipts),
             seconds=max(0.0, seconds),
-            verified=min((receipt.verified for receipt in self.receipts), key=_STRENGTH.index, default="end_to_end"),
+            verified=min(
+                (receipt.verified for receipt in self.receipts), key=_STRENGTH.index, default="end_to_end"
+            ),
             result=artifact,
         )
 
@@ -100,7 +102,9 @@ class TransferWorkflow:
     async def _list(self) -> None:
         request = self.request
         if request.kind == "file":
-            stat = await self._source(StorageActivities.stat, StatRequest(uri=request.source_uri), "look at the source")
+            stat = await self._source(
+                StorageActivities.stat, StatRequest(uri=request.source_uri), "look at the source"
+            )
             self.objects = [stat]
             return
         after: str | None = None
@@ -112,9 +116,13 @@ class TransferWorkflow:
             if after is None:
                 break
         if not self.objects:
-            raise failure(ErrorKind.SOURCE_MISSING, f"{request.source_uri} on {request.source} holds no objects")
+            raise failure(
+                ErrorKind.SOURCE_MISSING, f"{request.source_uri} on {request.source} holds no objects"
+            )
 
-    async def _source(self, method: Callable[[Any, Request], Response], message: Request, summary: str) -> Response:
+    async def _source(
+        self, method: Callable[[Any, Request], Response], message: Request, summary: str
+    ) -> Response:
         preset = presets.quick(self.request.timeout)
         return await self.effects.call(
             method, message, on=self.request.source, preset=preset, stage=self.request.key, summary=summary
@@ -163,7 +171,9 @@ class TransferWorkflow:
         else:
             cut = len(request.target)
             entries = (
-                ManifestEntry(name=item.target.uri[cut:], size_bytes=item.target.size_bytes, sha256=item.sha256)
+                ManifestEntry(
+                    name=item.target.uri[cut:], size_bytes=item.target.size_bytes, sha256=item.sha256
+                )
                 for item in self.receipts
             )
             artifact = folder_artifact(request.target, entries)

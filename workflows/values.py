@@ -11,7 +11,9 @@ from workflows.outcomes import failed
 
 def command_of(stage: JobStage, spec: PipelineSpec, book: Book) -> tuple[Argument, ...]:
     """Return the stage's command, argument by argument, with params and metrics filled in."""
-    return tuple(tuple(_piece(piece, spec, book) for piece in pieces) for pieces in split_command(stage.command))
+    return tuple(
+        tuple(_piece(piece, spec, book) for piece in pieces) for pieces in split_command(stage.command)
+    )
 
 
 def environment_of(stage: JobStage, spec: PipelineSpec, book: Book) -> dict[str, str]:
@@ -46,7 +48,9 @@ def value_of(reference: Reference, spec: PipelineSpec, book: Book) -> Scalar:
     metrics = book.stage(stage).metrics
     if reference.name not in metrics:
         there = ", ".join(sorted(metrics)) or "none"
-        raise failed(ErrorKind.INVALID_REQUEST, f"stage {stage!r} left no metric {reference.name!r}; there is {there}")
+        raise failed(
+            ErrorKind.INVALID_REQUEST, f"stage {stage!r} left no metric {reference.name!r}; there is {there}"
+        )
     return metrics[reference.name]
 
 

@@ -5,7 +5,16 @@ from pathlib import Path
 
 from contracts.code import CODE_LIMIT_BYTES, CodeBundle, pack
 
-LEFT_OUT = ("__pycache__", "*.pyc", ".git", ".venv", ".DS_Store", ".ipynb_checkpoints", ".mypy_cache", ".pytest_cache")
+LEFT_OUT = (
+    "__pycache__",
+    "*.pyc",
+    ".git",
+    ".venv",
+    ".DS_Store",
+    ".ipynb_checkpoints",
+    ".mypy_cache",
+    ".pytest_cache",
+)
 """Names that never belong to a stage's code."""
 
 
@@ -39,7 +48,9 @@ def check_total(bundles: dict[str, CodeBundle]) -> None:
     total = sum(len(bundle.archive) for bundle in bundles.values())
     if total > CODE_LIMIT_BYTES:
         limit = CODE_LIMIT_BYTES // 1024
-        raise CodeProblem(f"the code weighs {total // 1024} KiB packed, over the limit of {limit} KiB; put more into the image")
+        raise CodeProblem(
+            f"the code weighs {total // 1024} KiB packed, over the limit of {limit} KiB; put more into the image"
+        )
 
 
 def _read(root: Path) -> dict[str, bytes]:
@@ -55,6 +66,8 @@ def _read(root: Path) -> dict[str, bytes]:
             continue
         unpacked += path.stat().st_size
         if unpacked > 64 * CODE_LIMIT_BYTES:
-            raise CodeProblem(f"the code folder holds more than {64 * CODE_LIMIT_BYTES // 1024**2} MiB; put data into a store")
+            raise CodeProblem(
+                f"the code folder holds more than {64 * CODE_LIMIT_BYTES // 1024**2} MiB; put data into a store"
+            )
         files[relative.as_posix()] = path.read_bytes()
     return files

@@ -48,7 +48,9 @@ class _Reader:
         self.nodes += 1
         line = node.start_mark.line + 1
         if self.nodes > NODES_LIMIT:
-            raise SyntaxProblem(line, f"the file holds more than {NODES_LIMIT} values once its aliases are followed")
+            raise SyntaxProblem(
+                line, f"the file holds more than {NODES_LIMIT} values once its aliases are followed"
+            )
         if id(node) in open_nodes:
             raise SyntaxProblem(line, "an alias refers to what surrounds it")
         self.lines.setdefault(path, line)
@@ -67,7 +69,10 @@ class _Reader:
                 raise SyntaxProblem(line, "a key is a plain word here")
             key = str(key_node.value)
             if key in found:
-                raise SyntaxProblem(line, f"{key!r} stands twice in the same mapping, first on line {self.lines[(*path, key)]}")
+                raise SyntaxProblem(
+                    line,
+                    f"{key!r} stands twice in the same mapping, first on line {self.lines[(*path, key)]}",
+                )
             self.lines[(*path, key)] = line
             found[key] = self.read(value_node, (*path, key), open_nodes)
         return found
@@ -80,14 +85,20 @@ def parse(text: str) -> Document:
         SyntaxProblem: it does not parse, repeats a key, explodes, or is too large.
     """
     if len(text.encode()) > FILE_LIMIT_BYTES:
-        raise SyntaxProblem(1, f"the file is larger than {FILE_LIMIT_BYTES // 1024} KiB; a pipeline is a page or two")
+        raise SyntaxProblem(
+            1, f"the file is larger than {FILE_LIMIT_BYTES // 1024} KiB; a pipeline is a page or two"
+        )
     try:
         node = YAML(typ="safe", pure=True).compose(text)
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        raise SyntaxProblem(mark.line + 1 if mark else 1, f"this is not YAML: {error.problem or error.context}") from None
+        raise SyntaxProblem(
+            mark.line + 1 if mark else 1, f"this is not YAML: {error.problem or error.context}"
+        ) from None
     except (YAMLError, ValueError, RecursionError) as error:
-        raise SyntaxProblem(1, f"this is not YAML: {str(error).splitlines()[0] if str(error) else type(error).__name__}") from None
+        raise SyntaxProblem(
+            1, f"this is not YAML: {str(error).splitlines()[0] if str(error) else type(error).__name__}"
+        ) from None
     if node is None:
         raise SyntaxProblem(1, "the file is empty")
     reader = _Reader()

@@ -36,7 +36,10 @@ def load(file: Path, params: dict[str, str] | None = None, on_failure: str | Non
         document.value["defaults"] = {**_mapping(document.value.get("defaults")), "on_failure": on_failure}
     spec = _spec(file, document)
     spec = spec.model_copy(update={"params": {**spec.params, **_changed(spec, params or {})}})
-    mistakes = [Mistake(_shown(file), document.line_of(problem.path), _field(problem.path), problem.message) for problem in problems_of(spec)]
+    mistakes = [
+        Mistake(_shown(file), document.line_of(problem.path), _field(problem.path), problem.message)
+        for problem in problems_of(spec)
+    ]
     bundles, code_mistakes = _bundles(file, document, spec)
     if mistakes or code_mistakes:
         raise SpecError([*mistakes, *code_mistakes])
@@ -55,7 +58,9 @@ def find(name: str | None) -> Path:
         if candidate.is_file():
             return candidate
     known = [path.parent.name for path in shipped.glob("*/pipeline.yaml")]
-    raise StarterError(f"there is no pipeline {wanted!r}: neither a file, nor a folder with pipeline.yaml{nearest(wanted, known)}")
+    raise StarterError(
+        f"there is no pipeline {wanted!r}: neither a file, nor a folder with pipeline.yaml{nearest(wanted, known)}"
+    )
 
 
 def _document(file: Path) -> Document:
@@ -71,28 +76,38 @@ def _document(file: Path) -> Document:
 
 def _spec(file: Path, document: Document) -> PipelineSpec:
     if not isinstance(document.value, dict):
-        raise SpecError([Mistake(_shown(file), 1, "", "a pipeline is a mapping with the keys pipeline and stages")])
+        raise SpecError(
+            [Mistake(_shown(file), 1, "", "a pipeline is a mapping with the keys pipeline and stages")]
+        )
     try:
         return PipelineSpec.model_validate(document.value)
     except ValidationError as error:
         found = spec_mistakes(error)
-        raise SpecError(Mistake(_shown(file), document.line_of(path), _field(path), message) for path, message in found) from None
+        raise SpecError(
+            Mistake(_shown(file), document.line_of(path), _field(path), message) for path, message in found
+        ) from None
 
 
 def _changed(spec: PipelineSpec, params: dict[str, str]) -> dict[str, Scalar]:
     changed: dict[str, Scalar] = {}
     for name, text in params.items():
         if name not in spec.params:
-            raise StarterError(f"--param {name}: the pipeline has no param {name!r}{nearest(name, spec.params)}")
+            raise StarterError(
+                f"--param {name}: the pipeline has no param {name!r}{nearest(name, spec.params)}"
+            )
         wanted = type(spec.params[name])
         try:
             changed[name] = TypeAdapter(wanted).validate_python(text)
         except ValidationError:
-            raise StarterError(f"--param {name}={text}: {text!r} is no {wanted.__name__}, which the default {spec.params[name]!r} is") from None
+            raise StarterError(
+                f"--param {name}={text}: {text!r} is no {wanted.__name__}, which the default {spec.params[name]!r} is"
+            ) from None
     return changed
 
 
-def _bundles(file: Path, document: Document, spec: PipelineSpec) -> tuple[dict[str, CodeBundle], list[Mistake]]:
+def _bundles(
+    file: Path, document: Document, spec: PipelineSpec
+) -> tuple[dict[str, CodeBundle], list[Mistake]]:
     bundles: dict[str, CodeBundle] = {}
     mistakes = []
     for name, stage in spec.stages.items():

@@ -85,7 +85,11 @@ def _message(details: ErrorDetails) -> str:
     if kind == "literal_error":
         return f"{details['input']!r} is not one of {context.get('expected')}"
     message = details["msg"].removeprefix("Value error, ")
-    return message if kind == "value_error" else f"{_shown(details['input'])}: {message[:1].lower()}{message[1:]}"
+    return (
+        message
+        if kind == "value_error"
+        else f"{_shown(details['input'])}: {message[:1].lower()}{message[1:]}"
+    )
 
 
 def _pattern_words(path: tuple[Any, ...], context: dict[str, Any]) -> str:

@@ -38,7 +38,9 @@ def main() -> None:
     }
     joblib.dump(model, arguments.model / "model.joblib")
     (arguments.metrics / "metrics.json").write_text(json.dumps(metrics))
-    print(f"trained on {len(train_labels)} rows, accuracy {metrics['accuracy']:.3f}, auc {metrics['auc']:.3f}")
+    print(
+        f"trained on {len(train_labels)} rows, accuracy {metrics['accuracy']:.3f}, auc {metrics['auc']:.3f}"
+    )
 
 
 if __name__ == "__main__":
