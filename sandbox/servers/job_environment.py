@@ -49,9 +49,7 @@ def rewritten(text: str, paths: Mapping[str, str]) -> str:
     if not paths:
         return text
     longest_first = sorted(paths, key=len, reverse=True)
-    pattern = "|".join(
-        re.escape(path) + ("" if path.endswith("/") else r"(?![\w.-])") for path in longest_first
-    )
+    pattern = "|".join(re.escape(path) + ("" if path.endswith("/") else r"(?![\w.-])") for path in longest_first)
     return re.sub(rf"(?<![\w./-])(?:{pattern})", lambda found: paths[found[0]], text)
 
 

@@ -20,8 +20,6 @@ class Journal:
 
     def write(self, **entry: Any) -> None:
         """Add one line, stamped with the time, in one write so that readers never see half of it."""
-        line = json.dumps(
-            {"time": datetime.now(UTC).isoformat(timespec="milliseconds"), **entry}, default=str
-        )
+        line = json.dumps({"time": datetime.now(UTC).isoformat(timespec="milliseconds"), **entry}, default=str)
         with self._lock, self._path.open("a", encoding="utf-8") as stream:
             stream.write(line + "\n")

@@ -12,6 +12,7 @@ import re
 import shutil
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -109,7 +110,6 @@ class Machines:
     def __init__(self, root: Path) -> None:
         """Machines live below `root`/machines."""
         self._root = root / "machines"
-        self._runners: dict[str, subprocess.Popen[bytes]] = {}
 
     def home(self, name: str) -> Path:
         """The machine's folder, whether or not it exists."""
@@ -132,7 +132,7 @@ class Machines:
             write_private(home / "spec.json", json.dumps(asdict(spec)))
             # The runner inherits the lock, so there is no moment at which a starting machine looks lost.
             with (home / "runner.log").open("ab") as log:
-                self._runners[name] = subprocess.Popen(  # noqa: S603 our own module, no shell
+                runner = subprocess.Popen(  # noqa: S603 our own module, no shell
                     [sys.executable, "-m", "sandbox.servers.runner", str(home), str(descriptor)],
                     cwd=Layout.from_environment().checkout,
                     stdin=subprocess.DEVNULL,
@@ -141,6 +141,8 @@ class Machines:
                     start_new_session=True,
                     pass_fds=[descriptor],
                 )
+        # Somebody must wait for a child, or it stays as a zombie for as long as this server lives.
+        threading.Thread(target=runner.wait, name=f"runner of {name}", daemon=True).start()
 
     def stop(self, name: str, *, grace_seconds: float | None = None, deliver: bool = True) -> None:
         """Ask the machine to end: SIGTERM to the command's processes, SIGKILL after the grace.
@@ -158,7 +160,6 @@ class Machines:
         Raises:
             UnknownMachine: It was never started.
         """
-        self._reap()
         home = self.home(name)
         if not home.exists():
             raise UnknownMachine(name)
@@ -193,17 +194,11 @@ class Machines:
         for name in alive:
             end_all(self.home(name), grace_seconds=0, runner_too=True)
             self.status(name)
-        self._reap()
 
     def clear(self, name: str, *folders: str) -> None:
         """Delete bulky folders of a machine that has ended; its status and its log stay."""
         for folder in folders:
             shutil.rmtree(self.home(name) / folder, ignore_errors=True)
-
-    def _reap(self) -> None:
-        for name, runner in list(self._runners.items()):
-            if runner.poll() is not None:
-                self._runners.pop(name, None)
 
 
 def read_status(home: Path) -> MachineStatus:

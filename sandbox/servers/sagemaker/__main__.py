@@ -47,7 +47,10 @@ def main() -> None:
         watcher.stop()
         machines.stop_all()
 
-    keys = {endpoints.aws_access_key_id: endpoints.aws_secret_access_key}
+    keys = {
+        endpoints.aws_access_key_id: endpoints.aws_secret_access_key,
+        endpoints.aws_root_access_key_id: endpoints.aws_root_secret_access_key,
+    }
     routes = [Route("/", _endpoint(service, keys), methods=["POST"])]
     run(SERVER, routes, on_stop=stop, fault_response=_fault, operation=_operation)
 
