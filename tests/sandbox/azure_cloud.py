@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import signal
 import subprocess
 import time
@@ -197,6 +198,9 @@ def running(root: Path) -> Iterator[AzureCloud]:
         # The SDK writes its cloud's name here, for the whole process.
         patched.delenv("AZUREML_CURRENT_CLOUD", raising=False)
         patched.setenv("AZUREML_CURRENT_CLOUD", "CausewaySandbox")
+        # The SDK reads the checkout it runs in and makes commit and dirtiness properties of the job. They change
+        # between two submits of the same job, and properties may not.
+        patched.setenv("GIT_DIR", os.devnull)
         try:
             cloud.start(blob.SERVICE)
             blob.seed(layout, endpoints)

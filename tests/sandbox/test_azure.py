@@ -197,6 +197,15 @@ def test_a_name_that_is_taken_refuses_another_job(cloud: AzureCloud, changed: di
     assert answer.json()["error"]["innerError"]["innerError"]["code"] == "JobPropertyImmutable"
 
 
+def test_properties_of_a_job_are_added_but_never_changed(cloud: AzureCloud) -> None:
+    name = f"job-{uuid.uuid4().hex[:12]}"
+    cloud.submit("true", name, properties={"a": "1"})
+    assert cloud.submit("true", name, properties={"b": "2"}).properties == {"a": "1", "b": "2"}
+    with pytest.raises(HttpResponseError, match="properties cannot be updated: a") as refused:
+        cloud.submit("true", name, properties={"a": "2"})
+    assert refused.value.status_code == 400
+
+
 def test_a_cancelled_job_says_so_first_and_leaves_no_process(cloud: AzureCloud) -> None:
     name = cloud.submit("trap 'sleep 1; exit 1' TERM; sleep 600 & wait").name or ""
     cloud.until(name, "Running")
