@@ -128,5 +128,6 @@ def _gcp(endpoints: Endpoints) -> dict[str, str]:
         "CAUSEWAY_GCP_BIGQUERY_ENDPOINT": endpoints.bigquery_url,
         "CAUSEWAY_GCP_BIGQUERY_LOCATION": "US",
         "CAUSEWAY_GCP_VERTEX_ENDPOINT": endpoints.vertex_url,
+        "CAUSEWAY_GCP_LOGGING_ENDPOINT": endpoints.vertex_url,
         "CAUSEWAY_IMAGE": "sandbox",
     }

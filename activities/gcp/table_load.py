@@ -110,7 +110,8 @@ class TableLoad:
 
     def _replace(self, identity: str, staging: bigquery.TableReference) -> Job:
         # The stand-in cannot copy over a table with other columns. Names are checked, so none ends its quotes.
-        sql = f"CREATE OR REPLACE TABLE {_quoted(self._target)} AS SELECT * FROM {_quoted(staging)}"  # noqa: S608 # checked
+        target, source = _quoted(self._target), _quoted(staging)
+        sql = f"CREATE OR REPLACE TABLE {target} AS SELECT * FROM {source}"  # noqa: S608
         config = bigquery.QueryJobConfig(use_legacy_sql=False, labels=labels(self._request.key))
         return self._client.query(
             sql, job_id=identity, job_config=config, retry=NO_RETRY, job_retry=None, timeout=TIMEOUT

@@ -21,13 +21,13 @@ class BigQueryTables(TableActivities):
         self._jobs = TableJobs(client)
         self._store = store
 
-    @activity.defn(name="tables.load")
+    @activity.defn(name="tables.load", no_thread_cancel_exception=True)
     def load(self, request: LoadRequest) -> LoadReceipt:
         """Load the files; `TableActivities.load` says what is safe, heartbeated and final."""
         with guarded(translate, request.table):
             return TableLoad(self._client, self._jobs, self._store, request).run()
 
-    @activity.defn(name="tables.query")
+    @activity.defn(name="tables.query", no_thread_cancel_exception=True)
     def query(self, request: QueryRequest) -> QueryResult:
         """Run the query; `TableActivities.query` says what is safe, heartbeated and final."""
         ref = f"query of stage {request.key.stage}"

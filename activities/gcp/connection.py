@@ -1,0 +1,57 @@
+"""What a Google Cloud connection says of itself, asked with the identity that will do the work."""
+
+from typing import Any
+
+from google.cloud import bigquery
+from temporalio import activity
+
+from activities.gcp.errors import CLOUD, translate
+from activities.gcp.jobs import TIMEOUT, JobDefaults
+from activities.gcp.table_jobs import NO_RETRY
+from activities.guard import guarded, translated
+from activities.store import Store
+from contracts.connections import ConnectionActivities, ConnectionReport, PreflightRequest
+from contracts.errors import ErrorDetail, ErrorKind, failure
+
+
+class GcpConnection(ConnectionActivities):
+    """The preflight of one connection, over its store, its tables and its job service."""
+
+    def __init__(
+        self, store: Store, tables: bigquery.Client, jobs: Any, identity: str, defaults: JobDefaults
+    ) -> None:
+        """Ask through these clients; `identity` is who the credentials say the worker is."""
+        self._store = store
+        self._tables = tables
+        self._jobs = jobs
+        self._identity = identity
+        self._defaults = defaults
+
+    @activity.defn(name="connections.preflight", no_thread_cancel_exception=True)
+    def preflight(self, request: PreflightRequest) -> ConnectionReport:
+        """See the contract."""
+        with guarded(translate, request.connection):
+            for uri in dict.fromkeys((self._store.default_container, *request.containers)):
+                with translated(translate, uri):
+                    self._store.ensure_container(uri, create=request.create)
+            if "jobs" in request.needs:
+                self._check_jobs(request)
+            if "tables" in request.needs:
+                with translated(translate, f"BigQuery of {self._tables.project}"):
+                    list(self._tables.list_datasets(max_results=1, retry=NO_RETRY, timeout=TIMEOUT))
+            return ConnectionReport(
+                connection=request.connection,
+                identity=self._identity,
+                container=self._store.default_container,
+                region=self._defaults.parent.rsplit("/", 1)[1],
+                capabilities=("storage", "jobs", "tables"),
+            )
+
+    def _check_jobs(self, request: PreflightRequest) -> None:
+        if not request.image_given and self._defaults.image is None:
+            text = "a job stage names no image, and CAUSEWAY_IMAGE is not set for its worker"
+            detail = ErrorDetail(cloud=CLOUD, ref=request.connection)
+            raise failure(ErrorKind.UNSUPPORTED, f"connection {request.connection}: {text}", detail)
+        with translated(translate, self._defaults.parent):
+            wanted = {"parent": self._defaults.parent, "page_size": 1}
+            next(iter(self._jobs.list_custom_jobs(wanted, timeout=TIMEOUT, retry=None)), None)

@@ -1,0 +1,75 @@
+"""The log of a job, as Cloud Logging holds it."""
+
+import base64
+import json
+from typing import Any
+
+from google.api_core.exceptions import from_http_response
+from google.auth.transport.requests import AuthorizedSession
+
+from contracts.jobs import LogPage
+
+_TIMEOUT = (5.0, 60.0)
+_PAGE = 1000
+"""The most entries that Cloud Logging returns at once."""
+Place = tuple[str, str]
+"""Timestamp and insert id of an entry: entries of one moment are ordered by their ids."""
+
+
+class JobLogs:
+    """Reads the logs of one project's custom jobs."""
+
+    def __init__(self, session: AuthorizedSession, endpoint: str, project: str) -> None:
+        """Ask the service at this endpoint, with the session's identity."""
+        self._session = session
+        self._url = f"{endpoint}/v2/entries:list"
+        self._project = project
+
+    def read(self, job_id: str, tail: int, after: str | None) -> LogPage:
+        """Return the last lines, or those after a token, oldest first; empty while there is none."""
+        found = self._last(job_id, tail) if after is None else self._since(job_id, _read_token(after))
+        lines = tuple(line for entry in found for line in _text(entry).splitlines())
+        return LogPage(lines=lines, next_after=_token(_place(found[-1])) if found else after)
+
+    def _last(self, job_id: str, tail: int) -> list[dict[str, Any]]:
+        entries = self._ask(_filter(job_id), "timestamp desc", max(1, min(tail, _PAGE)))
+        return entries[::-1]
+
+    def _since(self, job_id: str, place: Place) -> list[dict[str, Any]]:
+        entries = self._ask(f'{_filter(job_id)} AND timestamp>="{place[0]}"', "timestamp asc", _PAGE)
+        return [entry for entry in entries if _place(entry) > place]
+
+    def _ask(self, wanted: str, order: str, size: int) -> list[dict[str, Any]]:
+        body = {
+            "resourceNames": [f"projects/{self._project}"],
+            "filter": wanted,
+            "orderBy": order,
+            "pageSize": size,
+        }
+        answer = self._session.post(self._url, json=body, timeout=_TIMEOUT)
+        if not answer.ok:
+            raise from_http_response(answer)  # type: ignore[no-untyped-call] # the SDK has no types
+        entries: list[dict[str, Any]] = answer.json().get("entries", [])
+        return entries
+
+
+def _filter(job_id: str) -> str:
+    return f'resource.type="ml_job" AND resource.labels.job_id="{job_id}"'
+
+
+def _text(entry: dict[str, Any]) -> str:
+    payload = entry.get("jsonPayload") or {}
+    return str(entry.get("textPayload") or payload.get("message") or "").rstrip("\n")
+
+
+def _place(entry: dict[str, Any]) -> Place:
+    return entry["timestamp"], entry.get("insertId", "")
+
+
+def _token(place: Place) -> str:
+    return base64.urlsafe_b64encode(json.dumps(place).encode()).decode()
+
+
+def _read_token(token: str) -> Place:
+    timestamp, entry = json.loads(base64.urlsafe_b64decode(token))
+    return str(timestamp), str(entry)
