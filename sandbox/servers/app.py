@@ -87,6 +87,7 @@ class Frame:
                 resource=request.state.resource,
                 status=answer.status,
                 seconds=round(time.monotonic() - started, 3),
+                agent=request.headers.get("user-agent", "")[:200],
                 **({"fault": fault.kind} if fault else {}),
             )
 
@@ -157,7 +158,7 @@ def _serve(frame: Frame, port: int, tls: Endpoints | None) -> None:
         server_header=False,
         # Cloud SDKs keep connections and do not retry a write on one that the server closed as idle.
         timeout_keep_alive=600,
-        timeout_graceful_shutdown=3,
+        timeout_graceful_shutdown=1,
         ssl_certfile=tls.server_certificate if tls else None,
         ssl_keyfile=tls.server_key if tls else None,
     )

@@ -10,7 +10,7 @@ from typing import Any
 
 
 class Journal:
-    """One JSON object a line for each request. Headers and bodies, where secrets travel, are left out."""
+    """One JSON object a line for each request. Headers (but the client's name) and bodies, where secrets travel, are left out."""
 
     def __init__(self, path: Path) -> None:
         """Append to the file at `path`, which need not exist."""
@@ -20,6 +20,8 @@ class Journal:
 
     def write(self, **entry: Any) -> None:
         """Add one line, stamped with the time, in one write so that readers never see half of it."""
-        line = json.dumps({"time": datetime.now(UTC).isoformat(timespec="milliseconds"), **entry}, default=str)
+        line = json.dumps(
+            {"time": datetime.now(UTC).isoformat(timespec="milliseconds"), **entry}, default=str
+        )
         with self._lock, self._path.open("a", encoding="utf-8") as stream:
             stream.write(line + "\n")

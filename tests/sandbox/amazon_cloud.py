@@ -58,7 +58,9 @@ class AmazonCloud:
         return uri
 
     def get(self, uri: str) -> bytes:
-        body: bytes = self.s3.get_object(Bucket=CONTAINER, Key=uri.removeprefix(f"s3://{CONTAINER}/"))["Body"].read()
+        body: bytes = self.s3.get_object(Bucket=CONTAINER, Key=uri.removeprefix(f"s3://{CONTAINER}/"))[
+            "Body"
+        ].read()
         return body
 
     def keys_below(self, uri: str) -> list[str]:
@@ -120,7 +122,9 @@ class AmazonCloud:
             time.sleep(0.05)
 
     def log_lines(self, group: str, job: str) -> list[str]:
-        streams = self.logs.describe_log_streams(logGroupName=group, logStreamNamePrefix=f"{job}/")["logStreams"]
+        streams = self.logs.describe_log_streams(logGroupName=group, logStreamNamePrefix=f"{job}/")[
+            "logStreams"
+        ]
         assert len(streams) == 1
         page = {"logGroupName": group, "logStreamName": streams[0]["logStreamName"], "startFromHead": True}
         return [event["message"] for event in self.logs.get_log_events(**page)["events"]]
@@ -139,7 +143,9 @@ class AmazonCloud:
         log = self.layout.log_of(service.name)
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("ab") as stream:
-            process = subprocess.Popen(command.argv, env=command.env, cwd=command.cwd, stdout=stream, stderr=stream)
+            process = subprocess.Popen(
+                command.argv, env=command.env, cwd=command.cwd, stdout=stream, stderr=stream
+            )
         self.processes[service.name] = process
         patience = time.monotonic() + PATIENCE_SECONDS
         while not service.healthy(self.layout, self.endpoints):
@@ -158,7 +164,7 @@ def running(root: Path) -> Iterator[AmazonCloud]:
     """Servers on free ports with state below `root`; nothing of them is left afterwards."""
     ambient = Layout.from_environment()
     layout = Layout(root=root, tools=ambient.tools, checkout=ambient.checkout)
-    tools.ensure(layout, ["ministack"], say=lambda line: None)
+    tools.ensure(layout, ["ministack", "jobs"], say=lambda line: None)
     # The keys need a port for each server, of which two are started.
     endpoints = keys.generate(layout, ports.assign(dict.fromkeys(ports.USUAL)))
     keys.refresh(endpoints)

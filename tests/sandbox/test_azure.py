@@ -153,7 +153,8 @@ def test_a_job_reads_its_inputs_and_leaves_its_outputs_where_it_was_told(cloud: 
     assert job.name
     assert job.status == "NotStarted"
     done = cloud.finished(job.name)
-    assert (done.status, done.tags) == ("Completed", {"causeway-key": "k"})
+    assert done.status == "Completed", cloud.details(job.name)["error"]
+    assert done.tags == {"causeway-key": "k"}
     assert cloud.text(f"{run}/out/copy") == "1,2,3"
     assert cloud.text(f"{run}/out/more") == "1,2,31,2,3"
     assert cloud.log(job.name).text == f"world 7 {job.name}\n"

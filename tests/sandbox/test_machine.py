@@ -77,7 +77,12 @@ def test_files_and_folders_are_there_before_the_command_and_paths_are_mapped(mac
     )
     machines.start("job", spec)
     assert done(machines, "job").exit_code == 0
-    assert printed(machines, "job").splitlines() == ["hello", f"{home}/work", f"{home}/ml/out", f"{home}/ml/out"]
+    assert printed(machines, "job").splitlines() == [
+        "hello",
+        f"{home}/work",
+        f"{home}/ml/out",
+        f"{home}/ml/out",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -117,7 +122,9 @@ def test_stop_kills_a_stubborn_command_and_everything_it_started(machines: Machi
     before = processes_of(machines.home("job"))
     machines.stop("job")
     assert done(machines, "job").outcome == "STOPPED"
-    assert [process for process in before if process.is_running() and process.status() != psutil.STATUS_ZOMBIE] == []
+    assert [
+        process for process in before if process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    ] == []
 
 
 def test_what_a_command_leaves_in_the_background_ends_with_it(machines: Machines) -> None:
@@ -133,10 +140,12 @@ def test_a_command_over_its_time_limit_is_ended(machines: Machines) -> None:
     assert processes_of(machines.home("job")) == []
 
 
-def test_a_machine_survives_the_kill_of_the_process_that_started_it(machines: Machines, tmp_path: Path) -> None:
+def test_a_machine_survives_the_kill_of_the_process_that_started_it(
+    machines: Machines, tmp_path: Path
+) -> None:
     flag = tmp_path / "go-on"
     starter = (
-        "import sys, time; from pathlib import Path; from sandbox.servers.machine import Machines, MachineSpec\n"
+        "import time; from pathlib import Path; from sandbox.servers.machine import Machines, MachineSpec\n"
         f"Machines(Path({str(tmp_path / 'state' / 'test')!r})).start('job', MachineSpec(argv=['sh', '-c', "
         f"'until test -e {flag}; do sleep 0.05; done; echo survived']))\n"
         "time.sleep(600)"
@@ -181,8 +190,15 @@ def test_a_hanging_machine_ignores_its_command_until_it_is_stopped(machines: Mac
     assert done(machines, "job").outcome == "STOPPED"
 
 
-def test_a_job_sees_no_credentials_of_the_caller_and_a_home_of_its_own(machines: Machines, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("AWS_SECRET_ACCESS_KEY", "AZURE_CLIENT_SECRET", "GOOGLE_APPLICATION_CREDENTIALS", "TEMPORAL_API_KEY"):
+def test_a_job_sees_no_credentials_of_the_caller_and_a_home_of_its_own(
+    machines: Machines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in (
+        "AWS_SECRET_ACCESS_KEY",
+        "AZURE_CLIENT_SECRET",
+        "GOOGLE_APPLICATION_CREDENTIALS",
+        "TEMPORAL_API_KEY",
+    ):
         monkeypatch.setenv(name, "do-not-show-me")
     monkeypatch.setenv("PIP_FIND_LINKS", "somewhere")
     machines.start("job", shell("env", env={"MINE": "1"}))
@@ -191,7 +207,12 @@ def test_a_job_sees_no_credentials_of_the_caller_and_a_home_of_its_own(machines:
     assert "do-not-show-me" not in printed(machines, "job")
     assert not [name for name in seen if name.startswith(("AWS_", "AZURE_", "GOOGLE_", "TEMPORAL_"))]
     home = str(machines.home("job"))
-    assert (seen["HOME"], seen["PIP_TARGET"], seen["MINE"], seen["PIP_FIND_LINKS"]) == (home, f"{home}/site", "1", "somewhere")
+    assert (seen["HOME"], seen["PIP_TARGET"], seen["MINE"], seen["PIP_FIND_LINKS"]) == (
+        home,
+        f"{home}/site",
+        "1",
+        "somewhere",
+    )
 
 
 def test_jobs_run_with_the_tools_made_for_them_and_the_callers_packages_settings(tmp_path: Path) -> None:

@@ -5,10 +5,13 @@ import json
 import signal
 import tarfile
 import time
+import zipfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from botocore.exceptions import ClientError
 
@@ -38,7 +41,10 @@ def refusal(error: pytest.ExceptionInfo[ClientError]) -> tuple[str, int]:
 def test_a_training_job_turns_channels_into_model_files_under_its_output_prefix(cloud: AmazonCloud) -> None:
     data = cloud.folder()
     cloud.put(f"{data}/in/part/a.csv", "1,2")
-    cloud.put(f"{data}/code/run.sh", "mkdir -p /opt/ml/model/metrics; cp /opt/ml/input/data/rows/part/a.csv /opt/ml/model/metrics/b")
+    cloud.put(
+        f"{data}/code/run.sh",
+        "mkdir -p /opt/ml/model/metrics; cp /opt/ml/input/data/rows/part/a.csv /opt/ml/model/metrics/b",
+    )
     channels = [channel("rows", f"{data}/in/"), channel("code", f"{data}/code/")]
     name = cloud.submit("sh", "/opt/ml/input/data/code/run.sh", InputDataConfig=channels)
     done = cloud.finished(name)
@@ -61,14 +67,16 @@ def test_a_compressed_model_and_the_job_s_other_data_are_archives(cloud: AmazonC
     assert model.endswith("/output/model.tar.gz")
     with tarfile.open(fileobj=io.BytesIO(cloud.get(model))) as archive:
         assert archive.getnames() == ["m"]
-    with tarfile.open(fileobj=io.BytesIO(cloud.get(model.replace("model.tar.gz", "output.tar.gz")))) as archive:
+    with tarfile.open(
+        fileobj=io.BytesIO(cloud.get(model.replace("model.tar.gz", "output.tar.gz")))
+    ) as archive:
         assert archive.getnames() == ["d"]
 
 
 def test_a_job_finds_its_configuration_and_environment_where_a_container_would(cloud: AmazonCloud) -> None:
     data = cloud.folder()
     cloud.put(f"{data}/x", "")
-    script = "cat /opt/ml/input/config/*.json > /opt/ml/model/all; echo $TRAINING_JOB_NAME $SEED $WHERE >> /opt/ml/model/all"
+    script = "(cat /opt/ml/input/config/*.json; echo $TRAINING_JOB_NAME $SEED $WHERE) > /opt/ml/model/all"
     name = cloud.submit(
         "sh",
         "-c",
@@ -102,20 +110,30 @@ def test_a_channel_without_objects_fails_the_job_as_a_client_error(cloud: Amazon
 
 
 def test_a_bucket_that_the_job_may_not_read_fails_the_job_as_a_client_error(cloud: AmazonCloud) -> None:
-    done = cloud.finished(cloud.submit("true", InputDataConfig=[channel("rows", f"s3://{FORBIDDEN_BUCKET}/x/")]))
+    done = cloud.finished(
+        cloud.submit("true", InputDataConfig=[channel("rows", f"s3://{FORBIDDEN_BUCKET}/x/")])
+    )
     assert done["FailureReason"].startswith("ClientError:")
 
 
 @pytest.mark.parametrize(
     ("script", "reason"),
     [
-        pytest.param("echo it broke > /opt/ml/output/failure; exit 3", "AlgorithmError: it broke, exit code: 3", id="failure-file"),
+        pytest.param(
+            "echo it broke > /opt/ml/output/failure; exit 3",
+            "AlgorithmError: it broke, exit code: 3",
+            id="failure-file",
+        ),
         pytest.param("exit 4", "AlgorithmError: , exit code: 4", id="exit-code"),
         pytest.param("kill -9 $$", "AlgorithmError: , exit code: 137", id="signal"),
     ],
 )
-def test_a_failed_job_says_why_and_has_no_model_but_its_data(cloud: AmazonCloud, script: str, reason: str) -> None:
-    done = cloud.finished(cloud.submit("sh", "-c", f"echo d > /opt/ml/output/data/d; touch /opt/ml/model/m; {script}"))
+def test_a_failed_job_says_why_and_has_no_model_but_its_data(
+    cloud: AmazonCloud, script: str, reason: str
+) -> None:
+    done = cloud.finished(
+        cloud.submit("sh", "-c", f"echo d > /opt/ml/output/data/d; touch /opt/ml/model/m; {script}")
+    )
     assert (done["TrainingJobStatus"], done["SecondaryStatus"]) == ("Failed", "Failed")
     assert done["FailureReason"] == reason
     output = f"{done['OutputDataConfig']['S3OutputPath']}/{done['TrainingJobName']}/output/"
@@ -201,7 +219,12 @@ def test_jobs_are_listed_by_filter_and_order_page_by_page(cloud: AmazonCloud) ->
     for name in names:
         cloud.finished(name)
     pages = cloud.sagemaker.get_paginator("list_training_jobs").paginate(
-        NameContains="list-me", StatusEquals="Completed", CreationTimeAfter=before, SortBy="Name", SortOrder="Descending", MaxResults=2
+        NameContains="list-me",
+        StatusEquals="Completed",
+        CreationTimeAfter=before,
+        SortBy="Name",
+        SortOrder="Descending",
+        MaxResults=2,
     )
     listed = [[job["TrainingJobName"] for job in page["TrainingJobSummaries"]] for page in pages]
     assert listed == [names[4:2:-1], names[2:0:-1], names[:1]]
@@ -210,11 +233,15 @@ def test_jobs_are_listed_by_filter_and_order_page_by_page(cloud: AmazonCloud) ->
         cloud.sagemaker.list_training_jobs(NameContains="list", NextToken=first["NextToken"])
 
 
-def test_a_killed_server_that_starts_again_knows_its_jobs_and_follows_the_running_one(cloud: AmazonCloud) -> None:
+def test_a_killed_server_that_starts_again_knows_its_jobs_and_follows_the_running_one(
+    cloud: AmazonCloud,
+) -> None:
     finished = cloud.submit("sh", "-c", "exit 5", Tags=[{"Key": "k", "Value": "v"}])
     cloud.finished(finished)
     flag = cloud.layout.root / "go-on"
-    running_name = cloud.submit("sh", "-c", f"until test -e {flag}; do sleep 0.1; done; echo done > /opt/ml/model/m")
+    running_name = cloud.submit(
+        "sh", "-c", f"until test -e {flag}; do sleep 0.1; done; echo done > /opt/ml/model/m"
+    )
     cloud.until(running_name, "SecondaryStatus", "Training")
     cloud.end("sagemaker", signal.SIGKILL)
     cloud.start(SAGEMAKER)
@@ -238,16 +265,55 @@ def test_an_orderly_stop_of_the_server_leaves_no_job_s_process(cloud: AmazonClou
     assert done["FailureReason"].startswith("InternalServerError:")
 
 
+def test_a_job_whose_machine_is_lost_fails_as_the_vendor_s_own_fault(cloud: AmazonCloud) -> None:
+    name = cloud.submit(*SLEEP)
+    cloud.until(name, "SecondaryStatus", "Training")
+    home = str(cloud.layout.state / "sagemaker" / "machines" / f"training-{name}")
+    (runner,) = [found for found in psutil.process_iter(["cmdline"]) if home in (found.info["cmdline"] or [])]
+    runner.kill()
+    done = cloud.finished(name)
+    assert done["TrainingJobStatus"] == "Failed"
+    assert done["FailureReason"].startswith("InternalServerError:")
+    assert cloud.processes_of_job(name) == []
+
+
+def wheel(folder: Path) -> Path:
+    path = folder / "only_here-1-py3-none-any.whl"
+    about = {"METADATA": "Metadata-Version: 2.1\nName: only-here\nVersion: 1\n", "RECORD": ""}
+    about["WHEEL"] = "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("only_here.py", "ANSWER = 42\n")
+        for name, text in about.items():
+            archive.writestr(f"only_here-1.dist-info/{name}", text)
+    return path
+
+
+def test_a_job_installs_packages_for_itself_and_runs_with_the_python_made_for_jobs(
+    cloud: AmazonCloud,
+) -> None:
+    install = f"python -m pip install --quiet --no-deps {wheel(cloud.layout.root)}"
+    use = "python -c 'import sys, sklearn, only_here; print(only_here.ANSWER, sys.executable)'"
+    name = cloud.submit("sh", "-c", f"{install}; {use}")
+    cloud.finished(name)
+    seen = cloud.log_lines("/aws/sagemaker/TrainingJobs", name)
+    assert seen == [f"42 {cloud.layout.jobs_bin}/python"]
+
+
 def test_a_processing_job_reads_and_writes_where_it_says(cloud: AmazonCloud) -> None:
     data, out = cloud.folder(), cloud.folder()
     cloud.put(f"{data}/in/a", "A")
-    place = {"S3Uri": f"{data}/in/", "LocalPath": "/opt/ml/processing/input/rows", "S3DataType": "S3Prefix", "S3InputMode": "File"}
+    place = {
+        "S3Uri": f"{data}/in/",
+        "LocalPath": "/opt/ml/processing/input/rows",
+        "S3DataType": "S3Prefix",
+        "S3InputMode": "File",
+    }
     target = {"S3Uri": out, "LocalPath": "/opt/ml/processing/output/rows", "S3UploadMode": "EndOfJob"}
     request = cloud.processing(
         *(
             "sh",
             "-c",
-            "cp /opt/ml/processing/input/rows/a /opt/ml/processing/output/rows/b; echo logged; echo fine > /opt/ml/output/message",
+            "cd /opt/ml/processing; cp input/rows/a output/rows/b; echo logged; echo fine > /opt/ml/output/message",
         ),
         ProcessingInputs=[{"InputName": "rows", "S3Input": place}],
         ProcessingOutputConfig={"Outputs": [{"OutputName": "rows", "S3Output": target}]},
@@ -260,7 +326,9 @@ def test_a_processing_job_reads_and_writes_where_it_says(cloud: AmazonCloud) -> 
     with pytest.raises(ClientError) as error:
         cloud.sagemaker.create_processing_job(**request)
     assert refusal(error) == ("ResourceInUse", 400)
-    listed = cloud.sagemaker.list_processing_jobs(NameContains=request["ProcessingJobName"])["ProcessingJobSummaries"]
+    listed = cloud.sagemaker.list_processing_jobs(NameContains=request["ProcessingJobName"])[
+        "ProcessingJobSummaries"
+    ]
     assert [job["ProcessingJobStatus"] for job in listed] == ["Completed"]
 
 

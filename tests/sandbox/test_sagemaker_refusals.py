@@ -31,14 +31,18 @@ def _well_behaved(cloud: AmazonCloud) -> Iterator[None]:
     cloud.faults.clear()
 
 
-def post(cloud: AmazonCloud, operation: str, body: dict[str, Any], *, sign: bool = True) -> tuple[int, str, str]:
+def post(
+    cloud: AmazonCloud, operation: str, body: dict[str, Any], *, sign: bool = True
+) -> tuple[int, str, str]:
     # botocore itself refuses to send what the model does not allow, so such requests are made by hand.
     headers = {"X-Amz-Target": f"SageMaker.{operation}", "Content-Type": "application/x-amz-json-1.1"}
     request = AWSRequest("POST", cloud.endpoints.sagemaker_url + "/", headers, json.dumps(body).encode())
     if sign:
         key = Credentials(cloud.endpoints.aws_access_key_id, cloud.endpoints.aws_secret_access_key)
         SigV4Auth(key, "sagemaker", cloud.endpoints.aws_region).add_auth(request)
-    answer = urllib3.request("POST", cloud.endpoints.sagemaker_url, body=request.data, headers=dict(request.headers))
+    answer = urllib3.request(
+        "POST", cloud.endpoints.sagemaker_url, body=request.data, headers=dict(request.headers)
+    )
     said = answer.json()
     return answer.status, said.get("__type", ""), said.get("message", "")
 
@@ -63,11 +67,17 @@ def changed(request: dict[str, Any], **changes: Any) -> dict[str, Any]:
         pytest.param({"Tags": [{"Key": "k", "Value": "v"}] * 2}, "Duplicate tag keys", id="tags"),
         pytest.param({"StoppingCondition": {"MaxRuntimeInSeconds": 0}}, "MaxRuntimeInSeconds", id="minimum"),
         pytest.param({"EnableManagedSpotTraining": True}, "MaxWaitTimeInSeconds", id="spot"),
-        pytest.param({"ResourceConfig": {"InstanceType": "ml.huge", "InstanceCount": 1, "VolumeSizeInGB": 1}}, "enum value set", id="enum"),
+        pytest.param(
+            {"ResourceConfig": {"InstanceType": "ml.huge", "InstanceCount": 1, "VolumeSizeInGB": 1}},
+            "enum value set",
+            id="enum",
+        ),
         pytest.param({"OutputDataConfig": {"S3OutputPath": "https://somewhere/x"}}, "use s3://", id="https"),
     ],
 )
-def test_a_training_request_that_the_vendor_would_refuse_is_refused(cloud: AmazonCloud, changes: dict[str, Any], complaint: str) -> None:
+def test_a_training_request_that_the_vendor_would_refuse_is_refused(
+    cloud: AmazonCloud, changes: dict[str, Any], complaint: str
+) -> None:
     status, code, message = post(cloud, "CreateTrainingJob", changed(cloud.training("true"), **changes))
     assert (status, code) == (400, "ValidationException")
     assert complaint in message
@@ -91,7 +101,9 @@ def test_a_member_that_the_vendor_does_not_know_is_refused(cloud: AmazonCloud) -
 def test_a_processing_request_that_the_vendor_would_refuse_is_refused(cloud: AmazonCloud) -> None:
     target = {"S3Uri": "s3://causeway/x", "LocalPath": "/somewhere", "S3UploadMode": "EndOfJob"}
     outputs = {"Outputs": [{"OutputName": "rows", "S3Output": target}]}
-    status, code, message = post(cloud, "CreateProcessingJob", cloud.processing("true", ProcessingOutputConfig=outputs))
+    status, code, message = post(
+        cloud, "CreateProcessingJob", cloud.processing("true", ProcessingOutputConfig=outputs)
+    )
     assert (status, code) == (400, "ValidationException")
     assert "/opt/ml/processing/" in message
 
@@ -107,7 +119,9 @@ def test_a_request_without_a_signature_is_refused(cloud: AmazonCloud) -> None:
         pytest.param({"aws_secret_access_key": "guessed"}, "InvalidSignatureException", id="secret"),
     ],
 )
-def test_a_request_signed_with_another_key_is_refused(cloud: AmazonCloud, changes: dict[str, str], code: str) -> None:
+def test_a_request_signed_with_another_key_is_refused(
+    cloud: AmazonCloud, changes: dict[str, str], code: str
+) -> None:
     with pytest.raises(ClientError) as error:
         cloud.client("sagemaker", **changes).list_training_jobs()
     assert error.value.response["Error"]["Code"] == code
@@ -151,7 +165,9 @@ def test_a_preempted_job_fails_for_want_of_capacity(cloud: AmazonCloud) -> None:
 def test_a_preempted_spot_job_is_interrupted_and_stopped_after_its_wait(cloud: AmazonCloud) -> None:
     cloud.fault("preempt-job")
     limits = {"MaxRuntimeInSeconds": 60, "MaxWaitTimeInSeconds": 60}
-    done = cloud.finished(cloud.submit("sleep", "600", EnableManagedSpotTraining=True, StoppingCondition=limits))
+    done = cloud.finished(
+        cloud.submit("sleep", "600", EnableManagedSpotTraining=True, StoppingCondition=limits)
+    )
     assert (done["TrainingJobStatus"], done["SecondaryStatus"]) == ("Stopped", "MaxWaitTimeExceeded")
     assert "Interrupted" in [step["Status"] for step in done["SecondaryStatusTransitions"]]
 
@@ -163,7 +179,9 @@ def test_a_preempted_spot_job_is_interrupted_and_stopped_after_its_wait(cloud: A
         pytest.param("unavailable", "ServiceUnavailable", 503, id="unavailable"),
     ],
 )
-def test_a_misbehaving_server_answers_as_the_vendor_would(cloud: AmazonCloud, kind: str, code: str, status: int) -> None:
+def test_a_misbehaving_server_answers_as_the_vendor_would(
+    cloud: AmazonCloud, kind: str, code: str, status: int
+) -> None:
     cloud.fault(kind, match="ListTrainingJobs")
     cloud.sagemaker.list_processing_jobs()
     with pytest.raises(ClientError) as error:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from activities.aws import room
+from activities.aws.jobs import SageMakerJobs
 from activities.aws.settings import AwsSettings
 from activities.aws.store import S3Store
 
@@ -34,3 +35,8 @@ def s3(settings: AwsSettings) -> Any:
 @pytest.fixture
 def prefix(store: S3Store) -> str:
     return f"{store.default_container}tests/{uuid.uuid4().hex}/"
+
+
+@pytest.fixture(scope="session")
+def jobs(settings: AwsSettings) -> SageMakerJobs:
+    return room.jobs(settings)

@@ -1,0 +1,75 @@
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from temporalio.exceptions import ApplicationError
+from temporalio.testing import ActivityEnvironment
+
+from activities.aws import room
+from activities.aws.settings import AwsSettings
+from contracts.connections import ConnectionReport, PreflightRequest
+
+
+@pytest.fixture
+def preflight(settings: AwsSettings) -> Callable[..., ConnectionReport]:
+    return lambda **asked: ask(settings, PreflightRequest(connection="aws/default", **asked))
+
+
+def ask(settings: AwsSettings, request: PreflightRequest) -> ConnectionReport:
+    answers = {method.__name__: method for method in room.activities(settings)}
+    report: ConnectionReport = ActivityEnvironment().run(answers["preflight"], request)
+    return report
+
+
+def test_a_connection_tells_who_it_is_and_what_it_can(
+    preflight: Callable[..., ConnectionReport], settings: AwsSettings
+) -> None:
+    report = preflight(needs=("storage", "jobs"))
+    assert report.identity.startswith("arn:aws:iam::")
+    assert report.container == f"s3://{settings.container}/"
+    assert (report.region, report.capabilities) == (settings.region, ("storage", "jobs"))
+
+
+@pytest.mark.parametrize(
+    ("asked", "kind", "named"),
+    [
+        ({"needs": ("tables",)}, "UNSUPPORTED", "gcp"),
+        ({"containers": ("s3://causeway-absent/",)}, "SOURCE_MISSING", "aws s3 mb s3://causeway-absent"),
+        ({"containers": ("gs://causeway-absent/",)}, "INVALID_REQUEST", "gs://causeway-absent/"),
+        ({"containers": ("s3://causeway-forbidden/",)}, "ACCESS_DENIED", "s3://causeway-forbidden/"),
+    ],
+    ids=["tables", "missing bucket", "another cloud", "forbidden bucket"],
+)
+def test_what_stands_in_the_way_is_named(
+    preflight: Callable[..., ConnectionReport], asked: dict[str, Any], kind: str, named: str
+) -> None:
+    with pytest.raises(ApplicationError, match=named) as raised:
+        preflight(**asked)
+    assert raised.value.type == kind
+
+
+@pytest.mark.parametrize(
+    ("lacking", "named"), [("job_role", "CAUSEWAY_AWS_JOB_ROLE"), ("image", "CAUSEWAY_IMAGE")]
+)
+def test_a_connection_that_cannot_run_jobs_says_what_it_lacks(
+    settings: AwsSettings, lacking: str, named: str
+) -> None:
+    request = PreflightRequest(connection="aws/default", needs=("jobs",), image_given=False)
+    with pytest.raises(ApplicationError, match=named) as raised:
+        ask(settings.model_copy(update={lacking: None}), request)
+    assert raised.value.type == "UNSUPPORTED"
+
+
+def test_a_wrong_key_is_unauthenticated(settings: AwsSettings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "x" * 40)
+    with pytest.raises(ApplicationError) as raised:
+        ask(settings, PreflightRequest(connection="aws/default"))
+    assert raised.value.type == "UNAUTHENTICATED"
+
+
+def test_an_endpoint_that_does_not_answer_is_unavailable(settings: AwsSettings) -> None:
+    away = settings.model_copy(update={"endpoints": {"AWS_ENDPOINT_URL": "http://127.0.0.1:1"}})
+    with pytest.raises(ApplicationError) as raised:
+        ask(away, PreflightRequest(connection="aws/default"))
+    assert raised.value.type == "UNAVAILABLE"
+    assert raised.value.__cause__ is None

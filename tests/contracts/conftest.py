@@ -1,0 +1,98 @@
+"""The rooms as the contract suites see them: each is built as its worker builds it, against its own servers."""
+
+import importlib
+import sys
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from temporalio.exceptions import ApplicationError
+
+from activities.grant_client import GrantClient
+from activities.job_service import JobService
+from activities.store import Store
+
+ROOMS = ("onprem", "aws", "azure", "gcp")
+GRANTING = ("aws", "azure", "gcp")
+VERIFYING = ("aws", "azure")
+"""Rooms whose local server checks signatures and checksums as the real one does."""
+
+
+@dataclass(frozen=True)
+class Room:
+    cloud: str
+    store: Store
+    translate: Callable[[BaseException, str], ApplicationError]
+    client: GrantClient
+    build_jobs: Callable[[], JobService]
+
+
+@pytest.fixture(scope="session")
+def rooms(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[dict[str, Room]]:
+    with pytest.MonkeyPatch.context() as patch:
+        yield _Rooms(request, tmp_path_factory, patch)
+
+
+class _Rooms(dict[str, Room]):
+    def __init__(self, request: Any, folders: pytest.TempPathFactory, patch: pytest.MonkeyPatch) -> None:
+        super().__init__()
+        self._request, self._folders, self._patch = request, folders, patch
+
+    def __missing__(self, cloud: str) -> Room:
+        environment = self._environment(cloud)
+        settings_module = importlib.import_module(f"activities.{cloud}.settings")
+        module = importlib.import_module(f"activities.{cloud}.room")
+        settings = getattr(settings_module, f"{cloud.capitalize()}Settings").from_mapping(environment)
+        translate = importlib.import_module(f"activities.{cloud}.errors").translate
+        client = GrantClient(settings.host_rules())
+        room = Room(cloud, module.store(settings), translate, client, lambda: module.jobs(settings))
+        self[cloud] = room
+        return room
+
+    def _environment(self, cloud: str) -> dict[str, str]:
+        if cloud == "onprem":
+            return _onprem(self._folders.mktemp("root"))
+        environment: dict[str, str] = self._request.getfixturevalue("sandbox").environment(cloud)
+        # Credentials and certificates are no settings: each SDK reads them from the environment by itself.
+        for name, value in environment.items():
+            if not name.startswith("TEMPORAL_"):
+                self._patch.setenv(name, value)
+        return environment
+
+
+def _onprem(root: Path) -> dict[str, str]:
+    return {
+        "CAUSEWAY_CONTAINER": "causeway",
+        "CAUSEWAY_ONPREM_ROOT": str(root),
+        "CAUSEWAY_ONPREM_PATH": str(Path(sys.executable).parent),
+    }
+
+
+@pytest.fixture(params=ROOMS)
+def room(request: pytest.FixtureRequest, rooms: dict[str, Room]) -> Room:
+    return rooms[request.param]
+
+
+@pytest.fixture
+def store(room: Room) -> Store:
+    return room.store
+
+
+@pytest.fixture(params=GRANTING)
+def granting(request: pytest.FixtureRequest, rooms: dict[str, Room]) -> Room:
+    return rooms[request.param]
+
+
+@pytest.fixture(params=VERIFYING)
+def verifying(request: pytest.FixtureRequest, rooms: dict[str, Room]) -> Room:
+    return rooms[request.param]
+
+
+@pytest.fixture
+def folder() -> str:
+    return f"contract/{uuid.uuid4().hex}/"

@@ -1,0 +1,130 @@
+"""A private house of local clouds for tests, and the real commands run against it."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+PATIENCE_SECONDS = 240
+OF_THE_OUTSIDE = ("TEMPORAL_", "AWS_ACCESS", "AWS_SECRET", "AZURE_", "GOOGLE_", "CAUSEWAY_")
+
+
+@dataclass
+class Answer:
+    """What a command answered."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def document(self) -> dict[str, Any]:
+        document: dict[str, Any] = json.loads(self.out)
+        return document
+
+
+@dataclass
+class Sandbox:
+    """One sandbox in a folder of its own; the emulators' tools are shared with the checkout's."""
+
+    root: Path
+
+    @property
+    def variables(self) -> dict[str, str]:
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(OF_THE_OUTSIDE)}
+        return {**kept, "CAUSEWAY_SANDBOX": str(self.root), "PYTHONUNBUFFERED": "1"}
+
+    def environment(self, worker: str) -> dict[str, str]:
+        environment: dict[str, str] = self.sandbox("env", worker, "--json").document
+        return environment
+
+    def sandbox(self, *arguments: str, check: bool = True) -> Answer:
+        return self.command("-m", "sandbox", *arguments, check=check)
+
+    def starter(self, *arguments: str, check: bool = False, timeout: float = PATIENCE_SECONDS) -> Answer:
+        return self.command("-m", "starter", *arguments, check=check, timeout=timeout)
+
+    def command(self, *arguments: str, check: bool, timeout: float = PATIENCE_SECONDS) -> Answer:
+        done = subprocess.run(
+            [sys.executable, *arguments],
+            cwd=CHECKOUT,
+            env=self.variables,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+        )
+        if check and done.returncode:
+            raise AssertionError(f"{arguments} ended with {done.returncode}\n{done.stdout}\n{done.stderr}")
+        return Answer(done.returncode, done.stdout, done.stderr)
+
+    def spawn(self, *arguments: str, **options: Any) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [sys.executable, *arguments], cwd=CHECKOUT, env=self.variables, text=True, **options
+        )
+
+    def requests(self, server: str) -> list[dict[str, Any]]:
+        log = self.root / "logs" / f"{server}.requests.jsonl"
+        return [json.loads(line) for line in log.read_text().splitlines()] if log.exists() else []
+
+    def worker(self, name: str) -> psutil.Process:
+        """The live process of one worker of this sandbox."""
+        return until(lambda: next(self.workers(name), None), f"the {name} worker")
+
+    def workers(self, name: str) -> Iterator[psutil.Process]:
+        for process in self.processes():
+            command = _command(process)
+            if "workers" in command and name in command[command.index("workers") + 1 :][:1]:
+                yield process
+
+    def server(self, name: str) -> psutil.Process:
+        """The live process of one server of this sandbox."""
+        held = json.loads((self.root / "processes.json").read_text())
+        return psutil.Process(int(held[name]["pid"]))
+
+    def processes(self) -> Iterator[psutil.Process]:
+        """Everything that belongs to this sandbox, by its environment."""
+        for process in psutil.process_iter():
+            try:
+                mine = process.environ().get("CAUSEWAY_SANDBOX") == str(self.root)
+            except (psutil.Error, OSError):
+                continue
+            if mine and process.pid != os.getpid():
+                yield process
+
+    def down(self) -> None:
+        self.sandbox("down", check=False)
+        shutil.rmtree(self.root, ignore_errors=True)
+
+
+def until(look: Callable[[], Any], what: str, seconds: float = PATIENCE_SECONDS) -> Any:
+    """Return what `look` finds, looking until it does."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        found = look()
+        if found:
+            return found
+        time.sleep(0.2)
+    raise AssertionError(f"{what}: not within {seconds:.0f} s")
+
+
+def kill(process: psutil.Process) -> None:
+    """`kill -9`, as a machine that loses power would."""
+    process.send_signal(signal.SIGKILL)
+    process.wait(10)
+
+
+def _command(process: psutil.Process) -> list[str]:
+    try:
+        return process.cmdline()
+    except (psutil.Error, OSError):
+        return []
