@@ -77,7 +77,9 @@ class Faults:
             return None
         with self._locked():
             faults = [fault for fault in self._read() if _alive(fault)]
-            chosen = next((fault for fault in faults if fault.kind in kinds and (fault.match or "") in text), None)
+            chosen = next(
+                (fault for fault in faults if fault.kind in kinds and (fault.match or "") in text), None
+            )
             if chosen is not None and (once or chosen.times is not None):
                 self._write(_less_one(faults, chosen))
         return chosen

@@ -6,13 +6,15 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
+from sandbox.environment import MARK as SANDBOX_MARK
 from sandbox.layout import Layout
 from sandbox.servers.descendants import MARK
 
 LOCALE = ("LANG", "LC_ALL", "TZ")
 CERTIFICATES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE")
 PROXIES = ("HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY", "https_proxy", "http_proxy", "no_proxy")
-KEPT = LOCALE + CERTIFICATES + PROXIES
+# With the sandbox's mark `down` finds a job's process even when its server and its runner were killed.
+KEPT = (*LOCALE, *CERTIFICATES, *PROXIES, SANDBOX_MARK)
 NEVER = ("PIP_USER", "PIP_PREFIX", "PIP_ROOT", "PIP_REQUIRE_VIRTUALENV", "PIP_REQUIRE_HASHES")
 """Settings of pip that fight PIP_TARGET, or hold for the caller's own environment only."""
 
@@ -49,7 +51,9 @@ def rewritten(text: str, paths: Mapping[str, str]) -> str:
     if not paths:
         return text
     longest_first = sorted(paths, key=len, reverse=True)
-    pattern = "|".join(re.escape(path) + ("" if path.endswith("/") else r"(?![\w.-])") for path in longest_first)
+    pattern = "|".join(
+        re.escape(path) + ("" if path.endswith("/") else r"(?![\w.-])") for path in longest_first
+    )
     return re.sub(rf"(?<![\w./-])(?:{pattern})", lambda found: paths[found[0]], text)
 
 

@@ -182,7 +182,7 @@ class Machines:
         """Every machine ever started, sorted."""
         return sorted(entry.name for entry in self._root.iterdir()) if self._root.exists() else []
 
-    def stop_all(self, grace_seconds: float = 2) -> None:
+    def stop_all(self, grace_seconds: float = 1) -> None:
         """End every machine at once without delivering, and return when no process of any is left."""
         alive = [name for name in self.names() if self.status(name).phase != "DONE"]
         for name in alive:

@@ -77,7 +77,9 @@ class Runner:
         for fetch in self._spec.fetch:
             self._rewrite_scripts(self._fetch(fetch))
         if self._mount is not None:
-            self._rewrite_scripts(self._mount.fetch([*self._spec.argv, *self._spec.env.values()], self._heed_stop))
+            self._rewrite_scripts(
+                self._mount.fetch([*self._spec.argv, *self._spec.env.values()], self._heed_stop)
+            )
             self._mount.remember()
 
     def _rewrite_scripts(self, fetched: list[Path]) -> None:

@@ -169,7 +169,9 @@ class BlobStore:
     def upload(self, path: Path, container: str, name: str) -> None:
         """Make the object hold the file."""
         with path.open("rb") as stream:
-            self._client.get_blob_client(container, name).upload_blob(stream, overwrite=True, max_concurrency=1)
+            self._client.get_blob_client(container, name).upload_blob(
+                stream, overwrite=True, max_concurrency=1
+            )
 
 
 class GcsStore:
@@ -180,7 +182,9 @@ class GcsStore:
         import urllib3
 
         self._url = endpoints.gcs_url
-        self._pool = urllib3.PoolManager(retries=urllib3.Retry(3, backoff_factor=0.2, status_forcelist=[502, 503]))
+        self._pool = urllib3.PoolManager(
+            retries=urllib3.Retry(3, backoff_factor=0.2, status_forcelist=[502, 503])
+        )
 
     def names(self, container: str, prefix: str) -> Iterator[str]:
         """The names of all objects that start with the prefix."""
@@ -206,7 +210,9 @@ class GcsStore:
         query = urlencode({"uploadType": "media", "name": name})
         headers = {"Content-Type": "application/octet-stream", "Content-Length": str(path.stat().st_size)}
         with path.open("rb") as stream:
-            self._ask("POST", f"/upload/storage/v1/b/{container}/o?{query}", body=stream, headers=headers).close()
+            self._ask(
+                "POST", f"/upload/storage/v1/b/{container}/o?{query}", body=stream, headers=headers
+            ).close()
 
     def _ask(self, method: str, target: str, **options: Any) -> Any:
         answer = self._pool.request(method, self._url + target, preload_content=False, **options)
@@ -226,7 +232,9 @@ def split(uri: str) -> tuple[str, str, str]:
     scheme, mark, rest = uri.partition("://")
     container, _, name = rest.partition("/")
     if not mark or scheme not in ("s3", "az", "gs") or not container:
-        raise StoreError(f"{uri!r} is not an object URI: s3://bucket/key, az://container/blob or gs://bucket/name")
+        raise StoreError(
+            f"{uri!r} is not an object URI: s3://bucket/key, az://container/blob or gs://bucket/name"
+        )
     return scheme, container, name
 
 

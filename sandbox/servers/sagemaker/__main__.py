@@ -44,8 +44,8 @@ def main() -> None:
     watcher.start()
 
     def stop() -> None:
-        watcher.stop()
         machines.stop_all()
+        watcher.stop()
 
     keys = {
         endpoints.aws_access_key_id: endpoints.aws_secret_access_key,

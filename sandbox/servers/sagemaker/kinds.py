@@ -11,7 +11,10 @@ from sandbox.servers.sagemaker.errors import beyond_sandbox, invalid
 
 CONTAINER_ROOT = "/opt/ml"
 HOST = "algo-1"
-NO_CAPACITY = "CapacityError: Unable to provision requested ML compute capacity. Please retry using a different ML instance type."
+NO_CAPACITY = (
+    "CapacityError: Unable to provision requested ML compute capacity. "
+    "Please retry using a different ML instance type."
+)
 """The vendor's text for an on-demand job whose instance could not be had; our `preempt-job` shows it."""
 
 
@@ -97,7 +100,8 @@ def transitions(job: Job, status: MachineStatus) -> list[dict[str, Any]]:
     ends: list[float | None] = [at for at, _, _ in known[1:]]
     ends.append(status.ended_at if status.phase == "DONE" else None)
     return [
-        {"Status": word, "StartTime": at, "EndTime": end, "StatusMessage": text} for (at, word, text), end in zip(known, ends, strict=True)
+        {"Status": word, "StartTime": at, "EndTime": end, "StatusMessage": text}
+        for (at, word, text), end in zip(known, ends, strict=True)
     ]
 
 

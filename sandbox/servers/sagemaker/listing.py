@@ -13,7 +13,9 @@ from sandbox.servers.sagemaker.errors import invalid
 DEFAULT_PAGE = 10
 
 
-def page(entries: list[dict[str, Any]], prefix: str, parameters: dict[str, Any]) -> tuple[list[dict[str, Any]], str | None]:
+def page(
+    entries: list[dict[str, Any]], prefix: str, parameters: dict[str, Any]
+) -> tuple[list[dict[str, Any]], str | None]:
     """The entries that the parameters ask for, in order, and the token of the next page.
 
     `entries` are descriptions; `prefix` begins their members' names, as in `TrainingJobName`.
@@ -50,7 +52,9 @@ def _wanted(entry: dict[str, Any], prefix: str, parameters: dict[str, Any]) -> b
 
 
 def _digest(parameters: dict[str, Any]) -> str:
-    filters = {name: str(value) for name, value in parameters.items() if name not in ("NextToken", "MaxResults")}
+    filters = {
+        name: str(value) for name, value in parameters.items() if name not in ("NextToken", "MaxResults")
+    }
     return hashlib.sha256(json.dumps(filters, sort_keys=True).encode()).hexdigest()[:16]
 
 

@@ -43,7 +43,11 @@ class Processing:
         check_unique([entry["OutputName"] for entry in outputs], "OutputName")
         for entry in inputs:
             source = entry.get("S3Input")
-            if source is None or source["S3DataType"] != "S3Prefix" or source.get("S3InputMode", "File") != "File":
+            if (
+                source is None
+                or source["S3DataType"] != "S3Prefix"
+                or source.get("S3InputMode", "File") != "File"
+            ):
                 raise beyond_sandbox("an input that is not an S3Input of type S3Prefix in File mode")
             if source.get("S3CompressionType", "None") != "None":
                 raise beyond_sandbox("S3CompressionType Gzip")
@@ -73,7 +77,9 @@ class Processing:
             folders=["work", f"{ml}/output"],
             fetch=[Fetch(source["S3Uri"], _place(source, ml)) for source in sources],
             deliver=[Deliver(_place(target, ml), target["S3Uri"].rstrip("/") + "/") for target in targets],
-            time_limit_seconds=request.get("StoppingCondition", {}).get("MaxRuntimeInSeconds", DEFAULT_LIMIT_SECONDS),
+            time_limit_seconds=request.get("StoppingCondition", {}).get(
+                "MaxRuntimeInSeconds", DEFAULT_LIMIT_SECONDS
+            ),
             rewrite={CONTAINER_ROOT: ml},
             fault=job.fault,
         )

@@ -62,7 +62,9 @@ class Service:
                 self._start(job)
 
     @staticmethod
-    def _bound(work: Callable[[JobKind, Parameters], Parameters], kind: JobKind) -> Callable[[Parameters], Parameters]:
+    def _bound(
+        work: Callable[[JobKind, Parameters], Parameters], kind: JobKind
+    ) -> Callable[[Parameters], Parameters]:
         return lambda parameters: work(kind, parameters)
 
     def _create(self, kind: JobKind, parameters: Parameters) -> Parameters:
@@ -103,7 +105,9 @@ class Service:
             if unsupported in parameters:
                 raise beyond_sandbox(unsupported)
         jobs = [job for job in self._book.all() if job.kind == kind.kind]
-        entries, token = page([kind.describe(job, self._status(job)) for job in jobs], kind.prefix, parameters)
+        entries, token = page(
+            [kind.describe(job, self._status(job)) for job in jobs], kind.prefix, parameters
+        )
         return {f"{kind.prefix}Summaries": entries, "NextToken": token}
 
     def _add_tags(self, parameters: Parameters) -> Parameters:
@@ -151,7 +155,8 @@ def _in_use(kind: JobKind, arn: str) -> AwsError:
     noun = kind.noun.capitalize()
     return AwsError(
         "ResourceInUse",
-        f"{noun} names must be unique within an AWS account and region, but a {kind.noun} with this name already exists ({arn})",
+        f"{noun} names must be unique within an AWS account and region, "
+        f"but a {kind.noun} with this name already exists ({arn})",
     )
 
 

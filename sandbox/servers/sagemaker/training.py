@@ -73,9 +73,12 @@ class Training:
             cwd="work",
             files=_configuration(request, ml),
             folders=["work", f"{ml}/model", f"{ml}/output/data", f"{ml}/input/data"],
-            fetch=[_fetch(channel, ml) for channel in request.get("InputDataConfig", [])] + _saved(request, ml),
+            fetch=[_fetch(channel, ml) for channel in request.get("InputDataConfig", [])]
+            + _saved(request, ml),
             deliver=_deliver(job, ml),
-            time_limit_seconds=request.get("StoppingCondition", {}).get("MaxRuntimeInSeconds", DEFAULT_LIMIT_SECONDS),
+            time_limit_seconds=request.get("StoppingCondition", {}).get(
+                "MaxRuntimeInSeconds", DEFAULT_LIMIT_SECONDS
+            ),
             rewrite={CONTAINER_ROOT: ml},
             fault=job.fault,
         )

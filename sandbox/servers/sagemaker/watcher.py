@@ -68,7 +68,9 @@ class Watcher:
     def _ship(self, job: Job, *, final: bool) -> Job:
         stream = f"{job.name}/algo-1-{int(job.created_at)}"
         path = self._machines.log(job.machine)
-        offset, complete = self._logs.ship(path, job.log_offset, KINDS[job.kind].log_group, stream, final=final)
+        offset, complete = self._logs.ship(
+            path, job.log_offset, KINDS[job.kind].log_group, stream, final=final
+        )
         self._shipped_at[job.machine] = time.monotonic()
         if (offset, complete and final) == (job.log_offset, job.log_complete):
             return job

@@ -61,7 +61,9 @@ def _from_wire(shape: Shape, value: Any) -> Any:
         unknown = sorted(set(value) - set(shape.members))
         if unknown:
             raise AwsError("SerializationException", f"{shape.name} has no member {unknown[0]!r}")
-        return {name: _from_wire(shape.members[name], item) for name, item in value.items() if item is not None}
+        return {
+            name: _from_wire(shape.members[name], item) for name, item in value.items() if item is not None
+        }
     if kind == "list":
         _expect(isinstance(value, list), shape)
         return [_from_wire(shape.member, item) for item in value]
@@ -92,7 +94,9 @@ def _complaints(shape: Shape, value: Any, path: str) -> Iterator[str]:
         for name, item in value.items():
             yield from _complaints(shape.key, name, f"{path}.key")
             yield from _complaints(shape.value, item, f"{path}.{name}")
-    yield from (f"Value at '{path[1:]}' failed to satisfy constraint: {text}" for text in _unmet(shape, value))
+    yield from (
+        f"Value at '{path[1:]}' failed to satisfy constraint: {text}" for text in _unmet(shape, value)
+    )
 
 
 def _unmet(shape: Shape, value: Any) -> Iterator[str]:
