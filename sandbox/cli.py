@@ -23,7 +23,9 @@ Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout 
 
 @app.command()
 def up(
-    only: Annotated[str | None, typer.Option(help="Comma-separated servers; the others are left alone.")] = None,
+    only: Annotated[
+        str | None, typer.Option(help="Comma-separated servers; the others are left alone.")
+    ] = None,
     workers: Annotated[bool, typer.Option("--workers", help="The pipeline's workers too.")] = False,
     as_json: Json = False,
 ) -> None:
@@ -39,7 +41,9 @@ def up(
 
 @app.command()
 def down(
-    erase: Annotated[bool, typer.Option("--erase", help="Delete all state, keys and logs; keep the tools.")] = False,
+    erase: Annotated[
+        bool, typer.Option("--erase", help="Delete all state, keys and logs; keep the tools.")
+    ] = False,
 ) -> None:
     """Stop everything this sandbox started. State stays for the next `up`."""
     from sandbox.supervisor import Supervisor
@@ -73,7 +77,9 @@ def logs(
     server: Annotated[str | None, typer.Argument(help="Default: the end of every log.")] = None,
     lines: Annotated[int, typer.Option(min=1, help="How many.")] = 20,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Keep showing what is added.")] = False,
-    requests: Annotated[bool, typer.Option("--requests", help="The journal of requests (our own servers).")] = False,
+    requests: Annotated[
+        bool, typer.Option("--requests", help="The journal of requests (our own servers).")
+    ] = False,
 ) -> None:
     """Show what the servers printed."""
     from sandbox import logs as text
@@ -109,7 +115,9 @@ def env(worker: Annotated[str, typer.Argument(help=", ".join(WORKERS))], as_json
 @app.command()
 def fault(
     server: str,
-    kind: Annotated[str, typer.Argument(help="unavailable, throttle, slow, drop, away; fail-job, …; or clear")],
+    kind: Annotated[
+        str, typer.Argument(help="unavailable, throttle, slow, drop, away; fail-job, …; or clear")
+    ],
     seconds: Annotated[float | None, typer.Option(min=0.1, help="For how long.")] = None,
     times: Annotated[int | None, typer.Option(min=1, help="How often.")] = None,
     match: Annotated[str | None, typer.Option(help="Only operations or job names with this text.")] = None,

@@ -60,7 +60,7 @@ def _write_certificates(tls: Path) -> None:
 
 
 def _write_bundle(endpoints: Endpoints) -> None:
-    """Join what the caller trusts with our authority: the variable that names it replaces the system's list."""
+    """Join what the caller trusts with our authority: naming a bundle replaces the system's list."""
     bundle = endpoints.ca_bundle
     trusted = _callers_bundle()
     if trusted == bundle and bundle.exists():
@@ -95,7 +95,9 @@ def _new_service_account(project: str) -> dict[str, str]:
     from cryptography.hazmat.primitives.asymmetric import rsa
 
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-    pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    pem = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
     return {
         "type": "service_account",
         "project_id": project,

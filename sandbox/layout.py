@@ -1,6 +1,6 @@
 """Where everything of the sandbox lies, and how its servers are reached.
 
-Nothing here starts or creates a server: every part of the sandbox reads this module, and it imports none of them.
+Nothing here starts or creates a server: every part of the sandbox reads this module, and it imports none.
 """
 
 from __future__ import annotations
@@ -168,7 +168,10 @@ class Endpoints:
         except FileNotFoundError:
             raise Unreachable(f"no sandbox in {layout.root}: start one with `python -m sandbox up`") from None
         except (ValueError, KeyError, TypeError) as exc:
-            raise Unreachable(f"{layout.endpoints_file} cannot be read ({exc}): `python -m sandbox down --erase` starts afresh") from None
+            raise Unreachable(
+                f"{layout.endpoints_file} cannot be read ({exc}):"
+                " `python -m sandbox down --erase` starts afresh"
+            ) from None
 
     def save(self, layout: Layout) -> None:
         """Write everything for `load`, whole or not at all, readable by this user only."""

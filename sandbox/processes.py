@@ -37,7 +37,10 @@ class Record:
         """The process, if it still lives; never another that was given its id."""
         with contextlib.suppress(psutil.Error):
             found = psutil.Process(self.pid)
-            if abs(found.create_time() - self.born) < _SAME_BIRTH_SECONDS and found.status() != psutil.STATUS_ZOMBIE:
+            if (
+                abs(found.create_time() - self.born) < _SAME_BIRTH_SECONDS
+                and found.status() != psutil.STATUS_ZOMBIE
+            ):
                 return found
         return None
 
@@ -46,7 +49,11 @@ class Record:
         if psutil.pid_exists(self.pid) and self.process() is None and not _is_zombie(self.pid):
             # The id has a new owner, which the kernel only allows once the whole session is gone.
             return []
-        return [found for found in psutil.process_iter() if found.pid != self.pid and _session(found.pid) == self.pid]
+        return [
+            found
+            for found in psutil.process_iter()
+            if found.pid != self.pid and _session(found.pid) == self.pid
+        ]
 
 
 class Records:
@@ -57,7 +64,9 @@ class Records:
         self._path = layout.processes_file
         self._known: dict[str, Record] = {}
         with contextlib.suppress(FileNotFoundError, ValueError, TypeError):
-            self._known = {name: Record(**stored) for name, stored in json.loads(self._path.read_text()).items()}
+            self._known = {
+                name: Record(**stored) for name, stored in json.loads(self._path.read_text()).items()
+            }
 
     def get(self, name: str) -> Record | None:
         """The last start of this server, alive or dead."""
@@ -87,10 +96,10 @@ class Records:
 
 
 def start(command: Command, log: Path, settings: str, root: Path) -> tuple[subprocess.Popen[bytes], Record]:
-    """Start a server in a session of its own, marked as the sandbox's, its output going to the end of `log`."""
+    """Start a server in a session of its own, marked as the sandbox's, its output appended to `log`."""
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as output:
-        child = subprocess.Popen(
+        child = subprocess.Popen(  # noqa: S603 - a fixed command of a service, no shell
             command.argv,
             env=command.env | {MARK: str(root)},
             cwd=command.cwd,
@@ -117,7 +126,11 @@ def stop(records: Iterable[Record], grace_seconds: float) -> None:
 def marked(layout: Layout) -> list[psutil.Process]:
     """Processes that our servers or workers started and that left their session: they carry our mark."""
     spared = {os.getpid(), *(parent.pid for parent in psutil.Process().parents())}
-    return [found for found in psutil.process_iter() if found.pid not in spared and _mark(found) == str(layout.root)]
+    return [
+        found
+        for found in psutil.process_iter()
+        if found.pid not in spared and _mark(found) == str(layout.root)
+    ]
 
 
 def end_by_force(processes: Iterable[psutil.Process]) -> None:

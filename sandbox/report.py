@@ -61,7 +61,9 @@ def _one(service: Service, layout: Layout, endpoints: Endpoints, records: Record
         url=service.url(endpoints),
         ports={name: endpoints.ports[name] for name in service.ports},
         pid=process.pid if process else None,
-        since=datetime.fromtimestamp(record.born, UTC).isoformat(timespec="seconds") if record and process else None,
+        since=datetime.fromtimestamp(record.born, UTC).isoformat(timespec="seconds")
+        if record and process
+        else None,
         log=str(log),
         last_line=next(iter(end_of(log, 1)), None) if state in ("dead", "silent") else None,
     )

@@ -24,6 +24,8 @@ from sandbox.services.catalogue import WITH_WORKERS
 
 START_SECONDS = 90.0
 _LOOK_SECONDS = 0.05
+# Long enough to save large unfinished uploads; `down` is in more of a hurry.
+_PATIENT_SECONDS = 15.0
 
 Say = Callable[[str], None]
 
@@ -68,7 +70,7 @@ class Supervisor:
         return [outcome for outcome in outcomes if isinstance(outcome, Arrival)]
 
     def down(self) -> list[str]:
-        """End everything this sandbox started, jobs included, and say what was running. Touches nothing else."""
+        """End everything this sandbox started, jobs included, and nothing else. Says what was running."""
         with self._locked():
             stopped = [name for name in self._records.names() if self._alive(name)]
             self._stop(["workers"])
@@ -83,7 +85,7 @@ class Supervisor:
             record = self._records.get(service.name)
             if record is None:
                 raise Unreachable(f"{service.name} is not up: start it with `python -m sandbox up`")
-            processes.stop([record], service.stop_seconds)
+            processes.stop([record], _PATIENT_SECONDS)
 
     def erase(self) -> None:
         """Forget all state, keys and logs of a sandbox that is down. The tools stay."""
@@ -111,7 +113,11 @@ class Supervisor:
         how = "was up"
         child: subprocess.Popen[bytes] | None = None
         mark = 0
-        if record is None or not record.process() or (service.needs_endpoints and record.settings != settings):
+        if (
+            record is None
+            or not record.process()
+            or (service.needs_endpoints and record.settings != settings)
+        ):
             how = "recovered" if record and not record.process() else "started"
             if record:
                 processes.stop([record], service.stop_seconds)
@@ -124,10 +130,14 @@ class Supervisor:
             self._fill(service, endpoints)
         return Arrival(service.name, how, service.url(endpoints), time.monotonic() - began)
 
-    def _start(self, service: Service, endpoints: Endpoints, settings: str) -> tuple[subprocess.Popen[bytes], Record]:
+    def _start(
+        self, service: Service, endpoints: Endpoints, settings: str
+    ) -> tuple[subprocess.Popen[bytes], Record]:
         command = service.command(self._layout, endpoints)
         try:
-            child, record = processes.start(command, self._layout.log_of(service.name), settings, self._layout.root)
+            child, record = processes.start(
+                command, self._layout.log_of(service.name), settings, self._layout.root
+            )
         except OSError as exc:
             raise Unreachable(f"{service.name} does not start: {command.argv[0]}: {exc.strerror}") from None
         with self._writing:
@@ -148,7 +158,9 @@ class Supervisor:
                 code = f" (exit code {child.returncode})" if child else ""
                 raise Unreachable(self._obituary(service.name, f"died{code}", mark))
             if time.monotonic() > deadline:
-                raise Unreachable(self._obituary(service.name, f"is silent after {START_SECONDS:.0f} s", mark))
+                raise Unreachable(
+                    self._obituary(service.name, f"is silent after {START_SECONDS:.0f} s", mark)
+                )
             time.sleep(_LOOK_SECONDS)
         if not record.process():
             # Something else answers on its port.
@@ -162,7 +174,9 @@ class Supervisor:
     def _fill(self, service: Service, endpoints: Endpoints) -> None:
         command = [sys.executable, "-m", "sandbox.seed", service.name]
         env = environment.own(self._layout, endpoints)
-        done = subprocess.run(command, env=env, cwd=self._layout.checkout, capture_output=True, text=True, check=False)
+        done = subprocess.run(  # noqa: S603 - our own module, no shell
+            command, env=env, cwd=self._layout.checkout, capture_output=True, text=True, check=False
+        )
         if done.returncode:
             last = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
             raise Unreachable(f"{service.name} is up but cannot be filled: {last}")
@@ -187,7 +201,9 @@ class Supervisor:
     def _first(self) -> Endpoints:
         # Private sandboxes leave the usual ports to the checkout's own.
         usual = self._layout.root == self._layout.checkout / ".sandbox"
-        return keys.generate(self._layout, ports.assign({name: port if usual else None for name, port in ports.USUAL.items()}))
+        return keys.generate(
+            self._layout, ports.assign({name: port if usual else None for name, port in ports.USUAL.items()})
+        )
 
     def _with_ports(self, endpoints: Endpoints, services: Sequence[Service]) -> Endpoints:
         starting = [port for service in services if not self._alive(service.name) for port in service.ports]

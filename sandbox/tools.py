@@ -64,7 +64,9 @@ def system_node() -> Path | None:
     if found is None or npm is None:
         return None
     try:
-        answer = subprocess.run([found, "--version"], capture_output=True, text=True, timeout=10, check=True)
+        answer = subprocess.run(  # noqa: S603 - a fixed command, no shell
+            [found, "--version"], capture_output=True, text=True, timeout=10, check=True
+        )
         major = int(answer.stdout.strip().removeprefix("v").split(".")[0])
     except (OSError, ValueError, subprocess.SubprocessError):
         return None
@@ -155,7 +157,9 @@ def _place_extensions(layout: Layout) -> None:
 
 def _run(tool: str, command: list[str], cwd: Path | None = None, env: dict[str, str] | None = None) -> str:
     try:
-        done = subprocess.run(command, capture_output=True, text=True, cwd=cwd, env=env, check=False)
+        done = subprocess.run(  # noqa: S603 - fixed commands, no shell
+            command, capture_output=True, text=True, cwd=cwd, env=env, check=False
+        )
     except OSError as exc:
         raise SandboxError(f"cannot build {tool}: {command[0]} does not start ({exc})") from None
     if done.returncode:

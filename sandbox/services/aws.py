@@ -1,12 +1,13 @@
 """S3, STS, IAM, KMS, CloudWatch and Logs: ministack, with signatures and policies checked (`AUTH=true`).
 
-Objects are on disk at once and survive `kill -9`. Bucket settings, KMS keys and the like are saved only on an
-orderly stop; after a crash seeding sets those of our container again, and other buckets come back without
-their settings. Unfinished multipart uploads do not survive any restart.
+Objects are on disk at once and survive `kill -9`. Bucket settings, KMS keys, unfinished multipart uploads and
+the like are saved only on an orderly stop; after a crash seeding sets the settings of our container again,
+other buckets come back without theirs, and uploads are gone.
 """
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from sandbox import environment
@@ -15,7 +16,9 @@ from sandbox.services.aws_identity import place_identities
 from sandbox.services.base import Command, Service, answers
 
 _ENCRYPTION = {"Rules": [{"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}]}
-_PRIVATE = dict.fromkeys(("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets"), True)
+_PRIVATE = dict.fromkeys(
+    ("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets"), True
+)
 
 
 def command(layout: Layout, endpoints: Endpoints) -> Command:
@@ -40,7 +43,9 @@ def command(layout: Layout, endpoints: Endpoints) -> Command:
         STATE_DIR=str(state / "services"),
         LOG_LEVEL="WARNING",
     )
-    return Command([str(layout.tools / "ministack" / "bin" / "ministack")], env, state)
+    python = layout.tools / "ministack" / "bin" / "python"
+    # Without -P our file names would hide packages of the same names from ministack.
+    return Command([str(python), "-P", str(Path(__file__).with_name("ministack_main.py"))], env, state)
 
 
 def healthy(_layout: Layout, endpoints: Endpoints) -> bool:

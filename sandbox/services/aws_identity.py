@@ -33,13 +33,17 @@ _RIGHTS = {
 }
 _TRUST = {
     "Version": "2012-10-17",
-    "Statement": [{"Effect": "Allow", "Principal": {"Service": "sagemaker.amazonaws.com"}, "Action": "sts:AssumeRole"}],
+    "Statement": [
+        {"Effect": "Allow", "Principal": {"Service": "sagemaker.amazonaws.com"}, "Action": "sts:AssumeRole"}
+    ],
 }
 
 
 def place_identities(saved: Path, endpoints: Endpoints) -> None:
     """Make ministack's saved IAM state hold the user, its key and its rights, and the role; keep all else."""
-    state: dict[str, Any] = json.loads(saved.read_text()) if saved.exists() else {"__ministack_format__": _FORMAT, "payload": {}}
+    state: dict[str, Any] = (
+        json.loads(saved.read_text()) if saved.exists() else {"__ministack_format__": _FORMAT, "payload": {}}
+    )
     account = endpoints.aws_account_id
     for kind, (name, value) in _identities(endpoints).items():
         held: dict[str, Any] = state["payload"].setdefault(kind, {"__scoped__": True, "data": {}})

@@ -48,7 +48,9 @@ def seed(_layout: Layout, endpoints: Endpoints) -> None:
     from azure.core.exceptions import ResourceExistsError
     from azure.storage.blob import BlobServiceClient
 
-    account = BlobServiceClient(endpoints.blob_url, credential=endpoints.blob_key, connection_verify=str(endpoints.ca_bundle))
+    account = BlobServiceClient(
+        endpoints.blob_url, credential=endpoints.blob_key, connection_verify=str(endpoints.ca_bundle)
+    )
     with account:
         try:
             account.create_container(CONTAINER)

@@ -36,7 +36,9 @@ def healthy(layout: Layout, endpoints: Endpoints) -> bool:
     ask += ["--address", endpoints.temporal_address, "--namespace", NAMESPACE, "--command-timeout", "3s"]
     env = environment.bare(HOME=str(layout.state / "temporal"))
     try:
-        answer = subprocess.run(ask, capture_output=True, text=True, timeout=5, env=env, check=False)
+        answer = subprocess.run(  # noqa: S603 - our own binary, no shell
+            ask, capture_output=True, text=True, timeout=5, env=env, check=False
+        )
     except (OSError, subprocess.TimeoutExpired):
         return False
     return answer.returncode == 0 and all(name in answer.stdout for name in SEARCH_ATTRIBUTES)

@@ -37,7 +37,9 @@ http.server.HTTPServer(("127.0.0.1", int(sys.argv[1])), Quiet).serve_forever()
 """
 
 
-def fake_service(name: str, *, port: str = "gcs", extra: str = "", needs_endpoints: bool = False, stop_seconds: float = 1.0) -> Service:
+def fake_service(
+    name: str, *, port: str = "gcs", extra: str = "", needs_endpoints: bool = False, stop_seconds: float = 1.0
+) -> Service:
     def command(layout: Layout, endpoints: Endpoints) -> Command:
         state = layout.state / name
         state.mkdir(parents=True, exist_ok=True)

@@ -71,7 +71,9 @@ def test_tools_that_are_built_are_not_built_again(tmp_path: Path) -> None:
     assert said == []
 
 
-def test_a_tool_that_cannot_be_built_is_named_with_the_installers_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_tool_that_cannot_be_built_is_named_with_the_installers_words(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     installer = tmp_path / "uv"
     installer.write_text("#!/bin/sh\necho 'disk is full' >&2\nexit 7\n")
     installer.chmod(0o755)

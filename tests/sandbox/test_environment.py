@@ -35,7 +35,9 @@ def secrets_of(endpoints: Endpoints) -> dict[str, set[str]]:
 
 
 @pytest.mark.parametrize("worker", WORKERS)
-def test_a_worker_sees_only_its_own_clouds_credentials(worker: str, layout: Layout, endpoints: Endpoints) -> None:
+def test_a_worker_sees_only_its_own_clouds_credentials(
+    worker: str, layout: Layout, endpoints: Endpoints
+) -> None:
     settings = environment.worker(worker, layout, endpoints)
     for cloud, hidden in secrets_of(endpoints).items():
         held = hidden & set(settings.values())
@@ -43,19 +45,25 @@ def test_a_worker_sees_only_its_own_clouds_credentials(worker: str, layout: Layo
 
 
 @pytest.mark.parametrize("worker", ["workflows", "starter"])
-def test_workflows_and_starter_hold_no_cloud_at_all(worker: str, layout: Layout, endpoints: Endpoints) -> None:
+def test_workflows_and_starter_hold_no_cloud_at_all(
+    worker: str, layout: Layout, endpoints: Endpoints
+) -> None:
     names = set(environment.worker(worker, layout, endpoints))
     assert names == {"TEMPORAL_ADDRESS", "TEMPORAL_NAMESPACE", "CAUSEWAY_WEB_UI"}
 
 
-def test_no_setting_of_a_real_cloud_reaches_our_servers(layout: Layout, endpoints: Endpoints, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_setting_of_a_real_cloud_reaches_our_servers(
+    layout: Layout, endpoints: Endpoints, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for name in ("AWS_PROFILE", "AZURE_CLIENT_SECRET", "GOOGLE_APPLICATION_CREDENTIALS", "TEMPORAL_API_KEY"):
         monkeypatch.setenv(name, "real")
     assert "real" not in environment.own(layout, endpoints).values()
     assert "real" not in environment.bare().values()
 
 
-def test_loopback_is_reached_without_the_callers_proxy(layout: Layout, endpoints: Endpoints, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_loopback_is_reached_without_the_callers_proxy(
+    layout: Layout, endpoints: Endpoints, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("NO_PROXY", "intranet")
     assert environment.own(layout, endpoints)["NO_PROXY"] == "intranet,127.0.0.1,localhost"
 
@@ -70,7 +78,9 @@ def test_two_sandboxes_share_no_key(tmp_path: Path) -> None:
     assert not first & second
 
 
-def test_the_bundle_trusts_the_callers_authorities_and_ours(layout: Layout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_bundle_trusts_the_callers_authorities_and_ours(
+    layout: Layout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     theirs = tmp_path / "theirs.pem"
     other = keys.generate(Layout(root=tmp_path / "other", tools=tmp_path, checkout=tmp_path), dict(USUAL))
     theirs.write_text(other.ca_certificate.read_text())
@@ -80,14 +90,18 @@ def test_the_bundle_trusts_the_callers_authorities_and_ours(layout: Layout, tmp_
     assert len(ssl.create_default_context(cafile=str(endpoints.ca_bundle)).get_ca_certs()) == 2
 
 
-def test_the_bundle_does_not_grow_when_the_caller_already_uses_it(endpoints: Endpoints, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_bundle_does_not_grow_when_the_caller_already_uses_it(
+    endpoints: Endpoints, monkeypatch: pytest.MonkeyPatch
+) -> None:
     before = endpoints.ca_bundle.read_text()
     monkeypatch.setenv("SSL_CERT_FILE", str(endpoints.ca_bundle))
     keys.refresh(endpoints)
     assert endpoints.ca_bundle.read_text() == before
 
 
-def test_the_service_account_follows_the_token_endpoint_and_keeps_its_key(layout: Layout, endpoints: Endpoints) -> None:
+def test_the_service_account_follows_the_token_endpoint_and_keeps_its_key(
+    layout: Layout, endpoints: Endpoints
+) -> None:
     before = json.loads(endpoints.service_account_file.read_text())
     moved = Endpoints(**{**vars(endpoints), "ports": {**endpoints.ports, "vertex": 23456}})
     keys.refresh(moved)

@@ -70,7 +70,9 @@ def test_a_taken_port_is_replaced_and_recorded(open_desk: OpenDesk) -> None:
 
 
 def test_a_server_that_read_the_endpoints_starts_again_when_a_port_changes(open_desk: OpenDesk) -> None:
-    desk = open_desk(fake_service("store", port="gcs"), fake_service("ours", port="aws", needs_endpoints=True))
+    desk = open_desk(
+        fake_service("store", port="gcs"), fake_service("ours", port="aws", needs_endpoints=True)
+    )
     desk.up()
     old = desk.endpoints.ports["gcs"]
     kill(pid_of(desk, "store"))
@@ -81,7 +83,9 @@ def test_a_server_that_read_the_endpoints_starts_again_when_a_port_changes(open_
 
 def test_a_server_that_dies_is_named_with_the_end_of_its_log(open_desk: OpenDesk) -> None:
     desk = open_desk(fake_service("good", port="aws"), fake_service("bad", extra="sys.exit('no more paper')"))
-    with pytest.raises(Unreachable, match=r"bad died \(exit code 1\); the end of .*bad\.log:\n  no more paper$"):
+    with pytest.raises(
+        Unreachable, match=r"bad died \(exit code 1\); the end of .*bad\.log:\n  no more paper$"
+    ):
         desk.up()
     assert desk.up("good")["good"].how == "was up"
 
