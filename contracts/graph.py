@@ -87,10 +87,15 @@ def references_of(stage: Stage) -> Iterator[tuple[Reference, str]]:
         yield from ((reference, "sql") for reference in references(parse_template(stage.sql)))
 
 
-def problems_of(spec: PipelineSpec) -> list[Problem]:
-    """Every mistake that only shows when the stages are seen together; empty for a sound spec."""
-    found = [problem for name in spec.stages for problem in _stage_problems(spec, name)]
-    return found or _cycle(spec)
+def problems_of(spec: PipelineSpec, unread: frozenset[str] = frozenset()) -> list[Problem]:
+    """Every mistake that only shows when the stages are seen together; empty for a sound spec.
+
+    Args:
+        spec: the pipeline.
+        unread: stages that exist but could not be read; what refers to them is not judged.
+    """
+    found = [problem for name in spec.stages for problem in _stage_problems(spec, name, unread)]
+    return found + _cycle(spec)
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
@@ -102,22 +107,25 @@ def nearest(word: str, known: Iterable[str]) -> str:
     return f"; there is {', '.join(words[:12])}" if words else ""
 
 
-def _stage_problems(spec: PipelineSpec, name: str) -> Iterator[Problem]:
+def _stage_problems(spec: PipelineSpec, name: str, unread: frozenset[str]) -> Iterator[Problem]:
     stage, at = spec.stages[name], ("stages", name)
+    known = {*spec.stages, *unread}
     if name in RESERVED_STAGES:
         yield Problem(path=at, message=f"{name!r} is a word of placeholders and cannot name a stage")
     for index, other in enumerate(stage.after):
-        if other not in spec.stages or other == name:
-            yield Problem(
-                path=(*at, "after", index),
-                message=f"there is no other stage {other!r}{nearest(other, spec.stages)}",
-            )
+        if other not in known or other == name:
+            message = f"there is no other stage {other!r}{nearest(other, known)}"
+            yield Problem(path=(*at, "after", index), message=message)
     for key, written in inputs_of(stage).items():
+        if written.partition(".")[0] in unread:
+            continue
         try:
             resolve(spec, written)
         except ValueError as error:
             yield Problem(path=(*at, "inputs", key), message=str(error))
     for reference, field in references_of(stage):
+        if reference.stage in unread:
+            continue
         yield from _reference_problems(spec, stage, reference, (*at, *field.split(".", 1)))
     yield from _kind_problems(stage, at)
 

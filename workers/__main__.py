@@ -16,6 +16,7 @@ def main() -> None:
         "--env-files", metavar="DIR", help="with all: DIR/<worker>.env holds each worker's settings"
     )
     parser.add_argument("--ready-file", metavar="FILE", help="write FILE once every worker serves its queue")
+    parser.add_argument("--parent", metavar="PID", type=int, help="end when this process has ended")
     arguments = parser.parse_args()
     if arguments.worker == "all":
         from workers.supervisor import supervise
@@ -23,7 +24,7 @@ def main() -> None:
         sys.exit(supervise(arguments.env_files, arguments.ready_file))
     from workers.run import run
 
-    run(arguments.worker, arguments.ready_file)
+    run(arguments.worker, arguments.ready_file, arguments.parent)
 
 
 if __name__ == "__main__":

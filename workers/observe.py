@@ -11,13 +11,13 @@ from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, 
 class Observer(Interceptor):
     """Logs each activity with its run, stage and attempt."""
 
-    def intercept_activity(self, next: ActivityInboundInterceptor) -> ActivityInboundInterceptor:  # noqa: A002 - Temporal's name
+    def intercept_activity(self, next: ActivityInboundInterceptor) -> ActivityInboundInterceptor:
         """Stand in front of every activity."""
         return _Observed(next)
 
 
 class _Observed(ActivityInboundInterceptor):
-    async def execute_activity(self, input: ExecuteActivityInput) -> Any:  # noqa: A002 - Temporal's name
+    async def execute_activity(self, input: ExecuteActivityInput) -> Any:
         """Run it, and say how it went."""
         extra = {"stage": _stage_of(input.args[0] if input.args else None)}
         began = time.monotonic()

@@ -1,7 +1,7 @@
 """The worker for on-prem: a root folder and local processes. It holds this cloud's credentials and no other's."""
 
 from activities.onprem.room import activities
-from activities.onprem.settings import OnPremSettings
+from activities.onprem.settings import OnpremSettings
 from contracts.queues import queue_of
 from workers.serve import Service
 
@@ -12,7 +12,7 @@ def service() -> Service:
     Raises:
         SettingsError: a setting is missing or wrong; the message names it.
     """
-    settings = OnPremSettings.from_environment()
+    settings = OnpremSettings.from_environment()
     offered = activities(settings)
     return Service(
         name="onprem", queue=queue_of(f"onprem/{settings.connection}"), activities=lambda client: offered

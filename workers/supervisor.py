@@ -57,7 +57,12 @@ def supervise(env_files: str | None, ready_file: str | None) -> int:
                 time.sleep(0.2)
         finally:
             _end(children)
-        return REFUSED if any(child.refused for child in children) else 0
+        refused = [child.name for child in children if child.refused]
+        if refused:
+            sys.stderr.write(
+                f"all workers ended, since {', '.join(refused)} refused to start; its line above says why\n"
+            )
+        return REFUSED if refused else 0
 
 
 def read_env_file(path: Path) -> dict[str, str]:
@@ -97,7 +102,16 @@ def _tend(child: Child) -> None:
         child.start_at = time.monotonic() + min(LONGEST_PAUSE, 0.5 * 2 ** min(child.deaths - 1, 6))
         sys.stderr.write(f"the {child.name} worker ended with code {code}\n")
     if not child.refused and time.monotonic() >= child.start_at:
-        command = [sys.executable, "-m", "workers", child.name, "--ready-file", str(child.ready_file)]
+        command = [
+            sys.executable,
+            "-m",
+            "workers",
+            child.name,
+            "--ready-file",
+            str(child.ready_file),
+            "--parent",
+            str(os.getpid()),
+        ]
         child.process = subprocess.Popen(command, env=child.environment)  # noqa: S603 - our own module
 
 

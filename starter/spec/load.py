@@ -7,12 +7,15 @@ from pydantic import TypeAdapter, ValidationError
 
 from contracts.code import CodeBundle
 from contracts.graph import nearest, problems_of
-from contracts.spec import JobStage, PipelineSpec
+from contracts.spec import JobStage, PipelineSpec, Stage
 from contracts.tables import Scalar
 from starter.exits import StarterError
 from starter.spec.code import CodeProblem, check_total, pack_folder
 from starter.spec.document import Document, Plain, SyntaxProblem, parse
+from starter.spec.document import Path as Where
 from starter.spec.problems import Mistake, SpecError, spec_mistakes
+
+_STAGE: TypeAdapter[Stage] = TypeAdapter(Stage)
 
 
 @dataclass(frozen=True)
@@ -82,10 +85,22 @@ def _spec(file: Path, document: Document) -> PipelineSpec:
     try:
         return PipelineSpec.model_validate(document.value)
     except ValidationError as error:
-        found = spec_mistakes(error)
-        raise SpecError(
-            Mistake(_shown(file), document.line_of(path), _field(path), message) for path, message in found
-        ) from None
+        found = [*spec_mistakes(error), *_graph_mistakes(document.value)]
+    raise SpecError(
+        Mistake(_shown(file), document.line_of(path), _field(path), message) for path, message in found
+    )
+
+
+def _graph_mistakes(value: dict[str, Plain]) -> list[tuple[Where, str]]:
+    """What can be said of the stages that are sound, beside others that are not."""
+    stages, unread = {}, set()
+    for name, stage in _mapping(value.get("stages")).items():
+        try:
+            stages[name] = _STAGE.validate_python(stage)
+        except ValidationError:
+            unread.add(name)
+    spec = PipelineSpec.model_construct(stages=stages, params=_mapping(value.get("params")))
+    return [(problem.path, problem.message) for problem in problems_of(spec, frozenset(unread))]
 
 
 def _changed(spec: PipelineSpec, params: dict[str, str]) -> dict[str, Scalar]:

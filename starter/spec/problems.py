@@ -56,7 +56,11 @@ class SpecError(StarterError):
 
 def spec_mistakes(error: ValidationError) -> list[tuple[Path, str]]:
     """Return path and message of each mistake that the models found."""
-    return [(_path(details), _message(details)) for details in error.errors(include_url=False)]
+    found = error.errors(include_url=False)
+    inner = {details["loc"][:-depth] for details in found for depth in range(1, len(details["loc"]))}
+    # A list that lost a wrong item is also "too short": only the item is the mistake.
+    told = [item for item in found if not (item["type"] == "too_short" and item["loc"] in inner)]
+    return [(_path(details), _message(details)) for details in told]
 
 
 def _path(details: ErrorDetails) -> Path:
