@@ -73,7 +73,8 @@ KIND_OF_TYPE: tuple[tuple[type[BaseException], ErrorKind], ...] = (
     (sdk.ProfileNotFound, ErrorKind.UNAUTHENTICATED),
     (sdk.ParamValidationError, ErrorKind.INVALID_REQUEST),
     (sdk.NoRegionError, ErrorKind.INVALID_REQUEST),
-    # Timeouts, refused and broken connections, TLS and proxy errors.
+    # Refused connections, timeouts, TLS and proxies are the one or the other.
+    (sdk.ConnectionError, ErrorKind.UNAVAILABLE),
     (sdk.HTTPClientError, ErrorKind.UNAVAILABLE),
     (sdk.IncompleteReadError, ErrorKind.UNAVAILABLE),
     (ConnectionError, ErrorKind.UNAVAILABLE),

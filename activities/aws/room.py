@@ -13,7 +13,7 @@ from activities.aws.settings import AwsSettings
 from activities.aws.store import S3Store
 from activities.code import StoreCodeActivities
 from activities.grant_client import GrantClient
-from activities.grants import AllowList, HostRules
+from activities.grants import AllowList
 from activities.jobs import ServiceJobActivities
 from activities.registration import bound_activities
 from activities.storage import StoreActivities
@@ -36,8 +36,8 @@ def client(settings: AwsSettings, service: str) -> Any:
         response_checksum_validation="when_required",
         s3={"addressing_style": "path" if endpoint else "virtual", "us_east_1_regional_endpoint": "regional"},
     )
-    session = boto3.Session(region_name=settings.region)
-    return session.client(service, endpoint_url=endpoint, config=config)  # type: ignore[call-overload]
+    session: Any = boto3.Session(region_name=settings.region)
+    return session.client(service, endpoint_url=endpoint, config=config)
 
 
 def store(settings: AwsSettings) -> S3Store:
@@ -56,7 +56,7 @@ def activities(settings: AwsSettings) -> list[Callable[..., Any]]:
     """Return every activity this connection's worker registers."""
     bucket, service = store(settings), jobs(settings)
     allowed = AllowList.of(settings.grant_allow, bucket.default_container)
-    grants = GrantClient(HostRules(settings.store_hosts))
+    grants = GrantClient(settings.host_rules())
     sts, sagemaker = client(settings, "sts"), client(settings, "sagemaker")
     return bound_activities(
         StoreActivities(bucket, translate, allowed, grants),

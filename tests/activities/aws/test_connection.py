@@ -10,14 +10,15 @@ from activities.aws.settings import AwsSettings
 from contracts.connections import ConnectionReport, PreflightRequest
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def preflight(settings: AwsSettings) -> Callable[..., ConnectionReport]:
-    return lambda **asked: ask(settings, PreflightRequest(connection="aws/default", **asked))
+    offered = room.activities(settings)
+    return lambda **asked: ask(offered, PreflightRequest(connection="aws/default", **asked))
 
 
-def ask(settings: AwsSettings, request: PreflightRequest) -> ConnectionReport:
-    answers = {method.__name__: method for method in room.activities(settings)}
-    report: ConnectionReport = ActivityEnvironment().run(answers["preflight"], request)
+def ask(offered: list[Callable[..., Any]], request: PreflightRequest) -> ConnectionReport:
+    method = next(method for method in offered if method.__name__ == "preflight")
+    report: ConnectionReport = ActivityEnvironment().run(method, request)
     return report
 
 
@@ -56,20 +57,20 @@ def test_a_connection_that_cannot_run_jobs_says_what_it_lacks(
 ) -> None:
     request = PreflightRequest(connection="aws/default", needs=("jobs",), image_given=False)
     with pytest.raises(ApplicationError, match=named) as raised:
-        ask(settings.model_copy(update={lacking: None}), request)
+        ask(room.activities(settings.model_copy(update={lacking: None})), request)
     assert raised.value.type == "UNSUPPORTED"
 
 
 def test_a_wrong_key_is_unauthenticated(settings: AwsSettings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "x" * 40)
     with pytest.raises(ApplicationError) as raised:
-        ask(settings, PreflightRequest(connection="aws/default"))
+        ask(room.activities(settings), PreflightRequest(connection="aws/default"))
     assert raised.value.type == "UNAUTHENTICATED"
 
 
 def test_an_endpoint_that_does_not_answer_is_unavailable(settings: AwsSettings) -> None:
     away = settings.model_copy(update={"endpoints": {"AWS_ENDPOINT_URL": "http://127.0.0.1:1"}})
     with pytest.raises(ApplicationError) as raised:
-        ask(away, PreflightRequest(connection="aws/default"))
+        ask(room.activities(away), PreflightRequest(connection="aws/default"))
     assert raised.value.type == "UNAVAILABLE"
     assert raised.value.__cause__ is None

@@ -116,11 +116,10 @@ def test_paths_are_those_of_the_jobs_machine(kind: str, line: str) -> None:
 
 def test_outputs_are_encrypted_with_the_connections_key() -> None:
     around = Surroundings("role", "image", "ml.m5.large", "arn:key", "s3://bucket/")
-    assert training_request(job("train"), around, "s3://b/")["OutputDataConfig"]["KmsKeyId"] == "arn:key"
-    assert (
-        processing_request(job("process"), around, "s3://b/")["ProcessingOutputConfig"]["KmsKeyId"]
-        == "arn:key"
-    )
+    trained = training_request(job("train"), around, "s3://bucket/job/")
+    processed = processing_request(job("process"), around, "s3://bucket/job/")
+    assert trained["OutputDataConfig"]["KmsKeyId"] == "arn:key"
+    assert processed["ProcessingOutputConfig"]["KmsKeyId"] == "arn:key"
 
 
 @pytest.mark.parametrize(
