@@ -40,7 +40,8 @@ def locate(uri: str) -> Location:
     found = _URI.fullmatch(uri)
     if not found:
         raise ValueError(
-            f"{uri!r} is not a URI Causeway knows; write s3://bucket/key, az://container/blob, gs://bucket/name or file:///path"
+            f"{uri!r} is not a URI Causeway knows; "
+            "write s3://bucket/key, az://container/blob, gs://bucket/name or file:///path"
         )
     if found["scheme"]:
         return Location(scheme=found["scheme"], container=found["container"], name=found["name"] or "")
@@ -89,7 +90,7 @@ class ManifestEntry(Message):
 
 
 def folder_digest(entries: Iterable[ManifestEntry]) -> str:
-    """Return the SHA-256 of the sorted manifest lines `name TAB size TAB sha256 LF`: the identity of a folder."""
+    """Return the identity of a folder: SHA-256 of its sorted manifest lines `name TAB size TAB sha256 LF`."""
     lines = sorted(f"{entry.name}\t{entry.size_bytes}\t{entry.sha256}\n" for entry in entries)
     return hashlib.sha256("".join(lines).encode()).hexdigest()
 

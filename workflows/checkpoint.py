@@ -51,7 +51,7 @@ class Checkpoint:
             try:
                 await workflow.wait_condition(
                     lambda held=pause: self.pause is not held, timeout=left, timeout_summary="paused"
-                )  # type: ignore[misc]
+                )
             except TimeoutError:
                 return
 

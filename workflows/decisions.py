@@ -3,7 +3,7 @@
 from temporalio.exceptions import ApplicationError
 
 from contracts.errors import ErrorKind
-from contracts.graph import needs, nearest
+from contracts.graph import nearest, needs
 from contracts.runs import Decision, StageDecision, StagePhase
 from contracts.spec import PipelineSpec, inputs_of
 from workflows.book import Book

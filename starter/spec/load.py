@@ -99,7 +99,8 @@ def _graph_mistakes(value: dict[str, Plain]) -> list[tuple[Where, str]]:
             stages[name] = _STAGE.validate_python(stage)
         except ValidationError:
             unread.add(name)
-    spec = PipelineSpec.model_construct(stages=stages, params=_mapping(value.get("params")))
+    params: dict[str, Scalar] = {name: str(param) for name, param in _mapping(value.get("params")).items()}
+    spec = PipelineSpec.model_construct(pipeline="", stages=stages, params=params)
     return [(problem.path, problem.message) for problem in problems_of(spec, frozenset(unread))]
 
 
