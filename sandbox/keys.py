@@ -43,7 +43,7 @@ def _aws_key_id() -> str:
 
 
 def refresh(endpoints: Endpoints) -> None:
-    """Bring the files that depend on the caller or on ports up to date: the CA bundle and the service account."""
+    """Bring up to date what depends on the caller or on ports: the CA bundle and the service account."""
     _write_bundle(endpoints)
     _write_service_account(endpoints)
 

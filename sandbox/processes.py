@@ -20,6 +20,8 @@ from sandbox.services.base import Command
 
 # Births come from the boot clock in steps of 10 ms.
 _SAME_BIRTH_SECONDS = 0.05
+# Servers outlive the command that started them; one whose handle is dropped is never reaped, and Python warns.
+_CHILDREN: list[subprocess.Popen[bytes]] = []
 
 
 @dataclass(frozen=True)
@@ -108,6 +110,7 @@ def start(command: Command, log: Path, settings: str, root: Path) -> tuple[subpr
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
+    _CHILDREN.append(child)
     return child, Record(child.pid, psutil.Process(child.pid).create_time(), settings)
 
 
@@ -121,6 +124,7 @@ def stop(records: Iterable[Record], grace_seconds: float) -> None:
         _send(leader, signal.SIGTERM)
     _wait_gone(leaders, grace_seconds)
     end_by_force(families + [found for record in records for found in record.survivors()])
+    _CHILDREN[:] = [child for child in _CHILDREN if child.poll() is None]
 
 
 def marked(layout: Layout) -> list[psutil.Process]:

@@ -67,7 +67,8 @@ def call(method: str, url: str, body: object) -> tuple[int, dict[str, Any]]:
         with urllib.request.build_opener(*_HANDLERS).open(request, timeout=20) as answer:
             return answer.status, json.loads(answer.read() or b"{}")
     except urllib.error.HTTPError as exc:
-        return exc.code, {"error": exc.read().decode(errors="replace")[:500]}
+        with exc:
+            return exc.code, {"error": exc.read().decode(errors="replace")[:500]}
 
 
 def _status(url: str, authority: str | None) -> int:
@@ -78,4 +79,5 @@ def _status(url: str, authority: str | None) -> int:
         with urllib.request.build_opener(*handlers).open(url, timeout=2) as answer:
             return int(answer.status)
     except urllib.error.HTTPError as exc:
-        return exc.code
+        with exc:
+            return exc.code

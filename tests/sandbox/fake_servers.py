@@ -60,7 +60,7 @@ def fake_service(
 
 @dataclass
 class Desk:
-    """One private sandbox of fake servers; each call is a fresh supervisor, as each command is a fresh process."""
+    """A private sandbox of fake servers; each call has a fresh supervisor, as each command has."""
 
     layout: Layout
     services: list[Service]

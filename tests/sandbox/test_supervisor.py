@@ -16,6 +16,12 @@ from tests.sandbox.fake_servers import Desk, fake_service, kill, listening, live
 
 __all__ = ["open_desk"]
 
+CHILD = """
+child = subprocess.Popen(['sleep', '60'])
+pathlib.Path(f'child{starts.read_text()}').write_text(str(child.pid))
+"""
+DETACHED = CHILD.replace("'60']", "'60'], start_new_session=True")
+
 OpenDesk = Callable[..., Desk]
 
 
@@ -107,27 +113,24 @@ def test_a_program_that_is_missing_is_named(open_desk: OpenDesk, monkeypatch: py
 
 
 def test_down_leaves_no_process_of_a_servers_family(open_desk: OpenDesk) -> None:
-    child = "child = subprocess.Popen(['sleep', '60']); pathlib.Path('child').write_text(str(child.pid))"
-    desk = open_desk(fake_service("one", extra=child))
+    desk = open_desk(fake_service("one", extra=CHILD))
     desk.up()
-    grandchild = psutil.Process(int((desk.layout.state / "one" / "child").read_text()))
+    grandchild = psutil.Process(int((desk.layout.state / "one" / "child1").read_text()))
     assert desk.down() == ["one"]
     assert not lives(grandchild)
 
 
 def test_down_finds_what_left_its_servers_session(open_desk: OpenDesk) -> None:
-    detached = "child = subprocess.Popen(['sleep', '60'], start_new_session=True); pathlib.Path('child').write_text(str(child.pid))"
-    desk = open_desk(fake_service("one", extra=detached))
+    desk = open_desk(fake_service("one", extra=DETACHED))
     desk.up()
-    job = psutil.Process(int((desk.layout.state / "one" / "child").read_text()))
+    job = psutil.Process(int((desk.layout.state / "one" / "child1").read_text()))
     kill(pid_of(desk, "one"))
     desk.down()
     assert not lives(job)
 
 
 def test_what_a_killed_server_left_is_ended_before_it_starts_again(open_desk: OpenDesk) -> None:
-    child = "child = subprocess.Popen(['sleep', '60']); pathlib.Path(f'child{starts.read_text()}').write_text(str(child.pid))"
-    desk = open_desk(fake_service("one", extra=child))
+    desk = open_desk(fake_service("one", extra=CHILD))
     desk.up()
     orphan = psutil.Process(int((desk.layout.state / "one" / "child1").read_text()))
     kill(pid_of(desk, "one"))
