@@ -1,6 +1,8 @@
 """Where a pause takes hold: between any two effects a run passes here."""
 
+import contextlib
 from datetime import datetime, timedelta
+from functools import partial
 
 from pydantic import TypeAdapter, ValidationError
 from temporalio import workflow
@@ -39,21 +41,24 @@ class Checkpoint:
         return self.paused_before + now
 
     async def until_due(self) -> None:
-        """Return when a pause that names an end has reached it; such a pause is released by its keeper."""
+        """Return when a pause that names an end has reached it; its keeper then releases it."""
         while True:
-            await workflow.wait_condition(lambda: self.pause is not None and self.pause.until is not None)
-            pause = self.pause
-            if pause is None or pause.until is None:
+            await workflow.wait_condition(lambda: self._left() is not None)
+            left, held = self._left(), self.pause
+            if left is None:
                 continue
-            left = pause.until - workflow.now()
             if left <= timedelta(0):
                 return
-            try:
+            with contextlib.suppress(TimeoutError):
                 await workflow.wait_condition(
-                    lambda held=pause: self.pause is not held, timeout=left, timeout_summary="paused"
+                    partial(self._changed, held), timeout=left, timeout_summary="paused"
                 )
-            except TimeoutError:
-                return
+
+    def _left(self) -> timedelta | None:
+        return self.pause.until - workflow.now() if self.pause and self.pause.until else None
+
+    def _changed(self, held: Pause | None) -> bool:
+        return self.pause is not held
 
 
 class Deadline:
