@@ -10,7 +10,7 @@ from typing import Any
 
 
 class Journal:
-    """One JSON object a line for each request. Headers (but the client's name) and bodies, where secrets travel, are left out."""
+    """One JSON object a line for each request, without headers and bodies, where secrets travel."""
 
     def __init__(self, path: Path) -> None:
         """Append to the file at `path`, which need not exist."""

@@ -13,7 +13,8 @@ import sys
 import tarfile
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import cached_property, partial
 from pathlib import Path
@@ -90,10 +91,12 @@ class Runner:
 
     def _fetch(self, fetch: Fetch) -> list[Path]:
         self._heed_stop()
-        if fetch.kind == "file":
-            return [self._stores.fetch_file(fetch.uri, Path(fetch.path))]
-        Path(fetch.path).mkdir(parents=True, exist_ok=True)
-        found = self._stores.fetch_folder(fetch.uri, Path(fetch.path), self._heed_stop)
+        path = Path(fetch.path)
+        with _named(f"{fetch.uri} cannot be read"):
+            if fetch.kind == "file":
+                return [self._stores.fetch_file(fetch.uri, path)]
+            path.mkdir(parents=True, exist_ok=True)
+            found = self._stores.fetch_folder(fetch.uri, path, self._heed_stop)
         if not found and not fetch.optional:
             raise StoreError(f"no objects under {fetch.uri}")
         return found
@@ -183,15 +186,16 @@ class Runner:
 
     def _deliver_one(self, deliver: Deliver) -> None:
         folder = self._home / deliver.path
-        if not deliver.archive:
-            self._stores.deliver_folder(folder, deliver.uri)
-            return
-        packed = self._home / "tmp" / "delivered.tar.gz"
-        with tarfile.open(packed, "w:gz") as archive:
-            for entry in sorted(folder.iterdir()):
-                archive.add(entry, arcname=entry.name)
-        self._stores.deliver_file(packed, deliver.uri)
-        packed.unlink()
+        with _named(f"{deliver.uri} cannot be written"):
+            if not deliver.archive:
+                self._stores.deliver_folder(folder, deliver.uri)
+                return
+            packed = self._home / "tmp" / "delivered.tar.gz"
+            with tarfile.open(packed, "w:gz") as archive:
+                for entry in sorted(folder.iterdir()):
+                    archive.add(entry, arcname=entry.name)
+            self._stores.deliver_file(packed, deliver.uri)
+            packed.unlink()
 
     @cached_property
     def _mount(self) -> MountedStore | None:
@@ -238,6 +242,17 @@ def read_spec(home: Path) -> MachineSpec:
     stored["deliver"] = [Deliver(**entry) for entry in stored["deliver"]]
     stored["mount"] = stored["mount"] and Mount(**stored["mount"])
     return MachineSpec(**stored)
+
+
+@contextmanager
+def _named(what: str) -> Iterator[None]:
+    # A store's SDK says what went wrong, but not with which object.
+    try:
+        yield
+    except (StoreError, Stopped):
+        raise
+    except Exception as exc:
+        raise StoreError(f"{what}: {_one_line(exc)}") from exc
 
 
 def _one_line(exc: BaseException) -> str:

@@ -125,7 +125,9 @@ class S3Store:
             region_name=endpoints.aws_region,
             aws_access_key_id=endpoints.aws_access_key_id,
             aws_secret_access_key=endpoints.aws_secret_access_key,
-            config=Config(s3={"addressing_style": "path"}, retries={"max_attempts": 5, "mode": "standard"}),
+            config=Config(
+                s3={"addressing_style": "path"}, retries={"total_max_attempts": 8, "mode": "standard"}
+            ),
         )
         self._transfer = TransferConfig(max_concurrency=2)
 

@@ -113,7 +113,7 @@ def test_a_bucket_that_the_job_may_not_read_fails_the_job_as_a_client_error(clou
     done = cloud.finished(
         cloud.submit("true", InputDataConfig=[channel("rows", f"s3://{FORBIDDEN_BUCKET}/x/")])
     )
-    assert done["FailureReason"].startswith("ClientError:")
+    assert done["FailureReason"].startswith(f"ClientError: s3://{FORBIDDEN_BUCKET}/x/ cannot be read:")
 
 
 @pytest.mark.parametrize(
@@ -313,14 +313,14 @@ def test_a_processing_job_reads_and_writes_where_it_says(cloud: AmazonCloud) -> 
         *(
             "sh",
             "-c",
-            "cd /opt/ml/processing; cp input/rows/a output/rows/b; echo logged; echo fine > /opt/ml/output/message",
+            "cd /opt/ml/processing; cp input/rows/a output/rows/b; echo logged; echo ok > ../output/message",
         ),
         ProcessingInputs=[{"InputName": "rows", "S3Input": place}],
         ProcessingOutputConfig={"Outputs": [{"OutputName": "rows", "S3Output": target}]},
     )
     cloud.sagemaker.create_processing_job(**request)
     done = cloud.processed(request["ProcessingJobName"])
-    assert (done["ProcessingJobStatus"], done["ExitMessage"]) == ("Completed", "fine")
+    assert (done["ProcessingJobStatus"], done["ExitMessage"]) == ("Completed", "ok")
     assert cloud.get(f"{out}/b") == b"A"
     assert cloud.log_lines("/aws/sagemaker/ProcessingJobs", request["ProcessingJobName"]) == ["logged"]
     with pytest.raises(ClientError) as error:
