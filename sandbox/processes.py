@@ -20,7 +20,7 @@ from sandbox.services.base import Command
 
 # Births come from the boot clock in steps of 10 ms.
 _SAME_BIRTH_SECONDS = 0.05
-# Servers outlive the command that started them; one whose handle is dropped is never reaped, and Python warns.
+# Servers outlive the command that started them; one whose handle is dropped is not reaped, and Python warns.
 _CHILDREN: list[subprocess.Popen[bytes]] = []
 
 

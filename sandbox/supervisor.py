@@ -168,7 +168,7 @@ class Supervisor:
 
     def _obituary(self, name: str, what: str, mark: int) -> str:
         log = self._layout.log_of(name)
-        lines = "".join(f"\n  {line}" for line in end_of(log, 10, mark))
+        lines = "".join(f"\n  {line}" for line in end_of(log, 20, mark))
         return f"{name} {what}; the end of {log}:{lines or ' (it said nothing)'}"
 
     def _fill(self, service: Service, endpoints: Endpoints) -> None:
