@@ -10,7 +10,7 @@ from typing import Any
 
 
 class Journal:
-    """One JSON object a line for each request, without headers and bodies, where secrets travel."""
+    """One JSON object a line for each request; of headers and bodies only the name of the client's program."""
 
     def __init__(self, path: Path) -> None:
         """Append to the file at `path`, which need not exist."""
