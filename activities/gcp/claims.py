@@ -4,6 +4,7 @@ A claim is a small object beside the job's script. It is leased for longer than 
 says which job came of it, so whoever comes later adopts that job even before a listing shows it.
 """
 
+import time
 import uuid
 from datetime import UTC, datetime, timedelta
 
@@ -11,12 +12,16 @@ from google.api_core.exceptions import NotFound, PreconditionFailed
 from google.cloud import storage
 
 from activities.gcp.errors import CLOUD
+from activities.stopping import rest
 from contracts.artifacts import locate
 from contracts.errors import ErrorDetail, ErrorKind, failure
 from contracts.model import Message
 
 LEASE = timedelta(seconds=30)
 _TIMEOUT = (5.0, 20.0)
+_PATIENCE_SECONDS = 5.0
+"""How long a holder is waited for here; after that Temporal tries again later."""
+_PAUSE_SECONDS = 0.2
 
 
 class Claim(Message):
@@ -33,9 +38,8 @@ class ClaimedJob:
 
     def __init__(self, client: storage.Client, uri: str) -> None:
         """Look at the claim that lies, or will lie, at this URI."""
-        where = locate(uri)
+        self._client = client
         self._uri = uri
-        self._blob = client.bucket(where.container).blob(where.name)
         self._holder = uuid.uuid4().hex
 
     def take(self) -> str | None:
@@ -44,15 +48,17 @@ class ClaimedJob:
         Raises:
             ApplicationError: `UNAVAILABLE`, to be tried again: another worker is creating the job right now.
         """
-        if self._write(None, generation=0):
-            return None
-        held, generation = self._read()
-        if held is not None and held.job:
-            return held.job
-        if held is not None and held.expires_at > datetime.now(UTC):
-            raise self._busy(held)
-        if not self._write(None, generation=generation):
-            raise self._busy(held)
+        until = time.monotonic() + _PATIENCE_SECONDS
+        while not self._write(None, generation=0):
+            held, generation = self._read()
+            if held is not None and held.job:
+                return held.job
+            ended = held is not None and held.expires_at <= datetime.now(UTC)
+            if ended and self._write(None, generation=generation):
+                return None
+            if time.monotonic() > until:
+                raise self._busy(held)
+            rest(_PAUSE_SECONDS)
         return None
 
     def settle(self, job: str) -> None:
@@ -67,6 +73,12 @@ class ClaimedJob:
             self._blob.delete(timeout=_TIMEOUT, retry=None)
         except NotFound:
             return
+
+    @property
+    def _blob(self) -> storage.Blob:
+        # A new one each time: once read, the SDK's object stays with the generation that it found.
+        where = locate(self._uri)
+        return self._client.bucket(where.container).blob(where.name)
 
     def _write(self, job: str | None, generation: int) -> bool:
         try:
@@ -83,11 +95,12 @@ class ClaimedJob:
 
     def _read(self) -> tuple[Claim | None, int]:
         try:
-            self._blob.reload(timeout=_TIMEOUT, retry=None)
-            text = self._blob.download_as_bytes(timeout=_TIMEOUT, retry=None)
+            blob = self._blob
+            blob.reload(timeout=_TIMEOUT, retry=None)
+            text = blob.download_as_bytes(timeout=_TIMEOUT, retry=None)
         except NotFound:
             return None, 0
-        return Claim.model_validate_json(text), int(self._blob.generation)
+        return Claim.model_validate_json(text), int(blob.generation)
 
     def _text(self, job: str | None) -> str:
         claim = Claim(holder=self._holder, expires_at=datetime.now(UTC) + LEASE, job=job)

@@ -68,6 +68,11 @@ class VertexJobs:
         created_before = claim.take()
         if created_before:
             return self._adopt(request, self._get(created_before))
+        # A holder that died may have created it after it was looked for.
+        found = self._named(request.name)
+        if found:
+            claim.settle(found[0].name)
+            return self._adopt(request, found[0])
         job = self._create(request, spec, claim)
         claim.settle(job.name)
         return self._winner(request, job)

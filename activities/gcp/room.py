@@ -3,16 +3,15 @@
 from collections.abc import Callable
 from typing import Any
 
-import google.auth
 import requests
 from google.auth.credentials import Credentials
-from google.auth.exceptions import DefaultCredentialsError
 from google.auth.transport.requests import AuthorizedSession
 from google.cloud import bigquery, storage
 
 from activities.code import StoreCodeActivities
 from activities.gcp.connection import GcpConnection
 from activities.gcp.errors import translate
+from activities.gcp.identity import account_of, credentials
 from activities.gcp.job_logs import JobLogs
 from activities.gcp.jobs import JobDefaults, VertexJobs
 from activities.gcp.settings import GcpSettings
@@ -21,31 +20,12 @@ from activities.gcp.store import GcsStore
 from activities.gcp.tables import BigQueryTables
 from activities.gcp.vertex_client import build_client
 from activities.grant_client import GrantClient
-from activities.grants import AllowList, HostRules
 from activities.jobs import ServiceJobActivities
 from activities.registration import bound_activities
-from activities.settings import SettingsError
 from activities.storage import StoreActivities
 
 _POOL = 64
 """Connections a client keeps: no fewer than a worker's activity threads and their parts in flight."""
-_SCOPES = ("https://www.googleapis.com/auth/cloud-platform",)
-
-
-def credentials() -> Credentials:
-    """Find the worker's identity in Google's own chain.
-
-    Raises:
-        SettingsError: there is none.
-    """
-    try:
-        found, _ = google.auth.default(scopes=_SCOPES)
-    except DefaultCredentialsError:
-        text = (
-            "no Google credentials: set GOOGLE_APPLICATION_CREDENTIALS, or run where an account is attached"
-        )
-        raise SettingsError(text) from None
-    return found
 
 
 def storage_client(settings: GcpSettings, identity: Credentials) -> storage.Client:
@@ -58,11 +38,12 @@ def storage_client(settings: GcpSettings, identity: Credentials) -> storage.Clie
     )
 
 
-def store(settings: GcpSettings, identity: Credentials) -> GcsStore:
+def store(settings: GcpSettings, identity: Credentials | None = None) -> GcsStore:
     """Build the connection's store."""
+    caller = identity or credentials()
     return GcsStore(
-        storage_client(settings, identity),
-        Signer(identity, settings.storage_endpoint),
+        storage_client(settings, caller),
+        Signer(caller, settings.storage_endpoint),
         default_container=f"gs://{settings.container}/",
         location=settings.location,
     )
@@ -85,13 +66,14 @@ def vertex_client(settings: GcpSettings, identity: Credentials) -> Any:
     return build_client(endpoint, identity)
 
 
-def jobs(settings: GcpSettings, identity: Credentials) -> VertexJobs:
+def jobs(settings: GcpSettings, identity: Credentials | None = None) -> VertexJobs:
     """Build the connection's job service."""
-    logs = JobLogs(_session(identity), settings.logging_endpoint, settings.project)
+    caller = identity or credentials()
+    logs = JobLogs(_session(caller), settings.logging_endpoint, settings.project)
     return VertexJobs(
-        vertex_client(settings, identity),
-        storage_client(settings, identity),
-        store(settings, identity),
+        vertex_client(settings, caller),
+        storage_client(settings, caller),
+        store(settings, caller),
         logs,
         _defaults(settings),
     )
@@ -101,15 +83,14 @@ def activities(settings: GcpSettings) -> list[Callable[..., Any]]:
     """Return every activity this connection's worker registers."""
     identity = credentials()
     bucket, tables = store(settings, identity), tables_client(settings, identity)
-    allowed = AllowList.of(settings.grant_allow, bucket.default_container)
-    grants = GrantClient(HostRules(settings.store_hosts))
+    grants = GrantClient(settings.host_rules())
     vertex = vertex_client(settings, identity)
     return bound_activities(
-        StoreActivities(bucket, translate, allowed, grants),
+        StoreActivities(bucket, translate, settings.allow_list(bucket.default_container), grants),
         StoreCodeActivities(bucket, translate),
         ServiceJobActivities(jobs(settings, identity), bucket, translate),
         BigQueryTables(tables, bucket),
-        GcpConnection(bucket, tables, vertex, _account(identity), _defaults(settings)),
+        GcpConnection(bucket, tables, vertex, account_of(identity), _defaults(settings)),
     )
 
 
@@ -120,10 +101,6 @@ def _session(identity: Credentials) -> AuthorizedSession:
     session.mount("https://", adapter)
     session.mount("http://", adapter)
     return session
-
-
-def _account(identity: Credentials) -> str:
-    return str(getattr(identity, "service_account_email", None) or "Google account of the worker")
 
 
 def _defaults(settings: GcpSettings) -> JobDefaults:

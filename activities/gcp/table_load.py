@@ -109,7 +109,7 @@ class TableLoad:
         )
 
     def _replace(self, identity: str, staging: bigquery.TableReference) -> Job:
-        # The stand-in cannot copy over a table with other columns. Names are checked, so none ends its quotes.
+        # The stand-in cannot copy over a table of other columns. Names are checked, so none ends its quotes.
         target, source = _quoted(self._target), _quoted(staging)
         sql = f"CREATE OR REPLACE TABLE {target} AS SELECT * FROM {source}"  # noqa: S608
         config = bigquery.QueryJobConfig(use_legacy_sql=False, labels=labels(self._request.key))
