@@ -84,7 +84,11 @@ class MountedStore:
         return len(changed)
 
     def _tokens(self, text: str) -> Iterator[str]:
-        return (f"{bucket}{path}" for bucket, path in self._token.findall(text))
+        # `folder/.` is what a script copies the content of: the folder itself.
+        return (
+            f"{bucket}{path[:-1] if path.endswith('/.') else path}"
+            for bucket, path in self._token.findall(text)
+        )
 
     def _fetch(self, token: str, between: Callable[[], None]) -> list[Path]:
         name = token.partition("/")[2]
