@@ -20,6 +20,9 @@ _PUBLIC_STORES = re.compile(
 )
 """Host names of the three vendors' object stores, and of nothing else below the same domains."""
 
+_MISLEADING = re.compile(r"[\\\s\x00-\x1f\x7f]")
+"""Characters that parsers of URLs disagree about."""
+
 
 @dataclass(frozen=True)
 class AllowList:
@@ -82,8 +85,8 @@ class HostRules:
         except LocationParseError:
             raise _refused("a URL that cannot be read", ref) from None
         host = (parsed.host or "").strip("[]").lower()
-        if not host or parsed.auth is not None:
-            raise _refused("a URL without a host or with a user in it", ref)
+        if not host or parsed.auth is not None or _MISLEADING.search(url):
+            raise _refused("a URL that does not plainly name a host", ref)
         if parsed.scheme == "https" and self._allows(host, parsed.port or 443):
             return parsed
         if (

@@ -46,8 +46,8 @@ def signal_group(leader: int, number: signal.Signals) -> None:
 def kill_belonging(folder: Path) -> None:
     """Kill every process of a job and wait until none is left, ten seconds at most.
 
-    They are known by their environment, which points into the job's folder: a process may leave its group, and
-    its parent may be gone, but it keeps the environment it began with.
+    They are known by their environment, which points into the job's folder: a process may leave its group,
+    and its parent may be gone, but it keeps the environment it began with.
     """
     limit = time.monotonic() + GRACE_SECONDS
     while (found := _belonging(folder)) and time.monotonic() < limit:
@@ -68,3 +68,10 @@ def _belonging(folder: Path) -> list[psutil.Process]:
 
 def _points_into(environment: dict[str, str], folder: Path) -> bool:
     return any(environment.get(name, "").startswith(f"{folder}{os.sep}") for name in _MARKS)
+
+
+def kill_descendants() -> None:
+    """Kill whatever this process still has below it, also what took another environment."""
+    for process in psutil.Process().children(recursive=True):
+        with contextlib.suppress(psutil.Error):
+            process.kill()

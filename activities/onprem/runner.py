@@ -16,6 +16,7 @@ from activities.onprem.processes import (
     adopt_orphans,
     created,
     kill_belonging,
+    kill_descendants,
     signal_group,
 )
 from contracts.errors import ErrorKind
@@ -54,6 +55,7 @@ class Runner:
         self._folder.write_status(self._status)
         phase, reason, message = self._watch(command)
         kill_belonging(self._folder.path)
+        kill_descendants()
         if phase == JobPhase.SUCCEEDED:
             _deliver(self._order)
         self._end(phase, reason, message)

@@ -84,7 +84,7 @@ class FileWriter:
                 while piece := file.read(_PIECE_BYTES):
                     yield piece
         except FileNotFoundError:
-            # An attempt that was thought dead has committed or aborted meanwhile; the next one finds out which.
+            # An attempt that was thought dead has committed or aborted meanwhile; the next one will see.
             told = f"part {part.index} of {self._target.uri} is gone"
             raise failure(ErrorKind.UNAVAILABLE, told, self._detail()) from None
 

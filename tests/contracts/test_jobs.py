@@ -246,14 +246,18 @@ def test_jobs_are_found_by_run_and_by_stage(service: JobService, order: Callable
     assert {state.ref.id for state in service.find(run_uid, None)} == {one.id, two.id}
     assert {state.ref.id for state in service.find(run_uid, "two")} == {two.id}
     assert list(service.find("f" * 32, None)) == []
+    assert {wait(service, ref).phase for ref in (one, two)} == {JobPhase.FAILED}
 
 
-def test_a_job_that_never_was_is_missing(room: Any, service: JobService, order: Callable[..., JobRequest]) -> None:
+def test_a_job_that_never_was_is_missing(
+    room: Any, service: JobService, order: Callable[..., JobRequest]
+) -> None:
     ref = service.submit(order("fail"))
     stranger = ref.model_copy(update={"id": ref.id[:-2] + "zz", "name": ref.name[:-2] + "zz"})
     with pytest.raises(Exception) as raised:  # noqa: PT011 (the provider's own error is as good as ours)
         service.describe(stranger)
     assert room.translate(raised.value, stranger.name).type == ErrorKind.SOURCE_MISSING
+    wait(service, ref)
 
 
 def live(service: JobService, request: JobRequest) -> list[JobState]:

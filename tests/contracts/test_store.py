@@ -21,7 +21,17 @@ from contracts.units import MIB
 
 OWNER = "0123456789abcdef0123456789abcdef/contract"
 PART_BYTES = 5 * MIB
-NAMES = ("plain.csv", "with space", "100%", "a%20b", "one+one", "what?#&=.txt", "überß-☃", "it's", "deep/er/x")
+NAMES = (
+    "plain.csv",
+    "with space",
+    "100%",
+    "a%20b",
+    "one+one",
+    "what?#&=.txt",
+    "überß-☃",
+    "it's",
+    "deep/er/x",
+)
 
 
 @pytest.fixture
@@ -90,7 +100,9 @@ def abandoned(store: Store, wanted: WriteTarget, content: bytes) -> list[tuple[P
     return parts
 
 
-@pytest.mark.parametrize("content", [b"", b"x", b"id,label\n1,0\n" * 1000], ids=["empty", "one byte", "lines"])
+@pytest.mark.parametrize(
+    "content", [b"", b"x", b"id,label\n1,0\n" * 1000], ids=["empty", "one byte", "lines"]
+)
 def test_what_was_put_is_read_back_with_its_metadata(store: Store, prefix: str, content: bytes) -> None:
     put(store, prefix + "data", content)
     stat = store.stat(prefix + "data")
@@ -283,7 +295,9 @@ def measured(stat: ObjectStat, content: bytes) -> Measure:
 
 
 def intended(uri: str, content: bytes) -> WriteIntent:
-    source = ObjectStat(uri="file:///elsewhere/data", size_bytes=len(content), etag="one", media_type="text/csv")
+    source = ObjectStat(
+        uri="file:///elsewhere/data", size_bytes=len(content), etag="one", media_type="text/csv"
+    )
     return WriteIntent(target=uri, measure=measured(source, content), owner=OWNER)
 
 
@@ -333,8 +347,12 @@ def test_an_expired_read_grant_is_refused_so_that_a_fresh_one_is_minted(verifyin
         b"".join(verifying.client.read(grant))
 
 
-@pytest.mark.parametrize("sent", [b"other content!", b"short", b"far too long content"], ids=["other", "short", "long"])
-def test_a_write_grant_takes_nothing_but_the_content_it_is_for(verifying: Any, folder: str, sent: bytes) -> None:
+@pytest.mark.parametrize(
+    "sent", [b"other content!", b"short", b"far too long content"], ids=["other", "short", "long"]
+)
+def test_a_write_grant_takes_nothing_but_the_content_it_is_for(
+    verifying: Any, folder: str, sent: bytes
+) -> None:
     intent = intended(verifying.store.default_container + folder + "data", b"pushed content")
     grant = verifying.store.sign_write(intent, GRANT_LIFE)
     with pytest.raises(Exception):  # noqa: B017, PT011 (which error it is depends on what the store checks first)
