@@ -1,4 +1,9 @@
-"""Everything the worker of an Azure connection registers, on clients built once from its settings."""
+"""Everything the Azure room offers a worker. Clients are built here and nowhere else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import requests
 from azure.core.pipeline.transport import RequestsTransport
@@ -6,24 +11,40 @@ from azure.identity import DefaultAzureCredential
 from azure.storage.blob import BlobServiceClient
 from requests.adapters import HTTPAdapter
 
+from activities.azure.errors import translate
 from activities.azure.settings import AzureSettings
+from activities.azure.store import BlobStore
+from activities.code import StoreCodeActivities
+from activities.grant_client import GrantClient
+from activities.jobs import ServiceJobActivities
+from activities.registration import bound_activities
+from activities.storage import StoreActivities
 from contracts.units import MIB
+
+if TYPE_CHECKING:
+    from activities.azure.jobs import AzureMlJobs
+    from activities.azure.workspace import MlWorkspace
 
 CONNECT_SECONDS = 5
 READ_SECONDS = 60
-CONNECTIONS = 64
-"""Connections kept to the store; more threads than that open and close their own."""
+_POOL = 64
+"""Connections a client keeps: no fewer than a worker's activity threads and their parts in flight."""
 
 
 def credential(settings: AzureSettings) -> DefaultAzureCredential:
     """Return the worker's identity, as Azure's own chain finds it."""
-    return DefaultAzureCredential(disable_instance_discovery=settings.disable_instance_discovery)
+    return DefaultAzureCredential(
+        disable_instance_discovery=settings.disable_instance_discovery,
+        retry_total=1,
+        connection_timeout=CONNECT_SECONDS,
+        read_timeout=READ_SECONDS,
+    )
 
 
 def blob_service(settings: AzureSettings, identity: DefaultAzureCredential) -> BlobServiceClient:
-    """Return a client of the storage account that never retries: Temporal does."""
+    """Build the client of the storage account: it tries once, since Temporal retries."""
     session = requests.Session()
-    session.mount("https://", HTTPAdapter(pool_maxsize=CONNECTIONS))
+    session.mount("https://", HTTPAdapter(pool_maxsize=_POOL))
     return BlobServiceClient(
         settings.storage_url.rstrip("/"),
         credential=identity,
@@ -31,6 +52,43 @@ def blob_service(settings: AzureSettings, identity: DefaultAzureCredential) -> B
         retry_total=0,
         connection_timeout=CONNECT_SECONDS,
         read_timeout=READ_SECONDS,
+        # A read holds one such piece at a time; the default is 32 MiB.
         max_single_get_size=8 * MIB,
         max_chunk_get_size=8 * MIB,
+    )
+
+
+def store(settings: AzureSettings, identity: DefaultAzureCredential | None = None) -> BlobStore:
+    """Build the connection's store."""
+    return BlobStore(blob_service(settings, identity or credential(settings)), settings.container)
+
+
+def workspace(settings: AzureSettings, identity: DefaultAzureCredential | None = None) -> MlWorkspace:
+    """Build the connection's workspace; it asks Azure nothing yet."""
+    # The SDK takes seconds to import, and whoever needs only the store should not wait for it.
+    from activities.azure.workspace import MlWorkspace
+
+    return MlWorkspace(settings, identity or credential(settings))
+
+
+def jobs(settings: AzureSettings, identity: DefaultAzureCredential | None = None) -> AzureMlJobs:
+    """Build the connection's job service."""
+    from activities.azure.jobs import AzureMlJobs
+
+    caller = identity or credential(settings)
+    return AzureMlJobs(workspace(settings, caller), store(settings, caller), settings)
+
+
+def activities(settings: AzureSettings) -> list[Callable[..., Any]]:
+    """Return every activity this connection's worker registers."""
+    from activities.azure.connection import AzureConnection
+    from activities.azure.jobs import AzureMlJobs
+
+    identity = credential(settings)
+    blobs, place = store(settings, identity), workspace(settings, identity)
+    return bound_activities(
+        StoreActivities(blobs, translate, settings.allow_list(blobs.default_container), GrantClient(settings.host_rules())),
+        StoreCodeActivities(blobs, translate),
+        ServiceJobActivities(AzureMlJobs(place, blobs, settings), blobs, translate),
+        AzureConnection(settings, blobs, place, identity),
     )

@@ -14,7 +14,7 @@ from activities.azure.blobs import CLOUD, bare_etag, metadata_of, quoted_etag, r
 from activities.azure.signing import Signer
 from activities.azure.writer import BLOCK_LIMIT_BYTES, block_id, commit_blocks
 from activities.checksums import from_base64
-from activities.store import Part, may_replace
+from activities.store import Part
 from contracts.artifacts import ObjectStat
 from contracts.errors import ErrorDetail, ErrorKind, failure
 from contracts.storage import GRANT_LIFE, Measure, WriteIntent
@@ -58,7 +58,9 @@ def check(staging: BlobClient, intent: WriteIntent) -> BlobProperties:
     return arrived
 
 
-def publish(staging: BlobClient, target: BlobClient, arrived: BlobProperties, intent: WriteIntent, signer: Signer) -> ObjectStat:
+def publish(
+    staging: BlobClient, target: BlobClient, arrived: BlobProperties, intent: WriteIntent, signer: Signer, *, replace: bool
+) -> ObjectStat:
     """Have the store copy what arrived to its target, whole or not at all; no byte passes through the worker."""
     measure = intent.measure
     url, _ = signer.sign(staging, BlobSasPermissions(read=True), GRANT_LIFE)
@@ -78,7 +80,7 @@ def publish(staging: BlobClient, target: BlobClient, arrived: BlobProperties, in
             ids,
             media_type=media_type,
             metadata=metadata_of(measure.crc32c, measure.sha256, intent.owner),
-            replace=may_replace(intent.if_exists),
+            replace=replace,
         )
     return ObjectStat(
         uri=intent.target,

@@ -24,7 +24,8 @@ from activities.azure.errors import code_of
 from activities.azure.signing import Signer
 from activities.azure.writer import BlockWriter, commit_blocks, read_block_id
 from activities.checksums import crc32c, md5_digest, to_base64
-from activities.store import WriteTarget, may_replace, same_content
+from activities.existing import decide
+from activities.store import WriteTarget, same_content
 from contracts.artifacts import Location, ObjectStat
 from contracts.errors import ErrorDetail, ErrorKind, failure
 from contracts.storage import ContainerReceipt, ObjectPage, ReadGrant, WriteGrant, WriteIntent
@@ -79,10 +80,12 @@ class BlobStore:
         container = self._service.get_container_client(location.container)
         found = container.list_blobs(name_starts_with=location.name, include=["metadata"], results_per_page=limit)
         pages = found.by_page(continuation_token=after)
-        blobs = list(next(pages, ()))
-        held = [blob for blob in blobs if _is_object(blob, location)]
-        objects = tuple(described(f"{SCHEME}://{location.container}/{blob.name}", blob) for blob in held)
-        return ObjectPage(objects=objects, next_after=pages.continuation_token or None)
+        for page in pages:
+            held = [blob for blob in page if _is_object(blob, location)]
+            if held:
+                objects = tuple(described(f"{SCHEME}://{location.container}/{blob.name}", blob) for blob in held)
+                return ObjectPage(objects=objects, next_after=pages.continuation_token or None)
+        return ObjectPage(objects=())
 
     def read(self, source: ObjectStat, start: int = 0) -> Iterator[bytes]:
         """See `Store.read`; each piece is a request of its own that pins the ETag."""
@@ -90,7 +93,7 @@ class BlobStore:
             return
         try:
             download = self._blob(source.uri).download_blob(
-                offset=start, etag=quoted_etag(source.etag), match_condition=MatchConditions.IfNotModified
+                offset=start or None, etag=quoted_etag(source.etag), match_condition=MatchConditions.IfNotModified
             )
             yield from download.chunks()
         except HttpResponseError as exc:
@@ -159,14 +162,14 @@ class BlobStore:
         """See `Store.confirm`."""
         arrival = self._arrival(intent)
         held = self.stat(intent.target)
-        if held is not None and same_content(held, intent.measure):
+        decision = decide(held, lambda there: same_content(there, intent.measure), intent.if_exists, intent.owner)
+        if held is not None and decision == "keep":
             _delete(arrival)
             return held
         arrived = staging.check(arrival, intent)
-        if held is not None and not may_replace(intent.if_exists):
-            message = f"another object lies at {intent.target} and may not be replaced"
-            raise failure(ErrorKind.TARGET_CONFLICT, message, ErrorDetail(cloud=CLOUD, ref=intent.target))
-        published = staging.publish(arrival, self._blob(intent.target), arrived, intent, self._signer)
+        published = staging.publish(
+            arrival, self._blob(intent.target), arrived, intent, self._signer, replace=decision == "replace"
+        )
         _delete(arrival)
         return published
 

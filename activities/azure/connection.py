@@ -1,0 +1,84 @@
+"""What an Azure connection answers about itself before a run relies on it."""
+
+import base64
+import json
+from typing import Any
+
+from azure.core.credentials import TokenCredential
+from temporalio import activity
+
+from activities.azure.errors import CLOUD, translate
+from activities.azure.settings import AzureSettings
+from activities.azure.workspace import MlWorkspace
+from activities.guard import guarded, translated
+from activities.store import Store
+from contracts.connections import ConnectionActivities, ConnectionReport, PreflightRequest
+from contracts.errors import ErrorDetail, ErrorKind, failure
+
+STORAGE_SCOPE = "https://storage.azure.com/.default"
+_NAMES = ("upn", "app_displayname", "appid", "azp", "oid", "sub")
+"""Claims that name who a token is for, the most readable first."""
+
+
+class AzureConnection(ConnectionActivities):
+    """One storage account and one workspace, looked at with the identity that will do the work."""
+
+    def __init__(self, settings: AzureSettings, store: Store, workspace: MlWorkspace, identity: TokenCredential) -> None:
+        """Answer for this store and this workspace."""
+        self._settings = settings
+        self._store = store
+        self._workspace = workspace
+        self._identity = identity
+
+    @activity.defn(name="connections.preflight", no_thread_cancel_exception=True)
+    def preflight(self, request: PreflightRequest) -> ConnectionReport:
+        """See the contract."""
+        with guarded(translate, request.connection):
+            self._check_capabilities(request)
+            identity = _name_in(self._identity.get_token(STORAGE_SCOPE).token)
+            for uri in (self._store.default_container, *request.containers):
+                with translated(translate, uri):
+                    self._store.ensure_container(uri, create=request.create)
+            return ConnectionReport(
+                connection=request.connection,
+                identity=identity,
+                container=self._store.default_container,
+                region=self._check_workspace() if "jobs" in request.needs else "",
+            )
+
+    def _check_capabilities(self, request: PreflightRequest) -> None:
+        if "tables" in request.needs:
+            raise _refused(ErrorKind.UNSUPPORTED, request.connection, "Azure connections have no tables; use one of Google Cloud")
+        if "jobs" in request.needs and not request.image_given and self._settings.image is None:
+            told = "a stage names no image and the worker has no default; set CAUSEWAY_IMAGE"
+            raise _refused(ErrorKind.UNSUPPORTED, request.connection, told)
+
+    def _check_workspace(self) -> str:
+        """Return the workspace's region once it, its compute and its datastore are found."""
+        with translated(translate, self._workspace.resource_id):
+            client = self._workspace.client
+            region = client.workspaces.get(self._workspace.name).location
+        if self._settings.compute:
+            with translated(translate, f"compute {self._settings.compute}"):
+                client.compute.get(self._settings.compute)
+        with translated(translate, f"datastore {self._settings.datastore}"):
+            datastore: Any = client.datastores.get(self._settings.datastore)
+        container = getattr(datastore, "container_name", None)
+        if container != self._settings.container:
+            told = f"datastore {self._settings.datastore} points at container {container}, not at {self._settings.container}"
+            raise _refused(ErrorKind.INVALID_REQUEST, self._settings.datastore, f"{told}; set CAUSEWAY_AZURE_DATASTORE")
+        return str(region or "")
+
+
+def _name_in(token: str) -> str:
+    """Return who a token is for. It is ours and only read, so nothing is verified."""
+    try:
+        body = token.split(".")[1]
+        claims: dict[str, Any] = json.loads(base64.urlsafe_b64decode(body + "=" * (-len(body) % 4)))
+    except (IndexError, ValueError):
+        return "unknown"
+    return next((str(claims[name]) for name in _NAMES if claims.get(name)), "unknown")
+
+
+def _refused(kind: ErrorKind, ref: str, message: str) -> Exception:
+    return failure(kind, message, ErrorDetail(cloud=CLOUD, ref=ref))

@@ -1,0 +1,248 @@
+"""Azure Machine Learning command jobs as one connection's job service."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from azure.ai.ml import Input, Output, command
+from azure.ai.ml.constants import AssetTypes, InputOutputModes
+from azure.ai.ml.entities import Command, Environment, Job
+from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
+
+from activities.azure import script
+from activities.azure.errors import CLOUD
+from activities.azure.history import RunHistory, time_of
+from activities.azure.references import from_reference, to_reference
+from activities.azure.settings import AzureSettings
+from activities.azure.states import phase_of, reason_of
+from activities.azure.workspace import MlWorkspace
+from activities.scrub import scrub
+from activities.store import Store
+from contracts.artifacts import Artifact
+from contracts.errors import ErrorDetail, ErrorKind, failure
+from contracts.jobs import JobKind, JobPhase, JobRef, JobRequest, JobState, LogPage
+
+DIGEST_TAG = "causeway-digest"
+VM_SIZE = "Standard_"
+"""How the names of Azure's machines begin; a job that asks for one runs on serverless compute."""
+NO_GIT = {"azureml.git.dirty": "not recorded"}
+"""The SDK adds the address of whatever repository the worker was started in, unless a job says this itself."""
+
+
+class AzureMlJobs:
+    """The jobs of one workspace. A job's name is `JobRequest.name`, and a name belongs to its first job for ever."""
+
+    def __init__(self, workspace: MlWorkspace, store: Store, settings: AzureSettings) -> None:
+        """Submit to this workspace; the store is where its datastore points."""
+        self._workspace = workspace
+        self._store = store
+        self._settings = settings
+
+    def submit(self, request: JobRequest) -> JobRef:
+        """See `JobService.submit`."""
+        script.check_names(request)
+        found = self._find(request.name)
+        if found is not None:
+            return _adopted(found, request)
+        job = self._command(request)
+        self._put_script(request)
+        try:
+            created = self._workspace.client.jobs.create_or_update(job)
+        except HttpResponseError as exc:
+            # The same name with other members is refused as 400 or 409, depending on the member.
+            found = self._find(request.name) if exc.status_code in {400, 409} else None
+            if found is None:
+                raise
+            return _adopted(found, request)
+        return _ref(created, kind=request.kind)
+
+    def describe(self, ref: JobRef) -> JobState:
+        """See `JobService.describe`; times and reasons are asked for once the job has ended."""
+        return self._state(self._workspace.client.jobs.get(ref.name), ref)
+
+    def stop(self, ref: JobRef) -> None:
+        """See `JobService.stop`."""
+        if self._phase(ref).terminal:
+            return
+        try:
+            self._workspace.client.jobs.begin_cancel(ref.name, polling=False)
+        except HttpResponseError as exc:
+            # A job that is ending, or has ended since, cannot be cancelled: the end will be seen.
+            if exc.status_code not in {400, 409}:
+                raise
+
+    def find(self, run_uid: str, stage: str | None) -> Sequence[JobState]:
+        """See `JobService.find`."""
+        listed = self._workspace.client.jobs.list(tag=_run_tag(run_uid))
+        jobs = [job for job in listed if job is not None and (job.tags or {}).get("causeway-run") == run_uid]
+        return [self._state(job, _ref(job)) for job in jobs if stage in {None, (job.tags or {}).get("causeway-stage")}]
+
+    def outputs(self, ref: JobRef, request: JobRequest) -> dict[str, str]:
+        """See `JobService.outputs`: where the job says they are."""
+        job: Any = self._workspace.client.jobs.get(ref.name)
+        return {name: self._output(job, name, wanted) for name, wanted in request.outputs.items()}
+
+    def logs(self, ref: JobRef, tail: int, after: str | None) -> LogPage:
+        """See `JobService.logs`; the token is a byte offset."""
+        start = int(after) if after is not None and after.isdigit() else None
+        content, end = self._workspace.history.log(ref.name, start)
+        if not content:
+            return LogPage(lines=(), next_after=after)
+        # A line that is still being written comes with the next page, unless nothing else has come.
+        whole = content[: content.rfind(b"\n") + 1] or content
+        lines = whole.decode(errors="replace").splitlines()
+        shown = lines[-tail:] if after is None and tail > 0 else lines
+        return LogPage(lines=tuple(shown), next_after=str(end - len(content) + len(whole)))
+
+    def _find(self, name: str) -> Job | None:
+        try:
+            return self._workspace.client.jobs.get(name)
+        except ResourceNotFoundError:
+            return None
+
+    def _phase(self, ref: JobRef) -> JobPhase:
+        return phase_of(_status(self._workspace.client.jobs.get(ref.name)))
+
+    def _put_script(self, request: JobRequest) -> None:
+        text = script.script(request).encode()
+        self._store.put(
+            self._script_uri(request),
+            text,
+            sha256=script.sha256(text),
+            owner=f"{request.run.run_uid}/{request.stage}",
+            media_type="text/x-shellscript",
+            replace=True,
+        )
+
+    def _script_uri(self, request: JobRequest) -> str:
+        folder = f"runs/{request.run.run_uid}/{request.stage}/g{request.generation}/job/"
+        return f"{self._store.default_container}{folder}run.sh"
+
+    def _command(self, request: JobRequest) -> Command:
+        """Return a fresh command: the SDK changes the one it is given."""
+        compute, instance = self._machine(request)
+        job = command(
+            name=request.name,
+            display_name=f"{request.run.pipeline}/{request.run.key}: {request.stage}",
+            experiment_name=request.run.pipeline,
+            command=script.command_line(request),
+            environment=self._environment(request),
+            environment_variables=dict(request.env) or None,
+            inputs=self._inputs(request),
+            outputs={name: self._wanted(uri) for name, uri in request.outputs.items()},
+            compute=compute,
+            instance_type=instance,
+            tags={**request.tags, _run_tag(request.run.run_uid): request.stage},
+            properties=dict(NO_GIT),
+        )
+        job.set_limits(timeout=int(request.timeout.total_seconds()))
+        return job
+
+    def _machine(self, request: JobRequest) -> tuple[str | None, str | None]:
+        asked = request.resources.instance
+        if asked and asked.startswith(VM_SIZE):
+            return None, asked
+        return asked or self._settings.compute, None
+
+    def _environment(self, request: JobRequest) -> Environment | str:
+        image = request.image or self._settings.image
+        if image is None:
+            message = f"stage {request.stage} names no image, and the worker has no default (CAUSEWAY_IMAGE)"
+            raise failure(ErrorKind.UNSUPPORTED, message, ErrorDetail(cloud=CLOUD, ref=request.name))
+        return image if image.startswith("azureml:") else Environment(image=image)
+
+    def _inputs(self, request: JobRequest) -> dict[str, Input]:
+        inputs = {script.SCRIPT_INPUT: self._input(self._script_uri(request), AssetTypes.URI_FILE)}
+        if request.code is not None:
+            inputs[script.CODE_INPUT] = self._input(request.code.uri, AssetTypes.URI_FOLDER)
+        return inputs | {name: self._artifact(artifact) for name, artifact in request.inputs.items()}
+
+    def _artifact(self, artifact: Artifact) -> Input:
+        return self._input(artifact.uri, AssetTypes.URI_FILE if artifact.kind == "file" else AssetTypes.URI_FOLDER)
+
+    def _input(self, uri: str, kind: str) -> Input:
+        return Input(type=kind, path=to_reference(uri, self._settings), mode=InputOutputModes.RO_MOUNT)
+
+    def _wanted(self, uri: str) -> Output:
+        # Uploaded at the end: a mount cannot append or seek, so a script that runs elsewhere could fail here.
+        return Output(type=AssetTypes.URI_FOLDER, path=to_reference(uri, self._settings), mode=InputOutputModes.UPLOAD)
+
+    def _output(self, job: Any, name: str, wanted: str) -> str:
+        reported = getattr((job.outputs or {}).get(name), "path", None)
+        uri = from_reference(reported, self._settings) if isinstance(reported, str) else None
+        chosen = uri or wanted
+        return chosen if chosen.endswith("/") else f"{chosen}/"
+
+    def _state(self, job: Any, ref: JobRef) -> JobState:
+        phase = phase_of(_status(job))
+        created: datetime | None = getattr(job.creation_context, "created_at", None)
+        submitted = created.astimezone(UTC) if created else None
+        state = JobState(ref=ref, phase=phase, message=_status(job), submitted_at=submitted, last_seen=datetime.now(UTC))
+        if not phase.terminal:
+            return state
+        return state.model_copy(update=_ending(phase, _known(self._workspace.history, ref.name), _limit_seconds(job)))
+
+
+def _status(job: Any) -> str:
+    # A plain text or a member of an enumeration, depending on who answered; `str` of a member is not its value.
+    return str(getattr(job.status, "value", job.status))
+
+
+def _ending(phase: JobPhase, run: dict[str, Any], limit_seconds: float | None) -> dict[str, Any]:
+    """Return what the run history adds to the state of a job that has ended."""
+    started, ended = time_of(run.get("startTimeUtc")), time_of(run.get("endTimeUtc"))
+    seconds = (ended - started).total_seconds() if started and ended else None
+    error = (run.get("error") or {}).get("error") or {}
+    told = error.get("message") or next((warning.get("message") for warning in run.get("warnings") or []), None)
+    overdue = seconds is not None and limit_seconds is not None and seconds >= limit_seconds
+    found: dict[str, Any] = {
+        "started_at": started,
+        "ended_at": ended,
+        "billed_seconds": seconds,
+        "reason": reason_of(phase, error, overdue=overdue),
+    }
+    return found | ({"message": scrub(told, limit=1500)} if told else {})
+
+
+def _known(history: RunHistory, name: str) -> dict[str, Any]:
+    try:
+        return history.details(name)
+    except HttpResponseError as exc:
+        # Without it the end is still the end; only its time and cause are unknown.
+        if exc.status_code in {403, 404}:
+            return {}
+        raise
+
+
+def _limit_seconds(job: Any) -> float | None:
+    timeout = getattr(getattr(job, "limits", None), "timeout", None)
+    return float(timeout) if isinstance(timeout, int | float) else None
+
+
+def _ref(job: Any, *, kind: JobKind = "train", adopted: bool = False) -> JobRef:
+    generation = str((job.tags or {}).get("causeway-generation") or "")
+    return JobRef(
+        id=str(job.id or job.name),
+        name=str(job.name),
+        generation=int(generation) if generation.isdigit() else 1,
+        kind=kind,
+        console=job.studio_url,
+        adopted=adopted,
+    )
+
+
+def _adopted(job: Job, request: JobRequest) -> JobRef:
+    """Return the job that has this name already.
+
+    Raises:
+        ApplicationError: `TARGET_CONFLICT` when it was submitted for something else.
+    """
+    if (job.tags or {}).get(DIGEST_TAG) != request.tags[DIGEST_TAG]:
+        message = f"a job named {request.name} exists in the workspace and asks for something else"
+        raise failure(ErrorKind.TARGET_CONFLICT, message, ErrorDetail(cloud=CLOUD, ref=request.name))
+    return _ref(job, kind=request.kind, adopted=True)
+
+
+def _run_tag(run_uid: str) -> str:
+    """Return the tag by which the service finds a run's jobs: it filters by the names of tags, not by their values."""
+    return f"causeway-run-{run_uid}"
