@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from servers import Source, serving
 from temporalio.exceptions import ApplicationError, CancelledError
 from temporalio.testing import ActivityEnvironment
 
@@ -26,6 +25,7 @@ from contracts.artifacts import ObjectStat
 from contracts.errors import ErrorKind
 from contracts.storage import CopyItem, CopyProgress, CopyReceipt, CopyRequest, MeasureRequest, ReadGrant
 from contracts.units import MIB
+from tests.activities.servers import Source, serving
 
 LATER = datetime(2100, 1, 1, tzinfo=UTC)
 OWNER = "run/ingest"

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from servers import serving
 from temporalio.exceptions import ApplicationError
 
 from activities.checksums import crc32c, to_base64
@@ -16,6 +15,7 @@ from activities.onprem.store import FileStore
 from contracts.artifacts import ObjectStat
 from contracts.errors import ErrorKind
 from contracts.storage import GRANT_LIFE, Measure, ReadGrant, WriteGrant, WriteIntent
+from tests.activities.servers import serving
 
 LATER = datetime(2100, 1, 1, tzinfo=UTC)
 
