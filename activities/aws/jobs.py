@@ -190,7 +190,8 @@ class SageMakerJobs:
 
     def _console(self, name: str, kind: JobKind) -> str | None:
         region, endpoint = self._client.meta.region_name, self._client.meta.endpoint_url
-        if not endpoint.rstrip("/").endswith(".amazonaws.com"):
+        # Other partitions have consoles of their own, and a server that is not Amazon's has none.
+        if self._client.meta.partition != "aws" or not endpoint.endswith(".amazonaws.com"):
             return None
         page = "jobs" if trains(kind) else "processing-jobs"
         return f"https://{region}.console.aws.amazon.com/sagemaker/home?region={region}#/{page}/{name}"

@@ -104,7 +104,8 @@ def test_a_job_carries_its_name_its_tags_and_its_environment(build: Any) -> None
         ),
         (
             "predict",
-            "exec python train.py --data=/opt/ml/processing/input/table/data /opt/ml/processing/input/pictures"
+            "exec python train.py --data=/opt/ml/processing/input/table/data"
+            " /opt/ml/processing/input/pictures"
             " /opt/ml/processing/output/model/model.json",
         ),
     ],

@@ -8,7 +8,10 @@ from typing import Any
 import pytest
 from temporalio.exceptions import ApplicationError
 
+from activities.aws import room
+from activities.aws.job_requests import Surroundings, processing_request, training_request
 from activities.aws.jobs import JobDefaults, SageMakerJobs
+from activities.aws.settings import AwsSettings
 from activities.aws.store import S3Store
 from activities.checksums import Hashes
 from contracts.artifacts import Artifact
@@ -42,6 +45,10 @@ def run(store: S3Store) -> Callable[..., JobRequest]:
         return request.model_copy(update={"kind": kind, **more})
 
     return build
+
+
+def prefix_of(request: JobRequest) -> str:
+    return request.outputs["result"]
 
 
 def put(store: S3Store, uri: str, content: bytes) -> None:
@@ -108,15 +115,19 @@ def test_eight_submits_at_once_make_one_job(
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_job_of_this_name_that_asks_for_something_else_is_not_adopted(
-    jobs: SageMakerJobs, run: Callable[..., JobRequest], kind: str, monkeypatch: pytest.MonkeyPatch
+    jobs: SageMakerJobs, settings: AwsSettings, run: Callable[..., JobRequest], kind: str
 ) -> None:
-    first = run(kind)
-    ended(jobs, jobs.submit(first))
-    second = run(kind, env={"OTHER": "1"})
-    monkeypatch.setattr(JobRequest, "name", property(lambda _: first_name))
-    first_name = jobs.find(first.run.run_uid, None)[0].ref.name
+    wanted, other = run(kind), run(kind, env={"OTHER": "1"})
+    around = Surroundings(str(settings.job_role), "sandbox", "ml.m5.large", None, prefix_of(wanted))
+    sagemaker = room.client(settings, "sagemaker")
+    if kind == "train":
+        asked = training_request(other, around, prefix_of(wanted))
+        sagemaker.create_training_job(**asked | {"TrainingJobName": wanted.name})
+    else:
+        asked = processing_request(other, around, prefix_of(wanted))
+        sagemaker.create_processing_job(**asked | {"ProcessingJobName": wanted.name})
     with pytest.raises(ApplicationError) as raised:
-        jobs.submit(second)
+        jobs.submit(wanted)
     assert raised.value.type == "TARGET_CONFLICT"
 
 

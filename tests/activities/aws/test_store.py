@@ -7,7 +7,9 @@ import urllib3
 from botocore.exceptions import ClientError
 from temporalio.exceptions import ApplicationError
 
+from activities.aws import room
 from activities.aws.containers import ensure_bucket
+from activities.aws.settings import AwsSettings
 from activities.aws.store import S3Store
 from activities.aws.writer import part_bytes_for
 from activities.checksums import Hashes, crc32c, md5_digest, to_base64
@@ -65,6 +67,25 @@ def test_a_small_object_is_encrypted(store: S3Store, s3: Any, prefix: str) -> No
     put(store, f"{prefix}x", b"hello")
     bucket, key = prefix.removeprefix("s3://").split("/", 1)
     assert s3.head_object(Bucket=bucket, Key=f"{key}x")["ServerSideEncryption"] == "AES256"
+
+
+def test_everything_is_encrypted_with_the_connections_key(
+    settings: AwsSettings, s3: Any, prefix: str
+) -> None:
+    key = room.client(settings, "kms").create_key()["KeyMetadata"]["Arn"]
+    store = room.store(settings.model_copy(update={"kms_key": key}))
+    source = put(store, f"{prefix}small", b"hello")
+    writer = store.writer(target(f"{prefix}big"))
+    for part, content in parts():
+        writer.put(part, content)
+    assert [part.crc32c for part in writer.held().values() if part] == [part.crc32c for part, _ in parts()]
+    writer.commit(sealed())
+    grant = store.sign_write(intent(f"{prefix}pushed", b"hello", source), MINUTE)
+    assert request("PUT", grant.url, grant.headers, b"hello").status == 200
+    bucket, path = prefix.removeprefix("s3://").split("/", 1)
+    for name in ("small", "big", "pushed"):
+        answer = s3.head_object(Bucket=bucket, Key=path + name)
+        assert (answer["ServerSideEncryption"], answer["SSEKMSKeyId"]) == ("aws:kms", key)
 
 
 def test_another_object_is_not_replaced_unless_it_may_be(store: S3Store, prefix: str) -> None:
