@@ -49,7 +49,9 @@ class GrantClient:
             )
             try:
                 if response.status != (206 if start else 200):
-                    raise refusal(response, url.host, source.uri, writing=False)
+                    # Cloud Storage pins a version in the URL, and says of one that was replaced that it is not there.
+                    pinned = "generation=" in (url.query or "")
+                    raise refusal(response, url.host, source.uri, writing=False, pinned=pinned)
                 yield from _whole(response, source, source.size_bytes - start)
             finally:
                 # A connection with bytes left on it must not be used again.
