@@ -181,7 +181,7 @@ def folder(uri: str) -> Input:
 
 @contextmanager
 def running(root: Path) -> Iterator[AzureCloud]:
-    """Servers on free ports with state below `root`, and a worker's environment; nothing is left afterwards."""
+    """Servers on free ports with state below `root`, and a worker's environment; nothing is left."""
     ambient = Layout.from_environment()
     layout = Layout(root=root, tools=ambient.tools, checkout=ambient.checkout)
     tools.ensure(layout, ["blob"], say=lambda line: None)
@@ -198,8 +198,8 @@ def running(root: Path) -> Iterator[AzureCloud]:
         # The SDK writes its cloud's name here, for the whole process.
         patched.delenv("AZUREML_CURRENT_CLOUD", raising=False)
         patched.setenv("AZUREML_CURRENT_CLOUD", "CausewaySandbox")
-        # The SDK reads the checkout it runs in and makes commit and dirtiness properties of the job. They change
-        # between two submits of the same job, and properties may not.
+        # The SDK makes the commit it runs in a property of the job. Commits may change between two submits of
+        # the same job, and properties may not.
         patched.setenv("GIT_DIR", os.devnull)
         try:
             cloud.start(blob.SERVICE)

@@ -333,6 +333,16 @@ def test_a_killed_server_finds_its_jobs_again(cloud: AzureCloud) -> None:
     assert cloud.log(running_job).text == "done\n"
 
 
+def test_an_orderly_end_of_the_server_leaves_no_process(cloud: AzureCloud) -> None:
+    name = cloud.submit("sleep 600").name or ""
+    cloud.until(name, "Running")
+    assert cloud.end("azure") == 0
+    assert not processes_of(cloud, name)
+    cloud.start(AZURE)
+    assert cloud.client.jobs.get(name).status == "Failed"
+    assert "NodeLost" in cloud.details(name)["error"]["error"]["message"]
+
+
 @pytest.mark.parametrize(
     ("kind", "error"),
     [

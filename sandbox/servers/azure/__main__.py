@@ -30,7 +30,7 @@ RETRY_AFTER_SECONDS = 1
 
 
 def main() -> None:
-    """Serve until SIGTERM. Jobs outlive the server; the next one finds them again."""
+    """Serve until SIGTERM, then end all jobs. Those of a killed server go on, and the next one finds them."""
     layout = Layout.from_environment()
     endpoints = Endpoints.load(layout)
     state = layout.state / SERVER

@@ -108,8 +108,9 @@ class Runs:
         return path if path.exists() else None
 
     def close(self) -> None:
-        """Let what is being started finish; the jobs themselves go on."""
+        """End every job; afterwards no process of any is left."""
         self._pool.shutdown(wait=True)
+        self.machines.stop_all(grace_seconds=1)
 
     def _start(self, name: str) -> None:
         try:
@@ -157,7 +158,7 @@ class Runs:
 
     def _verdict(self, record: JobRecord, observed: MachineStatus) -> dict[str, Any]:
         outcome = observed.outcome
-        if outcome == "STOPPED":
+        if outcome == "STOPPED" and record.cancel_requested_at:
             return {"status": "Canceled"}
         if outcome == "TIMED_OUT":
             limit = record.properties["limits"]["timeout"]
@@ -171,7 +172,7 @@ class Runs:
             return _failed("UserError", _PREEMPTED)
         if outcome == "EXITED" and observed.exit_code:
             return _failed("UserError", _EXITED.format(code=observed.exit_code, tail=self._tail(record.name)))
-        if outcome == "LOST":
+        if outcome in ("LOST", "STOPPED"):
             return _failed("ServiceError", "AzureMLCompute job failed.\nNodeLost: The node went away.")
         return _failed("UserError", f"Execution failed. DataAccessError: {observed.error or 'unknown'}")
 
