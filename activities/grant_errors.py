@@ -28,10 +28,17 @@ _SLOW = {"RequestTimeout", "OperationTimedOut", "ConditionalRequestConflict", "O
 _THROTTLED = {"SlowDown", "ServerBusy", "TooManyRequests"}
 
 
-def refusal(response: BaseHTTPResponse, host: str | None, ref: str, *, writing: bool) -> ApplicationError:
-    """Return what an answer other than success means; the message has host and `ref`, never URL or body."""
+def refusal(
+    response: BaseHTTPResponse, host: str | None, ref: str, *, writing: bool, pinned: bool = False
+) -> ApplicationError:
+    """Return what an answer other than success means; the message has the host and `ref`, never the URL or the body.
+
+    With `pinned` only one version was asked for, so that its absence means that another one lies there.
+    """
     code = _code(response)
     kind = _kind(response.status, code, writing)
+    if pinned and kind is ErrorKind.SOURCE_MISSING:
+        kind = ErrorKind.SOURCE_CHANGED
     why = (
         "a redirect, which is never followed"
         if 300 <= response.status < 400
