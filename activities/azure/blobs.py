@@ -91,4 +91,6 @@ def refusing_conflicts(uri: str) -> Iterator[None]:
         if code not in _REFUSED:
             raise
         message = f"another object lies at {uri} and may not be replaced: {words_of(exc)}"
-        raise failure(ErrorKind.TARGET_CONFLICT, message, ErrorDetail(cloud=CLOUD, ref=uri, code=code)) from None
+        raise failure(
+            ErrorKind.TARGET_CONFLICT, message, ErrorDetail(cloud=CLOUD, ref=uri, code=code)
+        ) from None

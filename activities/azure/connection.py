@@ -23,7 +23,9 @@ _NAMES = ("upn", "app_displayname", "appid", "azp", "oid", "sub")
 class AzureConnection(ConnectionActivities):
     """One storage account and one workspace, looked at with the identity that will do the work."""
 
-    def __init__(self, settings: AzureSettings, store: Store, workspace: MlWorkspace, identity: TokenCredential) -> None:
+    def __init__(
+        self, settings: AzureSettings, store: Store, workspace: MlWorkspace, identity: TokenCredential
+    ) -> None:
         """Answer for this store and this workspace."""
         self._settings = settings
         self._store = store
@@ -48,7 +50,11 @@ class AzureConnection(ConnectionActivities):
 
     def _check_capabilities(self, request: PreflightRequest) -> None:
         if "tables" in request.needs:
-            raise _refused(ErrorKind.UNSUPPORTED, request.connection, "Azure connections have no tables; use one of Google Cloud")
+            raise _refused(
+                ErrorKind.UNSUPPORTED,
+                request.connection,
+                "Azure connections have no tables; use one of Google Cloud",
+            )
         if "jobs" in request.needs and not request.image_given and self._settings.image is None:
             told = "a stage names no image and the worker has no default; set CAUSEWAY_IMAGE"
             raise _refused(ErrorKind.UNSUPPORTED, request.connection, told)
@@ -66,7 +72,9 @@ class AzureConnection(ConnectionActivities):
         container = getattr(datastore, "container_name", None)
         if container != self._settings.container:
             told = f"datastore {self._settings.datastore} points at container {container}, not at {self._settings.container}"
-            raise _refused(ErrorKind.INVALID_REQUEST, self._settings.datastore, f"{told}; set CAUSEWAY_AZURE_DATASTORE")
+            raise _refused(
+                ErrorKind.INVALID_REQUEST, self._settings.datastore, f"{told}; set CAUSEWAY_AZURE_DATASTORE"
+            )
         return str(region or "")
 
 

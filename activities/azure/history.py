@@ -21,10 +21,14 @@ _FRACTION = re.compile(r"\.(\d{1,6})\d*")
 class RunHistory:
     """The data plane of one workspace, found through its discovery address."""
 
-    def __init__(self, url: str, workspace_id: str, credential: TokenCredential, scope: str, **options: Any) -> None:
+    def __init__(
+        self, url: str, workspace_id: str, credential: TokenCredential, scope: str, **options: Any
+    ) -> None:
         """Talk to the API at this URL about the workspace with this ARM id; `options` are those of an azure-core client."""
         identity = BearerTokenCredentialPolicy(credential, scope)
-        self._client: PipelineClient[HttpRequest, HttpResponse] = PipelineClient(url, policies=[identity], **options)
+        self._client: PipelineClient[HttpRequest, HttpResponse] = PipelineClient(
+            url, policies=[identity], **options
+        )
         # A log's link carries its own signature; our token is not for that host.
         self._plain: PipelineClient[HttpRequest, HttpResponse] = PipelineClient(url, policies=[], **options)
         self._runs = f"{url.rstrip('/')}/history/v1.0{workspace_id}/runs"
@@ -70,7 +74,9 @@ class RunHistory:
         return content if answer.status_code in {200, 206} else b""
 
     def _ask(self, link: str, first: int, last: int) -> HttpResponse:
-        request = HttpRequest("GET", link, headers={"x-ms-range": f"bytes={first}-{last}", "x-ms-version": "2021-12-02"})
+        request = HttpRequest(
+            "GET", link, headers={"x-ms-range": f"bytes={first}-{last}", "x-ms-version": "2021-12-02"}
+        )
         answer = self._plain.send_request(request)
         # 416: the log is still empty.
         if answer.status_code not in {200, 206, 404, 416}:

@@ -4,14 +4,21 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from azure.ai.ml import Input, Output, command
-from azure.ai.ml.constants import AssetTypes, InputOutputModes
-from azure.ai.ml.entities import Command, Environment, Job
 from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
 
 from activities.azure import script
 from activities.azure.errors import CLOUD
 from activities.azure.history import RunHistory, time_of
+from activities.azure.ml import (
+    AssetTypes,
+    Command,
+    Environment,
+    Input,
+    InputOutputModes,
+    Job,
+    Output,
+    command,
+)
 from activities.azure.references import from_reference, to_reference
 from activities.azure.settings import AzureSettings
 from activities.azure.states import phase_of, reason_of
@@ -75,7 +82,11 @@ class AzureMlJobs:
         """See `JobService.find`."""
         listed = self._workspace.client.jobs.list(tag=_run_tag(run_uid))
         jobs = [job for job in listed if job is not None and (job.tags or {}).get("causeway-run") == run_uid]
-        return [self._state(job, _ref(job)) for job in jobs if stage in {None, (job.tags or {}).get("causeway-stage")}]
+        return [
+            self._state(job, _ref(job))
+            for job in jobs
+            if stage in {None, (job.tags or {}).get("causeway-stage")}
+        ]
 
     def outputs(self, ref: JobRef, request: JobRequest) -> dict[str, str]:
         """See `JobService.outputs`: where the job says they are."""
@@ -96,9 +107,10 @@ class AzureMlJobs:
 
     def _find(self, name: str) -> Job | None:
         try:
-            return self._workspace.client.jobs.get(name)
+            found: Job = self._workspace.client.jobs.get(name)
         except ResourceNotFoundError:
             return None
+        return found
 
     def _phase(self, ref: JobRef) -> JobPhase:
         return phase_of(_status(self._workspace.client.jobs.get(ref.name)))
@@ -158,14 +170,18 @@ class AzureMlJobs:
         return inputs | {name: self._artifact(artifact) for name, artifact in request.inputs.items()}
 
     def _artifact(self, artifact: Artifact) -> Input:
-        return self._input(artifact.uri, AssetTypes.URI_FILE if artifact.kind == "file" else AssetTypes.URI_FOLDER)
+        return self._input(
+            artifact.uri, AssetTypes.URI_FILE if artifact.kind == "file" else AssetTypes.URI_FOLDER
+        )
 
     def _input(self, uri: str, kind: str) -> Input:
         return Input(type=kind, path=to_reference(uri, self._settings), mode=InputOutputModes.RO_MOUNT)
 
     def _wanted(self, uri: str) -> Output:
         # Uploaded at the end: a mount cannot append or seek, so a script that runs elsewhere could fail here.
-        return Output(type=AssetTypes.URI_FOLDER, path=to_reference(uri, self._settings), mode=InputOutputModes.UPLOAD)
+        return Output(
+            type=AssetTypes.URI_FOLDER, path=to_reference(uri, self._settings), mode=InputOutputModes.UPLOAD
+        )
 
     def _output(self, job: Any, name: str, wanted: str) -> str:
         reported = getattr((job.outputs or {}).get(name), "path", None)
@@ -177,10 +193,14 @@ class AzureMlJobs:
         phase = phase_of(_status(job))
         created: datetime | None = getattr(job.creation_context, "created_at", None)
         submitted = created.astimezone(UTC) if created else None
-        state = JobState(ref=ref, phase=phase, message=_status(job), submitted_at=submitted, last_seen=datetime.now(UTC))
+        state = JobState(
+            ref=ref, phase=phase, message=_status(job), submitted_at=submitted, last_seen=datetime.now(UTC)
+        )
         if not phase.terminal:
             return state
-        return state.model_copy(update=_ending(phase, _known(self._workspace.history, ref.name), _limit_seconds(job)))
+        return state.model_copy(
+            update=_ending(phase, _known(self._workspace.history, ref.name), _limit_seconds(job))
+        )
 
 
 def _status(job: Any) -> str:
@@ -193,7 +213,9 @@ def _ending(phase: JobPhase, run: dict[str, Any], limit_seconds: float | None) -
     started, ended = time_of(run.get("startTimeUtc")), time_of(run.get("endTimeUtc"))
     seconds = (ended - started).total_seconds() if started and ended else None
     error = (run.get("error") or {}).get("error") or {}
-    told = error.get("message") or next((warning.get("message") for warning in run.get("warnings") or []), None)
+    told = error.get("message") or next(
+        (warning.get("message") for warning in run.get("warnings") or []), None
+    )
     overdue = seconds is not None and limit_seconds is not None and seconds >= limit_seconds
     found: dict[str, Any] = {
         "started_at": started,

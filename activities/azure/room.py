@@ -87,7 +87,9 @@ def activities(settings: AzureSettings) -> list[Callable[..., Any]]:
     identity = credential(settings)
     blobs, place = store(settings, identity), workspace(settings, identity)
     return bound_activities(
-        StoreActivities(blobs, translate, settings.allow_list(blobs.default_container), GrantClient(settings.host_rules())),
+        StoreActivities(
+            blobs, translate, settings.allow_list(blobs.default_container), GrantClient(settings.host_rules())
+        ),
         StoreCodeActivities(blobs, translate),
         ServiceJobActivities(AzureMlJobs(place, blobs, settings), blobs, translate),
         AzureConnection(settings, blobs, place, identity),

@@ -33,7 +33,9 @@ def check_names(request: JobRequest) -> None:
     uris = [artifact.uri for artifact in request.inputs.values()] + list(request.outputs.values())
     for uri in uris:
         if _UNQUOTABLE.search(locate(uri).name):
-            raise _refused(request, f"{uri!r} has a quote or control character, which Azure cannot hand to a job")
+            raise _refused(
+                request, f"{uri!r} has a quote or control character, which Azure cannot hand to a job"
+            )
 
 
 def command_line(request: JobRequest) -> str:

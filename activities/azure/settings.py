@@ -10,19 +10,28 @@ from activities.settings import WorkerSettings
 
 _CONTAINER = r"^[a-z0-9](?:-?[a-z0-9])+$"
 
+
 class AzureSettings(WorkerSettings):
     """One storage account and one Azure Machine Learning workspace."""
 
-    container: str = Field(validation_alias="CAUSEWAY_CONTAINER", min_length=3, max_length=63, pattern=_CONTAINER)
+    container: str = Field(
+        validation_alias="CAUSEWAY_CONTAINER", min_length=3, max_length=63, pattern=_CONTAINER
+    )
     """Bare name of the default container: 3 to 63 lower-case letters, digits and single hyphens."""
-    storage_url: str = Field(validation_alias="CAUSEWAY_AZURE_STORAGE_URL", pattern=r"^https://[^/?#@\s]+(/[^/?#\s]+)?/?$")
+    storage_url: str = Field(
+        validation_alias="CAUSEWAY_AZURE_STORAGE_URL", pattern=r"^https://[^/?#@\s]+(/[^/?#\s]+)?/?$"
+    )
     """The account's Blob endpoint, such as `https://account.blob.core.windows.net`."""
     subscription: str = Field(validation_alias="CAUSEWAY_AZURE_SUBSCRIPTION", min_length=1)
     resource_group: str = Field(validation_alias="CAUSEWAY_AZURE_RESOURCE_GROUP", min_length=1)
     workspace: str = Field(validation_alias="CAUSEWAY_AZURE_WORKSPACE", min_length=1)
     compute: str | None = Field(None, validation_alias="CAUSEWAY_AZURE_COMPUTE")
     """Cluster that jobs run on; none means serverless compute."""
-    datastore: str = Field("workspaceblobstore", validation_alias="CAUSEWAY_AZURE_DATASTORE", pattern=r"^[A-Za-z0-9_]+$")
+    datastore: str = Field(
+        "workspaceblobstore", validation_alias="CAUSEWAY_AZURE_DATASTORE", pattern=r"^[A-Za-z0-9_]+$"
+    )
     """The workspace's datastore whose container is the default container."""
-    disable_instance_discovery: bool = Field(False, validation_alias="CAUSEWAY_AZURE_DISABLE_INSTANCE_DISCOVERY")
+    disable_instance_discovery: bool = Field(
+        False, validation_alias="CAUSEWAY_AZURE_DISABLE_INSTANCE_DISCOVERY"
+    )
     """For private clouds, whose authority Microsoft's public directory does not know."""

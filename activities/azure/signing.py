@@ -3,7 +3,13 @@
 import threading
 from datetime import UTC, datetime, timedelta
 
-from azure.storage.blob import BlobClient, BlobSasPermissions, BlobServiceClient, UserDelegationKey, generate_blob_sas
+from azure.storage.blob import (
+    BlobClient,
+    BlobSasPermissions,
+    BlobServiceClient,
+    UserDelegationKey,
+    generate_blob_sas,
+)
 
 from contracts.storage import GRANT_LIFE
 

@@ -10,7 +10,8 @@ import hashlib
 from azure.core.exceptions import ResourceNotFoundError
 from azure.storage.blob import BlobClient, BlobProperties, BlobSasPermissions
 
-from activities.azure.blobs import CLOUD, bare_etag, metadata_of, quoted_etag, refusing_conflicts
+from activities.azure.blobs import bare_etag, metadata_of, quoted_etag, refusing_conflicts
+from activities.azure.errors import CLOUD
 from activities.azure.signing import Signer
 from activities.azure.writer import BLOCK_LIMIT_BYTES, block_id, commit_blocks
 from activities.checksums import from_base64
@@ -53,13 +54,21 @@ def check(staging: BlobClient, intent: WriteIntent) -> BlobProperties:
     measure = intent.measure
     md5 = base64.b64encode(bytes(arrived.content_settings.content_md5 or b"")).decode()
     if arrived.size != measure.source.size_bytes or md5 != measure.md5:
-        message = f"what was pushed for {intent.target} is not what was measured: {arrived.size} bytes, MD5 {md5}"
+        message = (
+            f"what was pushed for {intent.target} is not what was measured: {arrived.size} bytes, MD5 {md5}"
+        )
         raise failure(ErrorKind.CHECKSUM_MISMATCH, message, detail)
     return arrived
 
 
 def publish(
-    staging: BlobClient, target: BlobClient, arrived: BlobProperties, intent: WriteIntent, signer: Signer, *, replace: bool
+    staging: BlobClient,
+    target: BlobClient,
+    arrived: BlobProperties,
+    intent: WriteIntent,
+    signer: Signer,
+    *,
+    replace: bool,
 ) -> ObjectStat:
     """Have the store copy what arrived to its target, whole or not at all; no byte passes through the worker."""
     measure = intent.measure
@@ -72,7 +81,9 @@ def publish(
     for part, name in zip(parts, ids, strict=True):
         md5 = part.md5 if len(parts) == 1 else None
         offset = part.index * BLOCK_LIMIT_BYTES
-        target.stage_block_from_url(name, url, offset, part.size_bytes, source_content_md5=md5, headers=headers)
+        target.stage_block_from_url(
+            name, url, offset, part.size_bytes, source_content_md5=md5, headers=headers
+        )
     media_type = arrived.content_settings.content_type or "application/octet-stream"
     with refusing_conflicts(intent.target):
         etag = commit_blocks(

@@ -4,14 +4,26 @@ import base64
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from datetime import timedelta
+from typing import Any
 
 from azure.core import MatchConditions
-from azure.core.exceptions import HttpResponseError, ResourceExistsError, ResourceModifiedError, ResourceNotFoundError
-from azure.storage.blob import BlobClient, BlobProperties, BlobSasPermissions, BlobServiceClient, ContainerClient, ContentSettings
+from azure.core.exceptions import (
+    HttpResponseError,
+    ResourceExistsError,
+    ResourceModifiedError,
+    ResourceNotFoundError,
+)
+from azure.storage.blob import (
+    BlobClient,
+    BlobProperties,
+    BlobSasPermissions,
+    BlobServiceClient,
+    ContainerClient,
+    ContentSettings,
+)
 
 from activities.azure import staging
 from activities.azure.blobs import (
-    CLOUD,
     SCHEME,
     bare_etag,
     blob_location,
@@ -20,7 +32,7 @@ from activities.azure.blobs import (
     quoted_etag,
     refusing_conflicts,
 )
-from activities.azure.errors import code_of
+from activities.azure.errors import CLOUD, code_of
 from activities.azure.signing import Signer
 from activities.azure.writer import BlockWriter, commit_blocks, read_block_id
 from activities.checksums import crc32c, md5_digest, to_base64
@@ -78,12 +90,16 @@ class BlobStore:
         """See `Store.list`; metadata come along, arrivals and folder marks do not."""
         location = blob_location(prefix)
         container = self._service.get_container_client(location.container)
-        found = container.list_blobs(name_starts_with=location.name, include=["metadata"], results_per_page=limit)
-        pages = found.by_page(continuation_token=after)
+        found = container.list_blobs(
+            name_starts_with=location.name, include=["metadata"], results_per_page=limit
+        )
+        pages: Any = found.by_page(continuation_token=after)
         for page in pages:
             held = [blob for blob in page if _is_object(blob, location)]
             if held:
-                objects = tuple(described(f"{SCHEME}://{location.container}/{blob.name}", blob) for blob in held)
+                objects = tuple(
+                    described(f"{SCHEME}://{location.container}/{blob.name}", blob) for blob in held
+                )
                 return ObjectPage(objects=objects, next_after=pages.continuation_token or None)
         return ObjectPage(objects=())
 
@@ -93,7 +109,9 @@ class BlobStore:
             return
         try:
             download = self._blob(source.uri).download_blob(
-                offset=start or None, etag=quoted_etag(source.etag), match_condition=MatchConditions.IfNotModified
+                offset=start or None,
+                etag=quoted_etag(source.etag),
+                match_condition=MatchConditions.IfNotModified,
             )
             yield from download.chunks()
         except HttpResponseError as exc:
@@ -104,7 +122,9 @@ class BlobStore:
             detail = ErrorDetail(cloud=CLOUD, ref=source.uri, code=code)
             raise failure(ErrorKind.SOURCE_CHANGED, message, detail) from None
 
-    def put(self, uri: str, content: bytes, *, sha256: str, owner: str, media_type: str, replace: bool) -> ObjectStat:
+    def put(
+        self, uri: str, content: bytes, *, sha256: str, owner: str, media_type: str, replace: bool
+    ) -> ObjectStat:
         """See `Store.put`: one request, checked by its MD5 on arrival."""
         checksum = to_base64(crc32c(content))
         md5 = base64.b64encode(md5_digest(content)).decode()
@@ -119,7 +139,13 @@ class BlobStore:
             )
         etag = bare_etag(str(answer["etag"]))
         return ObjectStat(
-            uri=uri, size_bytes=len(content), etag=etag, crc32c=checksum, sha256=sha256, owner=owner, media_type=media_type
+            uri=uri,
+            size_bytes=len(content),
+            etag=etag,
+            crc32c=checksum,
+            sha256=sha256,
+            owner=owner,
+            media_type=media_type,
         )
 
     def writer(self, target: WriteTarget) -> BlockWriter:
@@ -149,7 +175,9 @@ class BlobStore:
     def sign_read(self, source: ObjectStat, life: timedelta) -> ReadGrant:
         """See `Store.sign_read`: the header pins the version, the signature the blob."""
         url, expires_at = self._signer.sign(self._blob(source.uri), BlobSasPermissions(read=True), life)
-        return ReadGrant(source=source, url=url, headers={"If-Match": quoted_etag(source.etag)}, expires_at=expires_at)
+        return ReadGrant(
+            source=source, url=url, headers={"If-Match": quoted_etag(source.etag)}, expires_at=expires_at
+        )
 
     def sign_write(self, intent: WriteIntent, life: timedelta) -> WriteGrant:
         """See `Store.sign_write`: a write of a staging blob; `confirm` makes it the target."""
@@ -162,7 +190,9 @@ class BlobStore:
         """See `Store.confirm`."""
         arrival = self._arrival(intent)
         held = self.stat(intent.target)
-        decision = decide(held, lambda there: same_content(there, intent.measure), intent.if_exists, intent.owner)
+        decision = decide(
+            held, lambda there: same_content(there, intent.measure), intent.if_exists, intent.owner
+        )
         if held is not None and decision == "keep":
             _delete(arrival)
             return held

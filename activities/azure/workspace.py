@@ -1,21 +1,17 @@
-"""The Azure Machine Learning workspace of a connection: its clients, made on first use and kept.
+"""The Azure Machine Learning workspace of a connection: its clients, made on first use and kept."""
 
-Importing this module imports `azure.ai.ml`, which takes seconds: only `room` does, and inside a function.
-"""
-
-import logging
 import os
 import threading
 from typing import Any
 from urllib.parse import urlsplit
 
-from azure.ai.ml import MLClient
 from azure.core import PipelineClient
 from azure.core.credentials import TokenCredential
 from azure.core.exceptions import HttpResponseError
 from azure.core.rest import HttpRequest, HttpResponse
 
 from activities.azure.history import RunHistory
+from activities.azure.ml import MLClient
 from activities.azure.settings import AzureSettings
 from contracts.errors import ErrorDetail, ErrorKind, failure
 
@@ -41,8 +37,6 @@ class MlWorkspace:
         self._manager = PUBLIC_MANAGER
         self._client: MLClient | None = None
         self._history: RunHistory | None = None
-        # It says at each start that classes are experimental, and when the network is slow; the errors it raises say more.
-        logging.getLogger("azure.ai.ml").setLevel(logging.ERROR)
 
     @property
     def client(self) -> MLClient:
