@@ -8,10 +8,8 @@ from botocore.exceptions import ClientError
 from temporalio.exceptions import ApplicationError
 
 from activities.aws import room
-from activities.aws.containers import ensure_bucket
 from activities.aws.settings import AwsSettings
 from activities.aws.store import S3Store
-from activities.aws.writer import part_bytes_for
 from activities.checksums import Hashes, crc32c, md5_digest, to_base64
 from activities.store import Part, Sealed, WriteTarget
 from contracts.artifacts import ObjectStat
@@ -249,20 +247,6 @@ def test_a_commit_whose_answer_was_lost_is_found_done(store: S3Store, prefix: st
     assert writer.commit(sealed()) == first
 
 
-@pytest.mark.parametrize(
-    ("size_bytes", "asked", "given"),
-    [
-        pytest.param(1, 1, 5 * MIB, id="never below what S3 takes"),
-        pytest.param(10**9, 16 * MIB, 16 * MIB, id="as asked"),
-        pytest.param(5 * 2**40, 16 * MIB, 525 * MIB, id="at most 9999 parts"),
-    ],
-)
-def test_parts_are_as_large_as_the_object_needs(size_bytes: int, asked: int, given: int) -> None:
-    found = part_bytes_for(WriteTarget("s3://bucket/key", size_bytes, "", asked, "", "", False))
-    assert found == given
-    assert -(-size_bytes // found) <= 9999
-
-
 def test_a_read_grant_reads_this_version_and_nothing_else(store: S3Store, prefix: str) -> None:
     written = put(store, f"{prefix}a b.txt", b"hello")
     grant = store.sign_read(written, MINUTE)
@@ -304,21 +288,6 @@ def test_what_others_wrote_is_not_confirmed(store: S3Store, prefix: str) -> None
     with pytest.raises(ApplicationError) as raised:
         store.confirm(intent(f"{prefix}target", b"hello", source))
     assert kind(raised) == "TARGET_CONFLICT"
-
-
-def test_a_missing_bucket_is_named_with_the_command_that_makes_it(s3: Any) -> None:
-    with pytest.raises(ApplicationError) as raised:
-        ensure_bucket(s3, "causeway-absent", create=False, kms_key=None)
-    assert kind(raised) == "SOURCE_MISSING"
-    assert "aws s3 mb s3://causeway-absent --region us-east-1" in raised.value.message
-
-
-def test_a_bucket_is_made_encrypted_and_closed_and_found_again(s3: Any, prefix: str) -> None:
-    name = f"causeway-{prefix.split('/')[-2]}"
-    made = ensure_bucket(s3, name, create=True, kms_key=None)
-    assert (made.created, made.encrypted, made.public_access_blocked) == (True, True, True)
-    found = ensure_bucket(s3, name, create=True, kms_key=None)
-    assert found == made.model_copy(update={"created": False})
 
 
 def request(method: str, url: str, headers: dict[str, str], body: bytes | None = None) -> Any:
