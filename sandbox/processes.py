@@ -128,12 +128,15 @@ def stop(records: Iterable[Record], grace_seconds: float) -> None:
 
 
 def marked(layout: Layout) -> list[psutil.Process]:
-    """Processes that our servers or workers started and that left their session: they carry our mark."""
+    """Processes that our servers or workers started and that left their session.
+
+    They carry our mark; on-prem jobs, whose environment is clean, have their home in our on-prem root.
+    """
     spared = {os.getpid(), *(parent.pid for parent in psutil.Process().parents())}
     return [
         found
         for found in psutil.process_iter()
-        if found.pid not in spared and _mark(found) == str(layout.root)
+        if found.pid not in spared and _is_ours(found, layout)
     ]
 
 
@@ -175,10 +178,12 @@ def _is_zombie(pid: int) -> bool:
     return False
 
 
-def _mark(found: psutil.Process) -> str | None:
-    with contextlib.suppress(psutil.Error, OSError):
-        return found.environ().get(MARK)
-    return None
+def _is_ours(found: psutil.Process, layout: Layout) -> bool:
+    with contextlib.suppress(psutil.Error):
+        known = found.environ()
+        return known.get(MARK) == str(layout.root) or known.get("HOME", "").startswith(f"{layout.onprem}/")
+    return False
+
 
 
 def _session(pid: int) -> int | None:

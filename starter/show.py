@@ -41,7 +41,7 @@ def report(status: RunStatus, web_ui: str) -> RenderableType:
     metrics = _metrics(status)
     if metrics:
         parts += [Text(), metrics]
-    parts += [*_errors(status), Text(), Text(f"Web UI  {web_ui}", overflow="fold")]
+    parts += [*_errors(status), Text(), Text(f"Web UI  {web_ui}", overflow="ignore", no_wrap=True)]
     return Group(*parts)
 
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -76,6 +77,20 @@ class Sandbox:
         log = self.root / "logs" / f"{server}.requests.jsonl"
         return [json.loads(line) for line in log.read_text().splitlines()] if log.exists() else []
 
+    def jobs(self, cloud: str, stage: str) -> list[str]:
+        """The keys of all jobs the cloud itself ever had for a stage, read from its own records."""
+        key = re.compile(rf"cw-{stage.replace('_', '-')}-[0-9a-f]{{12}}-[0-9a-f]{{8}}-g\d+")
+        if cloud == "onprem":
+            return sorted(
+                path.name for path in (self.root / "onprem/.causeway/jobs").glob("*") if key.fullmatch(path.name)
+            )
+        server = {"aws": "sagemaker", "azure": "azure", "gcp": "vertex"}[cloud]
+        found = []
+        for record in (self.root / "state" / server / "jobs").rglob("*.json"):
+            match = key.search(record.read_text())
+            found += [match[0]] if match else []
+        return sorted(found)
+
     def worker(self, name: str) -> psutil.Process:
         """The live process of one worker of this sandbox."""
         return until(lambda: next(self.workers(name), None), f"the {name} worker")
@@ -92,14 +107,20 @@ class Sandbox:
         return psutil.Process(int(held[name]["pid"]))
 
     def processes(self) -> Iterator[psutil.Process]:
-        """Everything that belongs to this sandbox, by its environment."""
+        """Every process of this sandbox: its servers, its workers, and the jobs they run."""
         for process in psutil.process_iter():
             try:
-                mine = process.environ().get("CAUSEWAY_SANDBOX") == str(self.root)
+                known = process.environ()
             except (psutil.Error, OSError):
                 continue
-            if mine and process.pid != os.getpid():
+            marks = (known.get("CAUSEWAY_SANDBOX_CHILD"), known.get("CAUSEWAY_SANDBOX"))
+            home = known.get("HOME", "")
+            if (str(self.root) in marks or home.startswith(f"{self.root}/")) and process.pid != os.getpid():
                 yield process
+
+    def commands(self) -> list[str]:
+        """The command lines of every process of this sandbox."""
+        return [" ".join(_command(process)) for process in self.processes()]
 
     def down(self) -> None:
         self.sandbox("down", check=False)

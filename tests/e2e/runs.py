@@ -1,0 +1,62 @@
+"""A run in the background, and the moments in it that tests wait for."""
+
+import subprocess
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tests.house import Sandbox, until
+
+
+@dataclass
+class Run:
+    """A run started with `--detach`."""
+
+    house: Sandbox
+    id: str
+
+    @classmethod
+    def start(cls, house: Sandbox, file: Path, *arguments: str) -> "Run":
+        key = uuid.uuid4().hex[:12]
+        answer = house.starter("run", str(file), "--detach", "--key", key, *arguments, check=True)
+        run_id = next(word for word in answer.err.split() if word.endswith(f"/{key}"))
+        return cls(house, run_id)
+
+    @property
+    def document(self) -> dict[str, Any]:
+        return self.house.starter("status", self.id, "--json", check=True).document
+
+    def stage(self, name: str) -> dict[str, Any]:
+        return next(stage for stage in self.document["stages"] if stage["name"] == name)
+
+    def text(self) -> str:
+        return self.house.starter("status", self.id, check=True).out
+
+    def until(self, state: str, seconds: float = 120) -> dict[str, Any]:
+        def look() -> dict[str, Any] | None:
+            answer = self.house.starter("status", self.id, "--json")
+            if answer.code:
+                return None
+            document = answer.document
+            ended = document["state"] in {"SUCCEEDED", "FAILED", "CANCELLED"}
+            if ended and document["state"] != state:
+                raise AssertionError(f"{self.id} ended {document['state']}, not {state}: {document['stages']}")
+            return document if document["state"] == state else None
+
+        found: dict[str, Any] = until(look, f"{self.id} {state}", seconds)
+        return found
+
+    def until_job(self, stage: str, phase: str, seconds: float = 90) -> None:
+        until(lambda: f"job {phase}" in self.line(stage), f"the job of {stage} is {phase}", seconds)
+
+    def line(self, stage: str) -> str:
+        """The stage's row of the table a person sees, wrapped lines joined."""
+        lines = [line for line in self.text().splitlines() if line.startswith(f"{stage} ")]
+        return " ".join(" ".join(lines).split())
+
+
+def popen_lines(process: subprocess.Popen[str]) -> list[str]:
+    """All that a finished process printed."""
+    out, err = process.communicate(timeout=120)
+    return [*out.splitlines(), *err.splitlines()]
