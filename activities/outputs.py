@@ -84,7 +84,10 @@ def parse_metrics(content: bytes) -> dict[str, float]:
     Raises:
         ValueError: not JSON, not an object, or a value that is no finite number; true and false are none.
     """
-    found = json.loads(content, parse_constant=_refuse_constant, object_pairs_hook=_unique)
+    try:
+        found = json.loads(content, parse_constant=_refuse_constant, object_pairs_hook=_unique)
+    except RecursionError:
+        raise ValueError("it is nested too deep") from None
     if not isinstance(found, dict):
         raise ValueError("it is no JSON object")
     return {name: _number(name, value) for name, value in found.items()}

@@ -1,0 +1,187 @@
+"""On-prem jobs when workers and runners die under them."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import psutil
+import pytest
+
+from activities.onprem.job_folder import JobFolder
+from activities.onprem.jobs import ProcessJobs, search_path
+from activities.onprem.places import Places
+from contracts.errors import ErrorKind
+from contracts.jobs import JobPhase, JobRef, JobRequest, JobState, PathRef, RunRef
+
+SUBMIT = """
+import sys
+from pathlib import Path
+from activities.onprem.jobs import ProcessJobs, search_path
+from activities.onprem.places import Places
+from contracts.jobs import JobRequest
+service = ProcessJobs(Places(Path(sys.argv[1])), sys.argv[2], {})
+print(service.submit(JobRequest.model_validate_json(sys.stdin.read())).id, flush=True)
+__import__("time").sleep(600)
+"""
+PROGRAMS = search_path([str(Path(sys.executable).parent)])
+DAEMON = "import os, time; os.fork() and os._exit(0); os.setsid(); time.sleep(600)"
+
+
+@pytest.fixture
+def places(tmp_path: Path) -> Iterator[Places]:
+    held = Places(tmp_path)
+    yield held
+    for folder in held.jobs.iterdir() if held.jobs.is_dir() else ():
+        JobFolder(folder).ask_to_stop()
+    await_that(lambda: processes_of(held) == [])
+
+
+@pytest.fixture
+def service(places: Places) -> ProcessJobs:
+    return ProcessJobs(places, PROGRAMS, {})
+
+
+def request(*command: str | tuple[PathRef], **more: object) -> JobRequest:
+    words = tuple(word if isinstance(word, tuple) else (word,) for word in command)
+    run = RunRef(pipeline="p", key="k", run_uid="0" * 32)
+    asked = {"run": run, "stage": "train", "generation": 1, "kind": "train", "command": words, **more}
+    return JobRequest.model_validate(asked)
+
+
+def processes_of(places: Places) -> list[int]:
+    found = []
+    for process in psutil.process_iter():
+        try:
+            told = " ".join([*process.cmdline(), process.environ().get("HOME", "")])
+        except psutil.Error:
+            continue
+        if str(places.root) in told and process.pid != os.getpid():
+            found.append(process.pid)
+    return found
+
+
+def await_that(fact: Callable[[], bool]) -> None:
+    limit = time.monotonic() + 60
+    while not fact():
+        assert time.monotonic() < limit
+        time.sleep(0.1)
+
+
+def ended(service: ProcessJobs, ref: JobRef) -> JobState:
+    await_that(lambda: service.describe(ref).phase.terminal)
+    return service.describe(ref)
+
+
+def started(service: ProcessJobs, ref: JobRef) -> None:
+    await_that(lambda: bool(service.logs(ref, 5, None).lines))
+
+
+def status_of(places: Places, ref: JobRef) -> int:
+    status = JobFolder(places.jobs / ref.id).status()
+    assert status is not None
+    return status.runner
+
+
+def test_a_job_outlives_the_kill_of_its_worker(places: Places, service: ProcessJobs) -> None:
+    asked = request("sh", "-c", "echo begun; sleep 2; echo done")
+    worker = subprocess.Popen(
+        [sys.executable, "-c", SUBMIT, str(places.root), PROGRAMS],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=Path(__file__).parents[3],
+    )
+    assert worker.stdin is not None
+    assert worker.stdout is not None
+    worker.stdin.write(asked.model_dump_json())
+    worker.stdin.close()
+    name = worker.stdout.readline().strip()
+    worker.send_signal(signal.SIGKILL)
+    worker.wait(30)
+    worker.stdout.close()
+    again = service.submit(asked)
+    assert (again.id, again.adopted) == (name, True)
+    assert ended(service, again).phase == JobPhase.SUCCEEDED
+    assert service.logs(again, 5, None).lines == ("begun", "done")
+
+
+def test_a_claim_whose_worker_died_before_the_start_is_started_by_the_next(
+    places: Places, service: ProcessJobs
+) -> None:
+    asked = request("echo", "ran")
+    folder = JobFolder(places.jobs / asked.name)
+    order, script = service._order(folder, asked)
+    assert JobFolder.claim(folder.path, order, script)
+    ref = service.submit(asked)
+    assert ref.adopted
+    assert ended(service, ref).phase == JobPhase.SUCCEEDED
+    assert service.logs(ref, 5, None).lines == ("ran",)
+
+
+def test_a_job_whose_runner_vanished_is_ended_before_it_is_said_to_be(
+    places: Places, service: ProcessJobs
+) -> None:
+    ref = service.submit(request("sh", "-c", "echo begun; sleep 600"))
+    started(service, ref)
+    os.kill(status_of(places, ref), signal.SIGKILL)
+    state = ended(service, ref)
+    assert (state.phase, state.reason) == (JobPhase.FAILED, ErrorKind.PREEMPTED)
+    assert processes_of(places) == []
+
+
+@pytest.mark.parametrize("end", ["stop", "success"])
+def test_no_process_of_a_job_outlives_it(places: Places, service: ProcessJobs, end: str) -> None:
+    ref = service.submit(
+        request("sh", "-c", f"python -c '{DAEMON}'; echo begun; {'sleep 600' if end == 'stop' else 'true'}")
+    )
+    started(service, ref)
+    if end == "stop":
+        service.stop(ref)
+    assert ended(service, ref).phase == (JobPhase.STOPPED if end == "stop" else JobPhase.SUCCEEDED)
+    await_that(lambda: processes_of(places) == [])
+
+
+def test_a_command_that_ignores_a_polite_stop_is_killed(places: Places, service: ProcessJobs) -> None:
+    ref = service.submit(request("sh", "-c", "trap '' TERM; echo begun; while :; do sleep 1; done"))
+    started(service, ref)
+    service.stop(ref)
+    assert ended(service, ref).phase == JobPhase.STOPPED
+    await_that(lambda: processes_of(places) == [])
+
+
+def test_a_job_that_was_stopped_before_it_began_never_runs(places: Places, service: ProcessJobs) -> None:
+    asked = request("echo", "ran")
+    folder = JobFolder(places.jobs / asked.name)
+    order, script = service._order(folder, asked)
+    JobFolder.claim(folder.path, order, script)
+    folder.ask_to_stop()
+    ref = service.submit(asked)
+    assert ended(service, ref).phase == JobPhase.STOPPED
+    assert service.logs(ref, 5, None).lines == ()
+
+
+def test_outputs_appear_only_when_the_command_succeeds(places: Places, service: ProcessJobs) -> None:
+    out = (PathRef(role="outputs", name="out"),)
+    asked = request("sh", "-c", 'echo x > "$1/file"; exit 3', "sh", out, outputs={"out": "file:///runs/out/"})
+    assert ended(service, service.submit(asked)).phase == JobPhase.FAILED
+    assert not (places.root / "runs" / "out").exists()
+
+
+def test_a_log_is_told_from_where_the_last_page_ended(service: ProcessJobs) -> None:
+    ref = service.submit(request("sh", "-c", "for n in 1 2 3 4 5; do echo line $n; done"))
+    ended(service, ref)
+    first = service.logs(ref, 2, None)
+    assert first.lines == ("line 4", "line 5")
+    assert service.logs(ref, 2, first.next_after).lines == ()
+    assert service.logs(ref, 2, "0").lines == tuple(f"line {number}" for number in range(1, 6))
+
+
+def test_a_limit_holds_also_without_its_worker(places: Places, service: ProcessJobs) -> None:
+    ref = service.submit(request("sleep", "600", timeout=timedelta(seconds=1)))
+    assert ended(service, ref).reason == ErrorKind.TIMED_OUT
+    await_that(lambda: processes_of(places) == [])
