@@ -54,7 +54,8 @@ class AzureMlJobs:
         job = self._command(request)
         self._put_script(request)
         try:
-            created = self._workspace.client.jobs.create_or_update(job)
+            # The service checks all of it again; the SDK's own check goes through a deprecated schema library.
+            created = self._workspace.client.jobs.create_or_update(job, skip_validation=True)
         except HttpResponseError as exc:
             # The same name with other members is refused as 400 or 409, depending on the member.
             found = self._find(request.name) if exc.status_code in {400, 409} else None

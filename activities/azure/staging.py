@@ -6,7 +6,9 @@ object that others read.
 
 import base64
 import hashlib
+from typing import Any
 
+from azure.core import MatchConditions
 from azure.core.exceptions import ResourceNotFoundError
 from azure.storage.blob import BlobClient, BlobProperties, BlobSasPermissions
 
@@ -19,8 +21,11 @@ from activities.store import Part
 from contracts.artifacts import ObjectStat
 from contracts.errors import ErrorDetail, ErrorKind, failure
 from contracts.storage import GRANT_LIFE, Measure, WriteIntent
+from contracts.units import MIB
 
 PREFIX = "causeway-staging/"
+COPY_LIMIT_BYTES = 256 * MIB
+"""The most that can be copied at once: https://learn.microsoft.com/rest/api/storageservices/copy-blob-from-url"""
 
 
 def staging_name(name: str, intent: WriteIntent) -> str:
@@ -73,26 +78,16 @@ def publish(
     """Have the store copy what arrived to its target, whole or not at all; no byte passes through the worker."""
     measure = intent.measure
     url, _ = signer.sign(staging, BlobSasPermissions(read=True), GRANT_LIFE)
-    # The pin keeps a pusher from changing the blob after it was checked.
-    headers = {"x-ms-source-if-match": quoted_etag(str(arrived.etag))}
-    parts = list(_parts(measure))
-    pin = hashlib.sha256(bare_etag(str(arrived.etag)).encode()).hexdigest()[:16]
-    ids = [block_id(pin, part) for part in parts]
-    for part, name in zip(parts, ids, strict=True):
-        md5 = part.md5 if len(parts) == 1 else None
-        offset = part.index * BLOCK_LIMIT_BYTES
-        target.stage_block_from_url(
-            name, url, offset, part.size_bytes, source_content_md5=md5, headers=headers
-        )
     media_type = arrived.content_settings.content_type or "application/octet-stream"
+    metadata = metadata_of(measure.crc32c, measure.sha256, intent.owner)
+    # The pin keeps a pusher from changing the blob after it was checked.
+    pin = quoted_etag(str(arrived.etag))
     with refusing_conflicts(intent.target):
-        etag = commit_blocks(
-            target,
-            ids,
-            media_type=media_type,
-            metadata=metadata_of(measure.crc32c, measure.sha256, intent.owner),
-            replace=replace,
-        )
+        if measure.source.size_bytes <= COPY_LIMIT_BYTES:
+            etag = _copy(target, url, pin, measure, metadata, replace=replace)
+        else:
+            ids = _copy_blocks(target, url, pin, measure)
+            etag = commit_blocks(target, ids, media_type=media_type, metadata=metadata, replace=replace)
     return ObjectStat(
         uri=intent.target,
         size_bytes=measure.source.size_bytes,
@@ -102,6 +97,40 @@ def publish(
         owner=intent.owner,
         media_type=media_type,
     )
+
+
+def _copy(
+    target: BlobClient, url: str, pin: str, measure: Measure, metadata: dict[str, str], *, replace: bool
+) -> str:
+    """Copy at once: the store compares the bytes with their MD5, and takes the media type along."""
+    condition: dict[str, Any] = {} if replace else {"match_condition": MatchConditions.IfMissing}
+    answer = target.start_copy_from_url(
+        url,
+        metadata=metadata,
+        requires_sync=True,
+        source_etag=pin,
+        source_match_condition=MatchConditions.IfNotModified,
+        headers={"x-ms-source-content-md5": measure.md5},
+        **condition,
+    )
+    return bare_etag(str(answer["etag"]))
+
+
+def _copy_blocks(target: BlobClient, url: str, pin: str, measure: Measure) -> list[str]:
+    """Stage the object as few large blocks and return their ids."""
+    parts = _parts(measure)
+    mark = hashlib.sha256(pin.encode()).hexdigest()[:16]
+    for part in parts:
+        target.stage_block_from_url(
+            block_id(mark, part),
+            url,
+            part.index * BLOCK_LIMIT_BYTES,
+            part.size_bytes,
+            # An MD5 of the whole says nothing of one block among several; the pin still does.
+            source_content_md5=part.md5 if len(parts) == 1 else None,
+            headers={"x-ms-source-if-match": pin},
+        )
+    return [block_id(mark, part) for part in parts]
 
 
 def _parts(measure: Measure) -> list[Part]:

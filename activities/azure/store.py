@@ -34,10 +34,10 @@ from activities.azure.blobs import (
 )
 from activities.azure.errors import CLOUD, code_of
 from activities.azure.signing import Signer
-from activities.azure.writer import BlockWriter, commit_blocks, read_block_id
+from activities.azure.writer import BlockWriter, commit_blocks, put_as_block, read_block_id
 from activities.checksums import crc32c, md5_digest, to_base64
 from activities.existing import decide
-from activities.store import WriteTarget, same_content
+from activities.store import Part, WriteTarget, same_content
 from contracts.artifacts import Location, ObjectStat
 from contracts.errors import ErrorDetail, ErrorKind, failure
 from contracts.storage import ContainerReceipt, ObjectPage, ReadGrant, WriteGrant, WriteIntent
@@ -115,34 +115,40 @@ class BlobStore:
             )
             yield from download.chunks()
         except HttpResponseError as exc:
-            code = code_of(exc)
-            if code not in {"ConditionNotMet", "InvalidRange"}:
+            if code_of(exc) not in {"ConditionNotMet", "InvalidRange"}:
                 raise
-            message = f"{source.uri} is no longer what it was when it was listed"
-            detail = ErrorDetail(cloud=CLOUD, ref=source.uri, code=code)
-            raise failure(ErrorKind.SOURCE_CHANGED, message, detail) from None
+            raise self._changed(source, code_of(exc)) from None
 
     def put(
         self, uri: str, content: bytes, *, sha256: str, owner: str, media_type: str, replace: bool
     ) -> ObjectStat:
         """See `Store.put`: one request, checked by its MD5 on arrival."""
-        checksum = to_base64(crc32c(content))
-        md5 = base64.b64encode(md5_digest(content)).decode()
+        checksum, md5 = crc32c(content), md5_digest(content)
+        noted = metadata_of(to_base64(checksum), sha256, owner)
+        blob = self._blob(uri)
         with refusing_conflicts(uri):
-            answer = self._blob(uri).upload_blob(
-                content,
-                length=len(content),
-                overwrite=replace,
-                metadata=metadata_of(checksum, sha256, owner),
-                content_settings=ContentSettings(content_type=media_type),
-                headers={"Content-MD5": md5},
-            )
-        etag = bare_etag(str(answer["etag"]))
+            try:
+                answer = blob.upload_blob(
+                    content,
+                    length=len(content),
+                    overwrite=replace,
+                    metadata=noted,
+                    content_settings=ContentSettings(content_type=media_type),
+                    headers={"Content-MD5": base64.b64encode(md5).decode()},
+                )
+                etag = bare_etag(str(answer["etag"]))
+            except ResourceExistsError:
+                # Where staged blocks of an unfinished upload count as an object, only a commit is judged by what lies there.
+                if replace or self.stat(uri) is not None:
+                    raise
+                etag = put_as_block(
+                    blob, content, Part(0, len(content), checksum, md5), media_type=media_type, metadata=noted
+                )
         return ObjectStat(
             uri=uri,
             size_bytes=len(content),
             etag=etag,
-            crc32c=checksum,
+            crc32c=to_base64(checksum),
             sha256=sha256,
             owner=owner,
             media_type=media_type,
@@ -202,6 +208,13 @@ class BlobStore:
         )
         _delete(arrival)
         return published
+
+    def _changed(self, source: ObjectStat, code: str) -> Exception:
+        detail = ErrorDetail(cloud=CLOUD, ref=source.uri, code=code)
+        if self.stat(source.uri) is None:
+            return failure(ErrorKind.SOURCE_MISSING, f"{source.uri} is gone since it was listed", detail)
+        message = f"{source.uri} is no longer what it was when it was listed"
+        return failure(ErrorKind.SOURCE_CHANGED, message, detail)
 
     def _blob(self, uri: str) -> BlobClient:
         location = blob_location(uri)
