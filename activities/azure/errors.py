@@ -140,9 +140,12 @@ def code_of(error: BaseException) -> str:
 
 def words_of(error: BaseException) -> str:
     """Return the provider's words in one line, cut, without anything secret; the type when it has none."""
-    text = str(getattr(error, "message", None) or error)
-    first = next((line.strip() for line in text.splitlines() if line.strip()), type(error).__name__)
-    return scrub(first)
+    text = str(getattr(error, "message", None) or error) or type(error).__name__
+    if not isinstance(error, HttpResponseError) or isinstance(error, ClientAuthenticationError):
+        return scrub(text)
+    # What follows the first line repeats it as code, request id and body.
+    first = next((line for line in text.splitlines() if line.strip()), text)
+    return scrub(first.removeprefix(f"({code_of(error)}) "))
 
 
 def _header(error: BaseException, name: str) -> str:

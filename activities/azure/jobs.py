@@ -62,7 +62,7 @@ class AzureMlJobs:
             if found is None:
                 raise
             return _adopted(found, request)
-        return _ref(created, kind=request.kind)
+        return _ref(created, kind=request.kind, adopted=not self._workspace.created_job())
 
     def describe(self, ref: JobRef) -> JobState:
         """See `JobService.describe`; times and reasons are asked for once the job has ended."""

@@ -12,6 +12,7 @@ from azure.storage.blob import BlobServiceClient
 from requests.adapters import HTTPAdapter
 
 from activities.azure.errors import translate
+from activities.azure.identity import NotingTransport, WorkerIdentity
 from activities.azure.settings import AzureSettings
 from activities.azure.store import BlobStore
 from activities.code import StoreCodeActivities
@@ -31,17 +32,16 @@ _POOL = 64
 """Connections a client keeps: no fewer than a worker's activity threads and their parts in flight."""
 
 
-def credential(settings: AzureSettings) -> DefaultAzureCredential:
+def credential(settings: AzureSettings) -> WorkerIdentity:
     """Return the worker's identity, as Azure's own chain finds it."""
-    return DefaultAzureCredential(
-        disable_instance_discovery=settings.disable_instance_discovery,
-        retry_total=1,
-        connection_timeout=CONNECT_SECONDS,
-        read_timeout=READ_SECONDS,
+    transport = NotingTransport(connection_timeout=CONNECT_SECONDS, read_timeout=READ_SECONDS)
+    chain = DefaultAzureCredential(
+        disable_instance_discovery=settings.disable_instance_discovery, transport=transport, retry_total=1
     )
+    return WorkerIdentity(chain, transport)
 
 
-def blob_service(settings: AzureSettings, identity: DefaultAzureCredential) -> BlobServiceClient:
+def blob_service(settings: AzureSettings, identity: WorkerIdentity) -> BlobServiceClient:
     """Build the client of the storage account: it tries once, since Temporal retries."""
     session = requests.Session()
     session.mount("https://", HTTPAdapter(pool_maxsize=_POOL))
@@ -58,12 +58,12 @@ def blob_service(settings: AzureSettings, identity: DefaultAzureCredential) -> B
     )
 
 
-def store(settings: AzureSettings, identity: DefaultAzureCredential | None = None) -> BlobStore:
+def store(settings: AzureSettings, identity: WorkerIdentity | None = None) -> BlobStore:
     """Build the connection's store."""
     return BlobStore(blob_service(settings, identity or credential(settings)), settings.container)
 
 
-def workspace(settings: AzureSettings, identity: DefaultAzureCredential | None = None) -> MlWorkspace:
+def workspace(settings: AzureSettings, identity: WorkerIdentity | None = None) -> MlWorkspace:
     """Build the connection's workspace; it asks Azure nothing yet."""
     # The SDK takes seconds to import, and whoever needs only the store should not wait for it.
     from activities.azure.workspace import MlWorkspace
@@ -71,7 +71,7 @@ def workspace(settings: AzureSettings, identity: DefaultAzureCredential | None =
     return MlWorkspace(settings, identity or credential(settings))
 
 
-def jobs(settings: AzureSettings, identity: DefaultAzureCredential | None = None) -> AzureMlJobs:
+def jobs(settings: AzureSettings, identity: WorkerIdentity | None = None) -> AzureMlJobs:
     """Build the connection's job service."""
     from activities.azure.jobs import AzureMlJobs
 

@@ -2,12 +2,14 @@
 
 import os
 import threading
+from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlsplit
 
 from azure.core import PipelineClient
 from azure.core.credentials import TokenCredential
 from azure.core.exceptions import HttpResponseError
+from azure.core.pipeline import PipelineResponse
 from azure.core.rest import HttpRequest, HttpResponse
 
 from activities.azure.history import RunHistory
@@ -35,8 +37,13 @@ class MlWorkspace:
         self._identity = identity
         self._lock = threading.RLock()
         self._manager = PUBLIC_MANAGER
+        self._seen = threading.local()
         self._client: MLClient | None = None
         self._history: RunHistory | None = None
+
+    def created_job(self) -> bool:
+        """Whether this thread's last PUT of a job made it; the SDK returns the job alone, made or found."""
+        return getattr(self._seen, "job_put", None) == HTTPStatus.CREATED
 
     @property
     def client(self) -> MLClient:
@@ -51,6 +58,7 @@ class MlWorkspace:
                     self.name,
                     show_progress=False,
                     enable_telemetry=False,
+                    raw_response_hook=self._note,
                     **cloud,
                     **CLIENT_OPTIONS,
                 )
@@ -66,6 +74,11 @@ class MlWorkspace:
                 scope = f"{self._manager.rstrip('/')}/.default"
                 self._history = RunHistory(url, self.resource_id, self._identity, scope, **CLIENT_OPTIONS)
             return self._history
+
+    def _note(self, answer: PipelineResponse[Any, Any]) -> None:
+        request = answer.http_request
+        if request.method == "PUT" and urlsplit(request.url).path.startswith(f"{self.resource_id}/jobs/"):
+            self._seen.job_put = answer.http_response.status_code
 
     def _cloud(self) -> dict[str, Any]:
         """Return what tells `MLClient` of another cloud than the public one.
