@@ -13,12 +13,16 @@ from temporalio.exceptions import ApplicationError
 
 from activities.grant_client import GrantClient
 from activities.job_service import JobService
+from activities.storage import StoreActivities
 from activities.store import Store
 
 ROOMS = ("onprem", "aws", "azure", "gcp")
 GRANTING = ("aws", "azure", "gcp")
 VERIFYING = ("aws", "azure")
 """Rooms whose local server checks signatures and checksums as the real one does."""
+
+SANDBOXED = "sandboxed "
+"""Before `onprem`: the one that may follow grants to the sandbox's stores, not one of its own folder alone."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +32,7 @@ class Room:
     translate: Callable[[BaseException, str], ApplicationError]
     client: GrantClient
     build_jobs: Callable[[], JobService]
+    storage: StoreActivities
 
 
 @pytest.fixture(scope="session")
@@ -43,25 +48,30 @@ class _Rooms(dict[str, Room]):
         super().__init__()
         self._request, self._folders, self._patch = request, folders, patch
 
-    def __missing__(self, cloud: str) -> Room:
-        environment = self._environment(cloud)
+    def __missing__(self, name: str) -> Room:
+        environment = self._environment(name)
+        cloud = name.removeprefix(SANDBOXED)
         settings_module = importlib.import_module(f"activities.{cloud}.settings")
         module = importlib.import_module(f"activities.{cloud}.room")
         settings = getattr(settings_module, f"{cloud.capitalize()}Settings").from_mapping(environment)
         translate = importlib.import_module(f"activities.{cloud}.errors").translate
         client = GrantClient(settings.host_rules())
-        room = Room(cloud, module.store(settings), translate, client, lambda: module.jobs(settings))
-        self[cloud] = room
+        store = module.store(settings)
+        storage = StoreActivities(store, translate, settings.allow_list(store.default_container), client)
+        room = Room(cloud, store, translate, client, lambda: module.jobs(settings), storage)
+        self[name] = room
         return room
 
-    def _environment(self, cloud: str) -> dict[str, str]:
-        if cloud == "onprem":
+    def _environment(self, name: str) -> dict[str, str]:
+        if name == "onprem":
             return _onprem(self._folders.mktemp("root"))
-        environment: dict[str, str] = self._request.getfixturevalue("sandbox").environment(cloud)
+        environment: dict[str, str] = self._request.getfixturevalue("sandbox").environment(
+            name.removeprefix(SANDBOXED)
+        )
         # Credentials and certificates are no settings: each SDK reads them from the environment by itself.
-        for name, value in environment.items():
-            if not name.startswith("TEMPORAL_"):
-                self._patch.setenv(name, value)
+        for variable, value in environment.items():
+            if not variable.startswith("TEMPORAL_"):
+                self._patch.setenv(variable, value)
         return environment
 
 
