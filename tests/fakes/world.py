@@ -1,0 +1,269 @@
+"""The world the fake clouds share: what lies in stores, which jobs live, what was asked, and what shall go wrong."""
+
+import asyncio
+import hashlib
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from temporalio import activity
+
+from contracts.artifacts import Artifact, ManifestEntry, ObjectStat, folder_artifact
+from contracts.errors import ErrorKind, failure
+from contracts.jobs import JobPhase, JobRef, JobRequest, JobState
+
+BEAT_SECONDS = 0.02
+FOREVER = timedelta(days=300)
+
+
+@dataclass(frozen=True)
+class Life:
+    """How a job of a stage goes, in workflow time."""
+
+    queued: timedelta = timedelta(0)
+    runs: timedelta = timedelta(0)
+    end: JobPhase = JobPhase.SUCCEEDED
+    reason: ErrorKind | None = None
+    message: str = ""
+    unknown_from: timedelta | None = None
+    unknown_for: timedelta = timedelta(0)
+    leaves: dict[str, dict[str, bytes]] = field(default_factory=dict)
+    """Files by output; by default each output holds one small file that names it."""
+    metrics: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass
+class Job:
+    """A job that was submitted."""
+
+    connection: str
+    request: JobRequest
+    life: Life
+    born: datetime
+    stopped: datetime | None = None
+    submits: int = 1
+
+    @property
+    def name(self) -> str:
+        return self.request.name
+
+    @property
+    def ref(self) -> JobRef:
+        return JobRef(
+            id=f"id-of-{self.name}",
+            name=self.name,
+            generation=self.request.generation,
+            kind=self.request.kind,
+            adopted=self.submits > 1,
+        )
+
+    def phase(self, now: datetime) -> JobPhase:
+        age = (self.stopped or now) - self.born
+        if age >= self.life.queued + self.life.runs:
+            return self.life.end
+        if self.stopped:
+            return JobPhase.STOPPED
+        start = self.life.unknown_from
+        if start is not None and start <= age < start + self.life.unknown_for:
+            return JobPhase.UNKNOWN
+        return JobPhase.QUEUED if age < self.life.queued else JobPhase.RUNNING
+
+    def state(self, now: datetime) -> JobState:
+        phase = self.phase(now)
+        unknown = phase is JobPhase.UNKNOWN and self.life.unknown_from is not None
+        return JobState(
+            ref=self.ref,
+            phase=phase,
+            message=self.life.message if phase is self.life.end else "",
+            reason=self.life.reason if phase is self.life.end else None,
+            last_seen=self.born + self.life.unknown_from if unknown else now,  # type: ignore[operator]
+        )
+
+    def next_change(self, now: datetime) -> timedelta:
+        life = self.life
+        marks = [life.queued, life.queued + life.runs]
+        if life.unknown_from is not None:
+            marks += [life.unknown_from, life.unknown_from + life.unknown_for]
+        ahead = [self.born + mark - now for mark in marks if self.born + mark > now]
+        return min(ahead, default=timedelta(seconds=1))
+
+
+@dataclass
+class Call:
+    """One attempt of an activity."""
+
+    activity: str
+    connection: str
+    request: Any
+    stage: str
+    outcome: str = "in flight"
+
+
+@dataclass
+class Hold:
+    """Keeps an activity in flight until it is released."""
+
+    matches: Callable[[Call], bool]
+    lands: bool = False
+    """Whether what is in flight lands before a cancel takes hold, as a copy's parts do."""
+    entered: asyncio.Event = field(default_factory=asyncio.Event)
+    cancelled: asyncio.Event = field(default_factory=asyncio.Event)
+    released: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def release(self) -> None:
+        self.released.set()
+
+
+@dataclass
+class Fault:
+    """A failure that some calls meet."""
+
+    matches: Callable[[Call], bool]
+    error: Exception
+    left: int
+    after: bool
+    """Whether the effect has happened by then: a lost answer."""
+
+
+@dataclass
+class World:
+    """Everything outside the workflows."""
+
+    now: Callable[[], Awaitable[datetime]]
+    objects: dict[str, bytes] = field(default_factory=dict)
+    jobs: dict[str, Job] = field(default_factory=dict)
+    calls: list[Call] = field(default_factory=list)
+    story: list[str] = field(default_factory=list)
+    """`+name` when an attempt begins, `-name` when it ends, over all clouds."""
+    lives: dict[str, list[Life]] = field(default_factory=dict)
+    holds: list[Hold] = field(default_factory=list)
+    faults: list[Fault] = field(default_factory=list)
+    unreadable: set[str] = field(default_factory=set)
+    """Connections whose store cannot be read from outside."""
+    absent: set[str] = field(default_factory=set)
+    """Task queues that have no worker, as `queues.describe` says."""
+    answer_rows: tuple[dict[str, Any], ...] = ({"n": 1},)
+    log: tuple[str, ...] = ("first line", "last line")
+
+    def hold(self, name: str, *, on: str = "", stage: str = "", lands: bool = False) -> Hold:
+        """Keep the next call of an activity in flight."""
+        held = Hold(_matching(name, on, stage), lands)
+        self.holds.append(held)
+        return held
+
+    def fail(
+        self,
+        name: str,
+        kind: ErrorKind,
+        message: str = "it broke",
+        *,
+        on: str = "",
+        stage: str = "",
+        times: int = 1,
+        after: bool = False,
+    ) -> None:
+        """Make the next calls of an activity fail."""
+        self.faults.append(Fault(_matching(name, on, stage), failure(kind, message), times, after))
+
+    def asked(self, name: str, *, on: str = "", stage: str = "") -> list[Call]:
+        """Attempts of an activity so far."""
+        return [call for call in self.calls if _matching(name, on, stage)(call)]
+
+    def in_flight(self) -> list[str]:
+        return [call.activity for call in self.calls if call.outcome == "in flight"]
+
+    async def live_jobs(self) -> list[str]:
+        now = await self.now()
+        return [job.name for job in self.jobs.values() if not job.phase(now).terminal]
+
+    async def play(self, connection: str, name: str, request: Any, effect: Callable[[], Any]) -> Any:
+        """Go through one attempt of an activity as scripted."""
+        call = Call(name, connection, request, _stage_of(request))
+        self.calls.append(call)
+        self.story.append(f"+{name}")
+        call.outcome = "failed"
+        try:
+            call.outcome = "in flight"
+            await self._held(call)
+            self._trip(call, after=False)
+            answer = effect()
+            self._trip(call, after=True)
+            call.outcome = "done"
+            return answer
+        except asyncio.CancelledError:
+            call.outcome = "cancelled"
+            raise
+        except Exception:
+            call.outcome = "failed"
+            raise
+        finally:
+            self.story.append(f"-{name}")
+
+    async def _held(self, call: Call) -> None:
+        hold = next((held for held in self.holds if held.matches(call)), None)
+        if hold is None:
+            return
+        self.holds.remove(hold)
+        hold.entered.set()
+        try:
+            while not hold.released.is_set():
+                activity.heartbeat()
+                await asyncio.sleep(BEAT_SECONDS)
+        except asyncio.CancelledError:
+            hold.cancelled.set()
+            if hold.lands:
+                await hold.released.wait()
+            raise
+
+    def _trip(self, call: Call, *, after: bool) -> None:
+        for fault in self.faults:
+            if fault.after is after and fault.left and fault.matches(call):
+                fault.left -= 1
+                raise fault.error
+
+    def life_of(self, stage: str) -> Life:
+        """The life of the next job of a stage: the last one repeats."""
+        lives = self.lives.get(stage) or [Life()]
+        return lives.pop(0) if len(lives) > 1 else lives[0]
+
+    def put(self, uri: str, content: bytes) -> None:
+        self.objects[uri] = content
+
+    def stat(self, uri: str) -> ObjectStat:
+        if uri not in self.objects:
+            raise failure(ErrorKind.SOURCE_MISSING, f"{uri} is not there")
+        content = self.objects[uri]
+        digest = hashlib.sha256(content).hexdigest()
+        return ObjectStat(uri=uri, size_bytes=len(content), etag=digest[:8], sha256=digest)
+
+    def below(self, prefix: str) -> list[ObjectStat]:
+        return [self.stat(uri) for uri in sorted(self.objects) if uri.startswith(prefix)]
+
+    def folder(self, prefix: str) -> Artifact:
+        entries = [
+            ManifestEntry(name=stat.uri[len(prefix) :], size_bytes=stat.size_bytes, sha256=str(stat.sha256))
+            for stat in self.below(prefix)
+        ]
+        return folder_artifact(prefix, entries)
+
+
+def _matching(name: str, on: str, stage: str) -> Callable[[Call], bool]:
+    def matches(call: Call) -> bool:
+        return (
+            call.activity == name and (not on or call.connection == on) and (not stage or call.stage == stage)
+        )
+
+    return matches
+
+
+def _stage_of(request: Any) -> str:
+    """The stage that a request is for, where it says."""
+    for path in (("stage",), ("request", "stage"), ("key", "stage")):
+        found = request
+        for part in path:
+            found = getattr(found, part, None)
+        if isinstance(found, str):
+            return found
+    name = getattr(request, "name", None) or getattr(getattr(request, "ref", None), "name", "")
+    return name.split("-")[1] if isinstance(name, str) and name.startswith("cw-") else ""

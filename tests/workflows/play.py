@@ -1,0 +1,211 @@
+"""A server, the workflow worker and fake clouds: what a test of workflows plays on."""
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from temporalio.api.enums.v1 import IndexedValueType
+from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest
+from temporalio.client import Client, WorkflowExecutionStatus, WorkflowFailureError, WorkflowHandle
+from temporalio.exceptions import ApplicationError
+from temporalio.testing import WorkflowEnvironment
+from temporalio.worker import Worker
+
+from activities.planning import Planner
+from contracts.artifacts import Artifact
+from contracts.code import pack
+from contracts.queues import WORKFLOW_QUEUE, normalise, queue_of
+from contracts.runs import RunRequest, RunStatus, StageDecision, StagePhase
+from contracts.spec import PipelineSpec
+from starter import temporal
+from tests.fakes.cloud import FakeCloud, FakeQueues, container_of
+from tests.fakes.world import Hold, World
+from workers.workflows import WORKFLOWS
+from workflows.pipeline import PipelineWorkflow
+
+PATIENCE_SECONDS = 30
+QUICK = timedelta(milliseconds=50)
+CONNECTIONS = ("aws/default", "azure/default", "gcp/default", "onprem/default")
+KINDS = {
+    "CausewayPipeline": IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD,
+    "CausewayState": IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD,
+    "CausewayWaitingFor": IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD,
+    "CausewayClouds": IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD_LIST,
+}
+Run = WorkflowHandle[PipelineWorkflow, RunStatus]
+
+
+def spec_of(stages: dict[str, Any], **fields: Any) -> PipelineSpec:
+    """A pipeline of these stages; a stage without a kind is a job with one output."""
+    whole = {name: _stage(stage) for name, stage in stages.items()}
+    return PipelineSpec.model_validate({"pipeline": "play", "stages": whole, **fields})
+
+
+def _stage(stage: dict[str, Any]) -> dict[str, Any]:
+    if "kind" in stage:
+        return stage
+    return {"kind": "train", "on": "aws", "command": "python go.py", "outputs": ["out"], **stage}
+
+
+class Play:
+    """One server with its workers; the clouds' world is there to be scripted and asked."""
+
+    def __init__(self, env: WorkflowEnvironment) -> None:
+        self.env = env
+        self.world = World(now=env.get_current_time)
+        self.dismissed: set[str] = set()
+        self.runs: list[Run] = []
+        self._workers: dict[str, Worker] = {}
+        self._stack = contextlib.AsyncExitStack()
+        self._threads = ThreadPoolExecutor(2)
+
+    @property
+    def client(self) -> Client:
+        return self.env.client
+
+    async def open(self) -> None:
+        if self.env.supports_time_skipping:
+            await self.client.operator_service.add_search_attributes(
+                AddSearchAttributesRequest(namespace="default", search_attributes=KINDS)
+            )
+
+    async def close(self) -> None:
+        for hold in self.world.holds:
+            hold.release()
+        for run in self.runs:
+            with contextlib.suppress(Exception):
+                await run.terminate()
+        await self._stack.aclose()
+        self._threads.shutdown()
+        await self.env.shutdown()
+
+    async def hire(self, *connections: str) -> None:
+        """Have workers for these connections, unless they were dismissed."""
+        for connection in map(normalise, connections):
+            if connection in self._workers or connection in self.dismissed:
+                continue
+            cloud = FakeCloud(connection, self.world)
+            await self._employ(connection, queue_of(connection), activities=cloud.activities)
+
+    async def start(self, spec: PipelineSpec, key: str = "k", **fields: Any) -> Run:
+        """Start a run as the starter does, with every connection that it names served."""
+        await self.hire(*CONNECTIONS, *(stage.on for stage in spec.stages.values()))
+        if "workflows" not in self._workers:
+            local = [Planner().make, FakeQueues(self.world).describe]
+            await self._employ("workflows", WORKFLOW_QUEUE, workflows=WORKFLOWS, activities=local)
+        code = {stage.code for stage in spec.stages.values() if getattr(stage, "code", None)}
+        bundles = {folder: pack({"go.py": b"print('went')\n"}) for folder in sorted(code)}
+        request = RunRequest(spec=spec, key=key, bundles=bundles, **fields)
+        run, _ = await temporal.start(self.client, request)
+        self.runs.append(run)
+        return run
+
+    async def finish(self, spec: PipelineSpec, **fields: Any) -> RunStatus:
+        """Run to success."""
+        return await self.result(await self.start(spec, **fields))
+
+    async def result(self, run: Run) -> RunStatus:
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            return await run.result()
+
+    async def failure(self, run: Run) -> tuple[str, RunStatus]:
+        """The kind a run failed with, and the report it carries."""
+        with pytest.raises(WorkflowFailureError) as failed:
+            await self.result(run)
+        cause = failed.value.cause
+        assert isinstance(cause, ApplicationError), repr(cause)
+        return str(cause.type), RunStatus.model_validate(cause.details[0])
+
+    async def cancelled(self, run: Run) -> RunStatus:
+        """The report of a run that was cancelled, as its memo holds it."""
+        with pytest.raises(WorkflowFailureError):
+            await self.result(run)
+        description = await run.describe()
+        assert description.status == WorkflowExecutionStatus.CANCELED, description.status
+        return await temporal.status(self.client, run.id)
+
+    async def until(self, run: Run, true: Callable[[RunStatus], bool]) -> RunStatus:
+        """Ask until the status is so."""
+        status = None
+        try:
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                while True:
+                    status = await run.query(PipelineWorkflow.status)
+                    if true(status):
+                        return status
+                    await asyncio.sleep(0.02)
+        except TimeoutError:
+            raise AssertionError(f"it never came to that; it stands so: {status}") from None
+
+    async def until_phase(self, run: Run, stage: str, phase: str) -> RunStatus:
+        return await self.until(run, lambda now: now.stages[stage].phase == StagePhase(phase))
+
+    async def until_noted(self, run: Run, stage: str, words: str) -> RunStatus:
+        return await self.until(run, lambda now: words in now.stages[stage].note)
+
+    async def decide(self, run: Run, decision: str, stage: str, **fields: Any) -> str:
+        update = {
+            "retry": PipelineWorkflow.retry_stage,
+            "skip": PipelineWorkflow.skip_stage,
+            "abort": PipelineWorkflow.abort,
+        }[decision]
+        return str(await run.execute_update(update, StageDecision(stage=stage, **fields)))
+
+    async def pass_time(self, **duration: float) -> None:
+        """Let workflow time pass."""
+        await self.env.sleep(timedelta(**duration))
+
+    async def reach(self, hold: Hold) -> None:
+        """Return when the activity to be held is in flight."""
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            await hold.entered.wait()
+
+    async def settle(self, seconds: float = 0.3) -> None:
+        """Leave the workflows time to do what they should not."""
+        await asyncio.sleep(seconds)
+
+    def put(self, connection: str, name: str, content: bytes = b"a,b\n1,2\n") -> str:
+        """Have an object lie in a connection's store; return its URI."""
+        uri = f"{container_of(connection)}{name}"
+        self.world.put(uri, content)
+        return uri
+
+    async def transfers(self, run: Run) -> list[str]:
+        """Ids of the transfers a run has started, after its own."""
+        history = await run.fetch_history()
+        started = [event for event in history.events if event.HasField(CHILD_STARTED)]
+        ids = [getattr(event, CHILD_STARTED).workflow_id for event in started]
+        return [found.removeprefix(f"{run.id}/transfer/") for found in ids]
+
+    async def _employ(self, name: str, queue: str, **offers: Any) -> None:
+        worker = Worker(
+            self.client,
+            task_queue=queue,
+            max_heartbeat_throttle_interval=QUICK,
+            default_heartbeat_throttle_interval=QUICK,
+            activity_executor=self._threads,
+            **offers,
+        )
+        self._workers[name] = await self._stack.enter_async_context(worker)
+
+
+CHILD_STARTED = "start_child_workflow_execution_initiated_event_attributes"
+
+
+def job_of(play: Play, stage: str, generation: int = 1) -> Any:
+    """The job that was submitted for a stage."""
+    found = [
+        job
+        for job in play.world.jobs.values()
+        if job.request.stage == stage and job.request.generation == generation
+    ]
+    assert len(found) == 1, f"{len(found)} jobs of {stage} g{generation}"
+    return found[0]
+
+
+def output(status: RunStatus, stage: str, name: str) -> Artifact:
+    return status.stages[stage].outputs[name]
