@@ -1,0 +1,207 @@
+import base64
+import hashlib
+import os
+import uuid
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import urllib3
+from azure.core.exceptions import HttpResponseError
+from temporalio.exceptions import ApplicationError
+
+from activities.azure import staging
+from activities.azure.blobs import blob_location
+from activities.azure.errors import translate
+from activities.azure.store import BlobStore
+from activities.azure.writer import block_id, read_block_id
+from activities.checksums import crc32c, md5_digest, to_base64
+from activities.store import Part, Sealed, WriteTarget
+from contracts.artifacts import ObjectStat
+from contracts.errors import ErrorKind
+from contracts.storage import Measure, WriteIntent
+from contracts.units import MIB
+
+CONTENT = bytes(range(256)) * 100
+LIFE = timedelta(minutes=5)
+
+
+@pytest.fixture
+def folder(store: BlobStore) -> str:
+    return f"{store.default_container}azure/{uuid.uuid4().hex}/"
+
+
+@pytest.fixture
+def web(settings: Any) -> urllib3.PoolManager:
+    return urllib3.PoolManager(ca_certs=os.environ["SSL_CERT_FILE"], retries=False)
+
+
+def put(store: BlobStore, uri: str, content: bytes = CONTENT) -> ObjectStat:
+    sha256 = hashlib.sha256(content).hexdigest()
+    return store.put(uri, content, sha256=sha256, owner="run/test", media_type="text/plain", replace=False)
+
+
+def part(index: int, content: bytes) -> Part:
+    return Part(index, len(content), crc32c(content), md5_digest(content))
+
+
+def target(uri: str, content: bytes, **more: Any) -> WriteTarget:
+    wanted = {
+        "source_etag": "e1",
+        "part_bytes": MIB,
+        "media_type": "text/plain",
+        "owner": "run/test",
+        "replace": False,
+    }
+    return WriteTarget(uri=uri, size_bytes=len(content), **{**wanted, **more})
+
+
+def intent(uri: str, content: bytes = CONTENT, **more: Any) -> WriteIntent:
+    measure = Measure(
+        source=ObjectStat(uri="file:///data", size_bytes=len(content), etag="e"),
+        crc32c=to_base64(crc32c(content)),
+        md5=base64.b64encode(md5_digest(content)).decode(),
+        sha256=hashlib.sha256(content).hexdigest(),
+    )
+    return WriteIntent(target=uri, measure=measure, owner="run/test", **more)
+
+
+def test_a_block_s_id_says_what_the_block_holds() -> None:
+    first, last = part(0, b"first"), Part(49_999, 4000 * MIB, 2**32 - 1, b"\xff" * 16)
+    names = [block_id("0123456789abcdef", each) for each in (first, last)]
+    assert [read_block_id(name) for name in names] == [
+        ("0123456789abcdef", first),
+        ("0123456789abcdef", last),
+    ]
+    assert {len(name) for name in names} == {63}
+
+
+@pytest.mark.parametrize("name", ["", "AAAA", "00000.x", "é" * 63])
+def test_a_block_of_another_tool_says_nothing(name: str) -> None:
+    assert read_block_id(name) is None
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "s3://bucket/a",
+        "az://ab/a",
+        "az://Upper/a",
+        "az://a--b/a",
+        "az://causeway/a/../b",
+        "az://causeway/./b",
+        "no",
+    ],
+)
+def test_what_azure_cannot_name_is_refused(uri: str) -> None:
+    with pytest.raises(ApplicationError) as raised:
+        blob_location(uri)
+    assert raised.value.type == ErrorKind.INVALID_REQUEST
+
+
+def test_blocks_of_another_source_or_division_are_not_taken_up(store: BlobStore, folder: str) -> None:
+    uri, content = folder + "large", CONTENT * 100
+    first = part(0, content[:MIB])
+    store.writer(target(uri, content)).put(first, content[:MIB])
+    assert store.writer(target(uri, content)).held() == {0: first}
+    assert store.writer(target(uri, content, source_etag="e2")).held() == {}
+    assert store.writer(target(uri, content, part_bytes=2 * MIB)).held() == {}
+    assert store.writer(target(uri, content + b"more")).held() == {}
+
+
+def test_an_upload_given_up_leaves_neither_blocks_nor_object(store: BlobStore, folder: str) -> None:
+    uri = folder + "large"
+    writer = store.writer(target(uri, CONTENT))
+    writer.put(part(0, CONTENT), CONTENT)
+    assert list(store.abort_uploads(folder)) == [uri]
+    assert (store.stat(uri), writer.held()) == (None, {})
+    assert list(store.abort_uploads(folder)) == []
+
+
+def test_giving_up_uploads_leaves_objects_alone(store: BlobStore, folder: str) -> None:
+    held = put(store, folder + "data")
+    store.writer(target(held.uri, CONTENT, replace=True)).put(part(0, CONTENT), CONTENT)
+    assert list(store.abort_uploads(folder)) == []
+    assert store.stat(held.uri) == held
+
+
+def test_a_commit_whose_blocks_are_gone_is_tried_again(store: BlobStore, folder: str) -> None:
+    sealed = Sealed(crc32c(CONTENT), hashlib.sha256(CONTENT).hexdigest(), [part(0, CONTENT)])
+    with pytest.raises(HttpResponseError) as raised:
+        store.writer(target(folder + "large", CONTENT)).commit(sealed)
+    assert translate(raised.value, folder).type == ErrorKind.UNAVAILABLE
+    assert store.stat(folder + "large") is None
+
+
+@pytest.mark.parametrize("method", ["PUT", "DELETE"])
+def test_a_read_grant_only_reads(
+    store: BlobStore, folder: str, web: urllib3.PoolManager, method: str
+) -> None:
+    grant = store.sign_read(put(store, folder + "data"), LIFE)
+    answer = web.request(method, grant.url, body=b"", headers={"x-ms-blob-type": "BlockBlob"})
+    assert answer.status == 403
+
+
+def test_a_write_grant_reaches_neither_the_target_nor_reading(
+    store: BlobStore, folder: str, web: urllib3.PoolManager
+) -> None:
+    wanted = intent(folder + "data")
+    grant = store.sign_write(wanted, LIFE)
+    elsewhere = grant.url.replace(staging.PREFIX, "", 1)
+    assert web.request("PUT", elsewhere, body=CONTENT, headers=grant.headers).status == 403
+    assert web.request("PUT", grant.url, body=CONTENT, headers=grant.headers).status == 201
+    assert web.request("GET", grant.url).status == 403
+    assert store.stat(wanted.target) is None
+
+
+def test_what_was_pushed_and_not_confirmed_is_given_up(
+    store: BlobStore, folder: str, web: urllib3.PoolManager
+) -> None:
+    wanted = intent(folder + "data")
+    grant = store.sign_write(wanted, LIFE)
+    web.request("PUT", grant.url, body=CONTENT, headers=grant.headers)
+    assert list(store.abort_uploads(folder)) == [wanted.target]
+    with pytest.raises(ApplicationError) as raised:
+        store.confirm(wanted)
+    assert raised.value.type == ErrorKind.SOURCE_MISSING
+
+
+def test_another_content_that_was_pushed_is_not_confirmed(
+    store: BlobStore, folder: str, web: urllib3.PoolManager
+) -> None:
+    wanted = intent(folder + "data")
+    url = store.sign_write(wanted, LIFE).url
+    web.request("PUT", url, body=b"x" * len(CONTENT), headers={"x-ms-blob-type": "BlockBlob"})
+    with pytest.raises(ApplicationError) as raised:
+        store.confirm(wanted)
+    assert raised.value.type == ErrorKind.CHECKSUM_MISMATCH
+    assert store.stat(wanted.target) is None
+
+
+def test_arrivals_are_deleted_once_confirmed_and_never_listed(
+    store: BlobStore, folder: str, web: urllib3.PoolManager
+) -> None:
+    wanted = intent(folder + "data")
+    grant = store.sign_write(wanted, LIFE)
+    web.request("PUT", grant.url, body=CONTENT, headers=grant.headers)
+    arrivals = f"{store.default_container}{staging.PREFIX}{blob_location(folder).name}"
+    assert len(store.list(arrivals, None, 10).objects) == 1
+    assert store.list(store.default_container, None, 5000).objects
+    assert not any(
+        staging.PREFIX in held.uri for held in store.list(store.default_container, None, 5000).objects
+    )
+    store.confirm(wanted)
+    assert store.list(arrivals, None, 10).objects == ()
+
+
+def test_a_missing_container_is_named_with_the_command_that_makes_it(store: BlobStore) -> None:
+    with pytest.raises(ApplicationError, match="az storage container create --name not-there") as raised:
+        store.ensure_container("az://not-there/", create=False)
+    assert raised.value.type == ErrorKind.SOURCE_MISSING
+
+
+def test_a_container_made_when_asked_is_private(store: BlobStore) -> None:
+    uri = f"az://made-{uuid.uuid4().hex[:12]}/"
+    made, found = (store.ensure_container(uri, create=True) for _ in range(2))
+    assert (made.created, found.created) == (True, False)
+    assert made.public_access_blocked
