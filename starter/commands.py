@@ -1,5 +1,6 @@
 """What each command does, over Temporal alone: no cloud is ever spoken to from here."""
 
+import asyncio
 import json
 import sys
 from dataclasses import dataclass
@@ -182,7 +183,12 @@ async def _client() -> Client:
 
 async def _watched(client: Client, run_id: str, *, as_json: bool) -> Exit:
     out = console()
-    now = await watch_run(client, run_id, out, quiet=as_json)
+    try:
+        now = await watch_run(client, run_id, out, quiet=as_json)
+    except asyncio.CancelledError:
+        back = f"\nthe run goes on; return with: python -m starter watch {run_id}"
+        console(stderr=True).print(back, soft_wrap=True)
+        raise
     page = temporal.web_ui(run_id)
     if as_json:
         _json(run_document(now, page))

@@ -8,7 +8,10 @@ from temporalio.exceptions import ActivityError
 from contracts import presets
 from contracts.plan import QueueActivities, QueueReports, QueuesRequest
 from contracts.queues import queue_of
-from workflows.context import RunContext
+from contracts.spec import PipelineSpec
+from workflows.book import Book
+from workflows.effects import Effects, Flight
+from workflows.preflight import requests_of_stage
 from workflows.transfers import Transfers
 
 FIRST_LOOK = timedelta(seconds=15)
@@ -20,29 +23,31 @@ NOTE = "waiting for a worker on "
 class AbsenceWatch:
     """Looks at the queues of activities in flight, quickly at first, then ever more rarely."""
 
-    def __init__(self, context: RunContext, transfers: Transfers) -> None:
+    def __init__(self, spec: PipelineSpec, book: Book, effects: Effects) -> None:
         """Watch over this run."""
-        self.context = context
-        self.transfers = transfers
+        self._spec = spec
+        self._book = book
+        self._effects = effects
+        self.transfers: Transfers | None = None
+        """Set once the plan is made."""
 
     async def keep(self) -> None:
         """Look until cancelled."""
-        effects = self.context.effects
         while True:
             await workflow.wait_condition(lambda: bool(self._waiting()))
-            interval, begun = FIRST_LOOK, effects.started
+            interval, begun = FIRST_LOOK, self._effects.started
             while self._waiting():
                 await workflow.sleep(interval, summary="is a worker there?")
                 await self._look()
-                interval = FIRST_LOOK if effects.started != begun else min(LONGEST, interval * 1.5)
-                begun = effects.started
+                interval = FIRST_LOOK if self._effects.started != begun else min(LONGEST, interval * 1.5)
+                begun = self._effects.started
 
     async def _look(self) -> None:
         waiting = self._waiting()
         if not waiting:
             return
         try:
-            reports: QueueReports = await self.context.effects.local(
+            reports: QueueReports = await self._effects.local(
                 QueueActivities.describe,
                 QueuesRequest(queues=tuple(sorted(waiting))),
                 preset=presets.local(),
@@ -54,30 +59,32 @@ class AbsenceWatch:
         for report in reports.reports:
             for stage in sorted(waiting[report.queue]):
                 self._show(stage, report.queue, absent=report.absent)
-        self.context.book.mirror()
+        self._book.mirror()
 
     def _show(self, stage: str, queue: str, *, absent: bool) -> None:
-        book = self.context.book
-        if stage not in book.status.stages or book.stage(stage).phase.ended:
+        if self._book.stage(stage).phase.ended:
             return
-        held = book.stage(stage).note
         if absent:
-            book.note(stage, f"{NOTE}{queue}")
-        elif held == f"{NOTE}{queue}":
-            book.note(stage, "running")
+            self._book.note(stage, f"{NOTE}{queue}")
+        elif self._book.stage(stage).note == f"{NOTE}{queue}":
+            self._book.note(stage, "")
 
     def _waiting(self) -> dict[str, set[str]]:
         """Stages by the queue they need now."""
         found: dict[str, set[str]] = {}
-        for flight in self.context.effects.in_flight.values():
-            found.setdefault(flight.queue, set()).add(flight.stage)
-        for key in self.transfers.running:
-            plan = self.context.plan.transfers[key]
-            for connection in (plan.source, plan.destination):
-                found.setdefault(queue_of(connection), set()).update(self._stages_of(key))
+        for flight in self._effects.in_flight.values():
+            found.setdefault(flight.queue, set()).update(self._stages_of(flight))
+        if self.transfers:
+            for queue, stage in self.transfers.queues():
+                found.setdefault(queue, set()).add(stage)
         return found
 
-    def _stages_of(self, key: str) -> set[str]:
+    def _stages_of(self, flight: Flight) -> set[str]:
+        if flight.stage in self._spec.stages:
+            return {flight.stage}
         return {
-            name for name, placement in self.context.plan.placements.items() if key in placement.transfers
+            name
+            for name in self._spec.stages
+            for request in requests_of_stage(self._spec, name)
+            if queue_of(request.connection) == flight.queue
         }

@@ -30,6 +30,7 @@ from contracts.storage import (
 from contracts.transfers import TransferRequest
 from workflows.effects import Effects
 from workflows.failures import kind_of
+from workflows.finishing import to_the_end
 
 ROUNDS = 20
 """Times a batch is taken up again with fresh grants before the transfer fails: with the sleeps between them about a
@@ -162,9 +163,13 @@ class BatchMover:
         try:
             await workflow.wait_condition(lambda: task.done() or self.effects.checkpoint.pause is not None)
             cut = not task.done()
-        finally:
-            if not task.done():
-                task.cancel()
+        except asyncio.CancelledError:
+            # What is in flight lands first: the clean-up that follows must find it at rest.
+            task.cancel()
+            await to_the_end(asyncio.gather(task, return_exceptions=True))
+            raise
+        if cut:
+            task.cancel()
         try:
             return await task
         except BaseException as error:

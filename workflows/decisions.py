@@ -1,22 +1,28 @@
-"""A person's decisions on waiting stages: refused at once when they make no sense, taken once."""
+"""A person's decisions on waiting stages: refused at once when they make no sense, else taken at once."""
 
 from temporalio.exceptions import ApplicationError
 
 from contracts.errors import ErrorKind
-from contracts.graph import nearest, needs
+from contracts.graph import nearest, references_of
 from contracts.runs import Decision, StageDecision, StagePhase
 from contracts.spec import PipelineSpec, inputs_of
 from workflows.book import Book
 
+_ANSWERS: dict[Decision, tuple[StagePhase, str, str]] = {
+    "retry": (StagePhase.RUNNING, "retrying", "retrying"),
+    "skip": (StagePhase.SKIPPED, "skipped", "skipped"),
+    "abort": (StagePhase.FAILED, "aborted", "aborting the run"),
+}
+"""What each makes of a stage: its phase, its note, and the answer the person gets."""
+
 
 class Decisions:
-    """Decisions that were made and not yet acted on."""
+    """Takes decisions into the book."""
 
     def __init__(self, spec: PipelineSpec, book: Book) -> None:
         """Decide on this run's stages."""
         self._spec = spec
         self._book = book
-        self._made: dict[str, tuple[Decision, str]] = {}
 
     def check(self, decision: Decision, request: StageDecision) -> None:
         """Refuse what makes no sense now.
@@ -28,29 +34,30 @@ class Decisions:
         if name not in self._spec.stages:
             raise _refused(f"there is no stage {name!r}{nearest(name, self._spec.stages)}")
         phase = self._book.stage(name).phase
-        if phase is not StagePhase.WAITING or name in self._made:
+        if phase is not StagePhase.WAITING:
             raise _refused(f"stage {name!r} is {phase}, not waiting for a decision")
         dependents = [other for other in self._spec.stages if self._uses(other, name)]
         if decision == "skip" and dependents:
-            raise _refused(f"stage {name!r} cannot be skipped: {', '.join(dependents)} needs what it leaves")
+            raise _refused(
+                f"stage {name!r} cannot be skipped; what it leaves is needed by {', '.join(dependents)}"
+            )
 
     def take(self, decision: Decision, request: StageDecision) -> str:
-        """Keep a checked decision; return the answer the person gets."""
-        self._made[request.stage] = (decision, request.by[:200])
-        return {"retry": "retrying", "skip": "skipped", "abort": "aborting the run"}[decision]
-
-    def made(self, stage: str) -> bool:
-        """Whether there is a decision on a stage."""
-        return stage in self._made
-
-    def pop(self, stage: str) -> tuple[Decision, str]:
-        """Take the decision on a stage away, with who made it."""
-        return self._made.pop(stage)
+        """Write a checked decision down; return the answer the person gets."""
+        held = self._book.stage(request.stage)
+        words = f"{decision} decided"
+        words += f" by {request.by[:200]}" if request.by else ""
+        words += f" after {held.error.kind}" if held.error else ""
+        words += f": {request.reason[:200]}" if request.reason else ""
+        phase, note, answer = _ANSWERS[decision]
+        self._book.change(request.stage, phase=phase, note=note, history=(*held.history, words))
+        return answer
 
     def _uses(self, other: str, name: str) -> bool:
         stage = self._spec.stages[other]
-        by_input = {written.partition(".")[0] for written in inputs_of(stage).values()}
-        return name in by_input or (name in needs(self._spec, other) and name not in stage.after)
+        return any(written.partition(".")[0] == name for written in inputs_of(stage).values()) or any(
+            reference.stage == name for reference, _ in references_of(stage)
+        )
 
 
 def _refused(message: str) -> ApplicationError:

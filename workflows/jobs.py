@@ -11,7 +11,7 @@ from temporalio.exceptions import ActivityError, is_cancelled_exception
 from contracts import presets
 from contracts.artifacts import Artifact
 from contracts.code import CodeActivities, CodeRef, PublishRequest
-from contracts.errors import NEW_GENERATION, ErrorKind
+from contracts.errors import MESSAGE_LIMIT, NEW_GENERATION, ErrorKind
 from contracts.jobs import (
     CollectRequest,
     FindRequest,
@@ -30,11 +30,13 @@ from workflows.checkpoint import Deadline
 from workflows.context import RunContext
 from workflows.effects import Request, Response
 from workflows.failures import kind_of, stage_error
+from workflows.finishing import to_the_end
 from workflows.outcomes import Outcome, StageFailed, failed
 from workflows.values import command_of, environment_of
 
 CAPACITY_PAUSE = timedelta(seconds=10)
-"""Between generations when the provider had no machine or took it back; doubled each time."""
+"""Between generations when the provider had no machine or took it back; doubled each time, up to the longest."""
+LONGEST_PAUSE = timedelta(minutes=10)
 
 
 async def run_job(context: RunContext, name: str, stage: JobStage, inputs: dict[str, Artifact]) -> Outcome:
@@ -49,10 +51,10 @@ async def run_job(context: RunContext, name: str, stage: JobStage, inputs: dict[
         try:
             return await JobRunner(context, request).run()
         except StageFailed as failure:
+            last = used == context.request.spec.retries_of(name)
+            if last or not failure.confirmed or failure.error.kind not in NEW_GENERATION:
+                raise
             error = failure.error
-        last = used == context.request.spec.retries_of(name)
-        if last or error.kind not in NEW_GENERATION:
-            raise StageFailed(error)
         held = context.book.stage(name)
         reason = f"generation {request.generation}: {error.kind}: {error.message[:200]}"
         context.book.change(
@@ -61,7 +63,8 @@ async def run_job(context: RunContext, name: str, stage: JobStage, inputs: dict[
             note=f"{error.kind}; starting generation {request.generation + 1}",
         )
         if error.kind in {ErrorKind.CAPACITY, ErrorKind.PREEMPTED}:
-            await workflow.sleep(CAPACITY_PAUSE * 2**used, summary=f"{name}: {error.kind}")
+            pause = min(CAPACITY_PAUSE * 2**used, LONGEST_PAUSE)
+            await workflow.sleep(pause, summary=f"{name}: {error.kind}")
     raise AssertionError("unreachable: the last generation returns or raises")
 
 
@@ -123,12 +126,15 @@ class JobRunner:
         """
         self.context.book.change(self.name, note="submitting", attempts=self.request.generation, job=None)
         try:
+            if self.request.generation > 1:
+                await self.context.checkpoint.passed()
+                await self._stop_all()
             state = await self._until_ended()
         except (ActivityError, asyncio.CancelledError) as error:
+            alive = await to_the_end(self._stopped())
             if is_cancelled_exception(error):
-                await asyncio.shield(self._stop_all())
                 raise
-            raise await self._stopped_after(error) from error
+            raise _given_up(error, alive) from error
         if state.phase is not JobPhase.SUCCEEDED:
             raise await self._failure(state)
         return await self._collect(state.ref)
@@ -160,7 +166,7 @@ class JobRunner:
             return watch.result()
         await asyncio.gather(watch, return_exceptions=True)
         state = await self._stop(request.ref)
-        if state.phase is JobPhase.SUCCEEDED:
+        if state.phase is not JobPhase.STOPPED:
             return state
         limit = (
             f"the stage's timeout of {int(self.timeout.total_seconds())} s has passed; the job was stopped"
@@ -216,7 +222,8 @@ class JobRunner:
             if is_cancelled_exception(error):
                 raise
             return f"\n(its log could not be read: {kind_of(error)})"
-        return "\nlast lines of its log:\n" + "\n".join(page.lines) if page.lines else "\n(its log is empty)"
+        text = "\n".join(page.lines)[-MESSAGE_LIMIT:]
+        return f"\nlast lines of its log:\n{text}" if page.lines else "\n(its log is empty)"
 
     async def _collect(self, ref: JobRef) -> Outcome:
         self.context.book.note(self.name, "collecting")
@@ -229,19 +236,16 @@ class JobRunner:
             raise StageFailed(stage_error(error)) from error
         return Outcome(outputs=left.artifacts, metrics=left.metrics)
 
-    async def _stopped_after(self, error: BaseException) -> StageFailed:
-        """A submit or a watch that failed may have left a job: stop it, or say that it may live."""
-        said = stage_error(error)
+    async def _stopped(self) -> str:
+        """A submit or a watch that ended early may have left a job: stop it, or say that it may live."""
         try:
             await self._stop_all()
-        except ActivityError as second:
-            if is_cancelled_exception(second):
-                raise
-            return failed(
-                said.kind,
-                f"{said.message}\na job of this stage may still live: {stage_error(second).message}",
-            )
-        return StageFailed(said)
+        except ActivityError as error:
+            said = stage_error(error)
+            words = f"a job of this stage may still live: {said.message}"
+            self.context.book.change(self.name, error=said.model_copy(update={"message": words}))
+            return words
+        return ""
 
     async def _stop_all(self) -> None:
         """Stop every job of this stage that still lives: also one whose submit never answered."""
@@ -270,6 +274,13 @@ class JobRunner:
         return await self.context.effects.call(
             method, request, on=self.connection, preset=preset, stage=self.name, summary=summary, gated=gated
         )
+
+
+def _given_up(error: BaseException, alive: str) -> StageFailed:
+    said = stage_error(error)
+    if not alive:
+        return StageFailed(said)
+    return StageFailed(said.model_copy(update={"message": f"{said.message}\n{alive}"}), confirmed=False)
 
 
 def _seconds(state: JobState) -> float | None:

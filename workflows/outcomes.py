@@ -19,10 +19,11 @@ class Outcome(Message):
 class StageFailed(Exception):
     """A stage is out of retries; the run decides what happens now."""
 
-    def __init__(self, error: StageError) -> None:
-        """Carry what a person reads."""
+    def __init__(self, error: StageError, *, confirmed: bool = True) -> None:
+        """Carry what a person reads; unless `confirmed`, a job of the stage may still live."""
         super().__init__(error.message)
         self.error = error
+        self.confirmed = confirmed
 
 
 def failed(kind: str, message: str) -> StageFailed:

@@ -27,12 +27,16 @@ from workflows.context import RunContext
 from workflows.decisions import Decisions
 from workflows.effects import Effects
 from workflows.failures import stage_error
+from workflows.finishing import to_the_end
 from workflows.outcomes import StageFailed
 from workflows.preflight import preflight
 from workflows.stages import run_stage
 from workflows.start import first_status
 from workflows.transfer import DRAINED_SIGNAL
 from workflows.transfers import Transfers
+
+HISTORY_LIMIT = 20_000
+"""Events after which nothing new starts beside what runs; Temporal ends a workflow at 51 200."""
 
 
 @workflow.defn(name=PIPELINE_WORKFLOW)
@@ -50,6 +54,8 @@ class PipelineWorkflow:
         self.effects = Effects(self.checkpoint)
         self.decisions = Decisions(request.spec, self.book)
         self.transfers: Transfers | None = None
+        self.closing = False
+        self.absence = AbsenceWatch(request.spec, self.book, self.effects)
         self.stopping: StageError | None = None
 
     @workflow.run
@@ -59,10 +65,13 @@ class PipelineWorkflow:
         Raises:
             ApplicationError: the run failed; its type is the error's kind, its detail the report.
         """
-        keepers = [asyncio.create_task(self._mirror()), asyncio.create_task(self._resume_when_due())]
+        keepers = [
+            asyncio.create_task(keeping)
+            for keeping in (self._mirror(), self._resume_when_due(), self.absence.keep())
+        ]
         try:
             plan = request.progress.plan if request.progress else await self._prepare()
-            await self._run_stages(plan, keepers)
+            await self._run_stages(plan)
         except (ActivityError, asyncio.CancelledError) as error:
             self._close_pending(StagePhase.CANCELLED)
             if is_cancelled_exception(error):
@@ -81,8 +90,7 @@ class PipelineWorkflow:
     @workflow.query
     def status(self) -> RunStatus:
         """Say how the run stands."""
-        self._refresh()
-        return self.book.status
+        return self._current()
 
     @workflow.signal
     async def pause(self, request: object = None) -> None:
@@ -115,6 +123,8 @@ class PipelineWorkflow:
     @workflow.update
     def abort(self, decision: StageDecision) -> str:
         """Give the run up because of a waiting stage."""
+        error = self.book.stage(decision.stage).error
+        self._stop(decision.stage, error or StageError(kind=ErrorKind.CANCELLED, message="aborted", hint=""))
         return self.decisions.take("abort", decision)
 
     @retry_stage.validator
@@ -140,86 +150,72 @@ class PipelineWorkflow:
         )
         return plan
 
-    async def _run_stages(self, plan: Plan, keepers: list[asyncio.Task[None]]) -> None:
+    async def _run_stages(self, plan: Plan) -> None:
         status = self.book.status
         context = RunContext(self.request, status.run, plan, self.book, self.checkpoint, self.effects)
         self.transfers = Transfers(context)
-        keepers.append(asyncio.create_task(AbsenceWatch(context, self.transfers).keep()))
-        stages = [asyncio.create_task(self._run_stage(context, name)) for name in plan.order]
+        self.absence.transfers = self.transfers
+        stages = [asyncio.create_task(self._run_stage(context, self.transfers, name)) for name in plan.order]
         try:
             await workflow.wait_condition(
                 lambda: self.stopping is not None or all(task.done() for task in stages)
             )
         finally:
+            self.closing = True
             for task in stages:
                 task.cancel()
-            await asyncio.shield(asyncio.gather(*stages, return_exceptions=True))
+            await to_the_end(asyncio.gather(*stages, return_exceptions=True))
         for task in stages:
-            if not task.cancelled() and (error := task.exception()) and not is_cancelled_exception(error):
+            if not task.cancelled() and (error := task.exception()):
                 raise error
         if self.stopping is None and any(not stage.phase.ended for stage in self.book.status.stages.values()):
             await self._continue_as_new(plan)
 
-    async def _run_stage(self, context: RunContext, name: str) -> None:
+    async def _run_stage(self, context: RunContext, transfers: Transfers, name: str) -> None:
         """One stage, from waiting for its needs to its end, with as many decisions as it takes."""
         needs = context.placement(name).needs
-        await workflow.wait_condition(
-            lambda: self._rolling or all(self.book.stage(need).phase.ended for need in needs)
-        )
         while not self.book.stage(name).phase.ended:
-            if self.book.stage(name).phase is not StagePhase.WAITING:
-                await self.checkpoint.passed()
-                if self._rolling:
-                    return
-                if await self._attempt(context, name):
-                    return
-            await workflow.wait_condition(lambda: self._rolling or self.decisions.made(name))
-            if not self.decisions.made(name):
+            await workflow.wait_condition(
+                lambda: self._rolling or self.book.stage(name).phase.ended or self._ready(name, needs)
+            )
+            await self.checkpoint.passed()
+            if self._rolling:
                 return
-            self._decide(name)
+            if self._ready(name, needs):
+                await self._attempt(context, transfers, name)
 
-    async def _attempt(self, context: RunContext, name: str) -> bool:
-        """Run a stage once; True when that settled it."""
-        assert self.transfers is not None
+    def _ready(self, name: str, needs: tuple[str, ...]) -> bool:
+        """Whether a stage may start, or start again after a decision."""
+        phase = self.book.stage(name).phase
+        return phase in {StagePhase.PENDING, StagePhase.RUNNING} and all(
+            self.book.stage(need).phase.opens for need in needs
+        )
+
+    async def _attempt(self, context: RunContext, transfers: Transfers, name: str) -> None:
+        """Run a stage once; then it has ended, or waits for a decision."""
         self.book.change(name, phase=StagePhase.RUNNING, error=None)
         try:
-            outcome = await run_stage(context, self.transfers, name)
+            outcome = await run_stage(context, transfers, name)
         except asyncio.CancelledError:
             self.book.change(name, phase=StagePhase.CANCELLED, note="cancelled")
             raise
         except (StageFailed, ActivityError, ChildWorkflowError) as error:
-            if is_cancelled_exception(error):
-                self.book.change(name, phase=StagePhase.CANCELLED, note="cancelled")
-                raise
-            return self._failed(name, error.error if isinstance(error, StageFailed) else stage_error(error))
+            self._failed(name, error)
+            return
         fields = {"outputs": outcome.outputs, "metrics": outcome.metrics, "rows": outcome.rows}
         self.book.change(name, phase=StagePhase.SUCCEEDED, note="", **fields)
-        return True
 
-    def _failed(self, name: str, error: StageError) -> bool:
-        if self.request.spec.on_failure_of(name) == "fail":
+    def _failed(self, name: str, failure: StageFailed | ActivityError | ChildWorkflowError) -> None:
+        error = failure.error if isinstance(failure, StageFailed) else stage_error(failure)
+        if self.closing:
+            said = {} if is_cancelled_exception(failure) else {"error": error}
+            self.book.change(name, phase=StagePhase.CANCELLED, note="cancelled", **said)
+        elif self.request.spec.on_failure_of(name) == "fail":
             self.book.change(name, phase=StagePhase.FAILED, error=error, note=error.kind)
             self._stop(name, error)
-            return True
-        self.book.change(
-            name, phase=StagePhase.WAITING, error=error, note="waiting for a decision: retry, skip or abort"
-        )
-        return False
-
-    def _decide(self, name: str) -> None:
-        decision, by = self.decisions.pop(name)
-        held = self.book.stage(name)
-        history = (
-            *held.history,
-            f"{decision} decided{f' by {by}' if by else ''} after {held.error.kind if held.error else ''}",
-        )
-        if decision == "retry":
-            self.book.change(name, phase=StagePhase.RUNNING, note="retrying", history=history)
-        elif decision == "skip":
-            self.book.change(name, phase=StagePhase.SKIPPED, note="skipped", history=history)
         else:
-            self.book.change(name, phase=StagePhase.FAILED, note="aborted", history=history)
-            self._stop(name, held.error or StageError(kind=ErrorKind.CANCELLED, message="aborted", hint=""))
+            words = "waiting for a decision: retry, skip or abort"
+            self.book.change(name, phase=StagePhase.WAITING, error=error, note=words)
 
     def _stop(self, name: str, error: StageError) -> None:
         self.stopping = self.stopping or error.model_copy(
@@ -228,8 +224,15 @@ class PipelineWorkflow:
 
     @property
     def _rolling(self) -> bool:
-        """Whether nothing new starts because this execution's history is long enough."""
-        return workflow.info().is_continue_as_new_suggested()
+        """Whether nothing new starts, since this execution's history is long enough.
+
+        As long as the history is not far too long, what runs is a reason to start what can run beside it.
+        """
+        info = workflow.info()
+        if not info.is_continue_as_new_suggested():
+            return False
+        running = any(stage.phase is StagePhase.RUNNING for stage in self.book.status.stages.values())
+        return not running or info.get_current_history_length() > HISTORY_LIMIT
 
     async def _continue_as_new(self, plan: Plan) -> None:
         await workflow.wait_condition(workflow.all_handlers_finished)

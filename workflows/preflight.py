@@ -39,34 +39,37 @@ async def preflight(spec: PipelineSpec, effects: Effects, *, create: bool) -> di
 def requests_of(spec: PipelineSpec, *, create: bool) -> tuple[PreflightRequest, ...]:
     """What the run asks of each connection, sorted by connection."""
     found: dict[str, PreflightRequest] = {}
-
-    def ask(
-        connection: str, need: Capability, container: str | None = None, *, image_given: bool = True
-    ) -> None:
-        held = found.get(connection, PreflightRequest(connection=connection, create=create))
-        found[connection] = held.model_copy(
-            update={
-                "needs": tuple(sorted({*held.needs, need})),
-                "containers": tuple(sorted({*held.containers, *([container] if container else [])})),
-                "image_given": held.image_given and image_given,
-            }
-        )
-
-    for stage in spec.stages.values():
-        ask(stage.on, "storage")
-        if isinstance(stage, CopyStage):
-            for uri, owner in ((stage.source, stage.source_on), (stage.target, stage.on)):
-                if uri:
-                    ask(
-                        owner or normalise(CLOUD_OF_SCHEME[locate(uri).scheme]), "storage", _container_of(uri)
-                    )
-        elif isinstance(stage, JobStage):
-            ask(stage.on, "jobs", image_given=stage.image is not None)
-        else:
-            ask(stage.on, "tables")
-    return tuple(found[connection] for connection in sorted(found))
+    for name in spec.stages:
+        for request in requests_of_stage(spec, name):
+            held = found.get(request.connection)
+            found[request.connection] = _joined(held, request) if held else request
+    return tuple(found[connection].model_copy(update={"create": create}) for connection in sorted(found))
 
 
-def _container_of(uri: str) -> str:
-    location = locate(uri)
-    return location.model_copy(update={"name": ""}).uri
+def requests_of_stage(spec: PipelineSpec, name: str) -> tuple[PreflightRequest, ...]:
+    """What one stage asks: of the connection it runs on, and of the one a copy reads from."""
+    stage = spec.stages[name]
+    if isinstance(stage, JobStage):
+        needs: tuple[Capability, ...] = ("jobs", "storage")
+        return (PreflightRequest(connection=stage.on, needs=needs, image_given=stage.image is not None),)
+    if not isinstance(stage, CopyStage):
+        return (PreflightRequest(connection=stage.on, needs=("storage", "tables")),)
+    asked = [PreflightRequest(connection=stage.on, containers=_containers(stage.target))]
+    if stage.source:
+        owner = stage.source_on or normalise(CLOUD_OF_SCHEME[locate(stage.source).scheme])
+        asked.append(PreflightRequest(connection=owner, containers=_containers(stage.source)))
+    return tuple(asked)
+
+
+def _joined(one: PreflightRequest, other: PreflightRequest) -> PreflightRequest:
+    return one.model_copy(
+        update={
+            "needs": tuple(sorted({*one.needs, *other.needs})),
+            "containers": tuple(sorted({*one.containers, *other.containers})),
+            "image_given": one.image_given and other.image_given,
+        }
+    )
+
+
+def _containers(uri: str | None) -> tuple[str, ...]:
+    return (locate(uri).model_copy(update={"name": ""}).uri,) if uri else ()

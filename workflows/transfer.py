@@ -23,6 +23,7 @@ from contracts.transfers import Drained, TransferRequest, TransferStatus
 from workflows.batches import BatchMover
 from workflows.checkpoint import Checkpoint
 from workflows.effects import Effects, Request, Response
+from workflows.finishing import to_the_end
 
 BATCH_BYTES = 1024 * 1024 * 1024
 """Objects are batched up to this size together; a larger object is a batch of its own."""
@@ -57,7 +58,7 @@ class TransferWorkflow:
             self.moved = True
         except BaseException as error:
             if is_cancelled_exception(error):
-                await asyncio.shield(self._abort())
+                await to_the_end(self._abort())
             raise
         finally:
             reporter.cancel()

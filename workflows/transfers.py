@@ -1,6 +1,7 @@
 """The transfers of a run: each is a child workflow, started once, shared by every stage that needs it."""
 
 import asyncio
+from collections.abc import Iterator
 
 from temporalio import workflow
 from temporalio.exceptions import ApplicationError
@@ -8,6 +9,7 @@ from temporalio.workflow import ChildWorkflowHandle, ParentClosePolicy
 
 from contracts.artifacts import Artifact
 from contracts.plan import TransferPlan
+from contracts.queues import queue_of
 from contracts.runs import TransferResult
 from contracts.transfers import TransferRequest
 from workflows.context import RunContext
@@ -78,6 +80,15 @@ class Transfers:
     def draining(self) -> bool:
         """Whether a transfer has not yet said that nothing of it is in flight."""
         return any(key not in self.drained for key in self.running)
+
+    def queues(self) -> Iterator[tuple[str, str]]:
+        """Each queue that a running transfer uses, with each stage that waits for the transfer."""
+        for key in self.running:
+            plan = self.context.plan.transfers[key]
+            for name, placement in self.context.plan.placements.items():
+                if key in placement.transfers:
+                    yield queue_of(plan.source), name
+                    yield queue_of(plan.destination), name
 
     async def tell_all(self) -> None:
         """Pass a pause or a resume on to each running transfer."""

@@ -41,7 +41,9 @@ class Run:
             document = answer.document
             ended = document["state"] in {"SUCCEEDED", "FAILED", "CANCELLED"}
             if ended and document["state"] != state:
-                raise AssertionError(f"{self.id} ended {document['state']}, not {state}: {document['stages']}")
+                raise AssertionError(
+                    f"{self.id} ended {document['state']}, not {state}: {document['stages']}"
+                )
             return document if document["state"] == state else None
 
         found: dict[str, Any] = until(look, f"{self.id} {state}", seconds)

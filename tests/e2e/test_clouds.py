@@ -15,7 +15,11 @@ SCORE = "python score.py --model {inputs.model} --data {inputs.data} --out {outp
 def test_train_and_score_run_on_every_pair_of_clouds(house: Sandbox, tmp_path: Path) -> None:
     stages: dict[str, Any] = {}
     for cloud in CLOUDS:
-        stages[f"ingest_{cloud}"] = {"kind": "copy", "on": cloud, "source": "file:///quickstart/breast_cancer.csv"}
+        stages[f"ingest_{cloud}"] = {
+            "kind": "copy",
+            "on": cloud,
+            "source": "file:///quickstart/breast_cancer.csv",
+        }
         stages[f"train_{cloud}"] = {
             "kind": "train",
             "on": cloud,

@@ -55,7 +55,9 @@ def test_the_jobs_went_through_the_vendors_own_sdks(house: Sandbox, quickstart: 
     created = [item for item in house.requests("sagemaker") if item["operation"] == "CreateTrainingJob"]
     assert created
     assert all("Boto3" in item["agent"] for item in created)
-    submitted = [item for item in house.requests("azure") if item["method"] == "PUT" and "/jobs/" in item["path"]]
+    submitted = [
+        item for item in house.requests("azure") if item["method"] == "PUT" and "/jobs/" in item["path"]
+    ]
     assert submitted
     assert all("azure-ai-ml" in item["agent"] for item in submitted)
 
