@@ -92,6 +92,7 @@ HINTS: dict[str, str] = {
     ErrorKind.QUOTA_EXHAUSTED: "ask the provider for more quota, or wait",
     ErrorKind.UNAVAILABLE: "check the provider's status and the network of the worker, then retry the stage",
     ErrorKind.CHECKSUM_MISMATCH: "the network or the store damaged bytes; retry the stage, then ask the provider",
+    ErrorKind.CANCELLED: "somebody stopped it from outside; find out why, then retry the stage",
     ErrorKind.UNKNOWN: "read the worker's log; this kind of error is new to Causeway",
 }
 """What a person does about each kind."""

@@ -1,6 +1,7 @@
 """Remote computations as the workflows see them. No cloud lives here."""
 
 import hashlib
+import json
 import re
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -87,10 +88,9 @@ class JobRequest(Message):
 
     @property
     def digest(self) -> str:
-        """Identity of what is asked for, whatever the generation."""
-        return hashlib.sha256(
-            self.model_copy(update={"generation": 1}).model_dump_json().encode()
-        ).hexdigest()
+        """Identity of what is asked for, whatever the generation and where its outputs come to lie."""
+        asked = {**self.model_dump(mode="json", exclude={"generation"}), "outputs": sorted(self.outputs)}
+        return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
 
     @property
     def name(self) -> str:

@@ -65,6 +65,11 @@ class StagePhase(StrEnum):
         """Whether the stage is over."""
         return self not in {StagePhase.PENDING, StagePhase.RUNNING, StagePhase.WAITING}
 
+    @property
+    def opens(self) -> bool:
+        """Whether the stages that need this one may start."""
+        return self in {StagePhase.SUCCEEDED, StagePhase.SKIPPED}
+
 
 class StageError(Message):
     """Why a stage does not go on."""

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
@@ -158,6 +158,10 @@ class Play:
     async def pass_time(self, **duration: float) -> None:
         """Let workflow time pass."""
         await self.env.sleep(timedelta(**duration))
+
+    def in_background(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
+        """Begin something beside the test, such as awaiting a result, which lets time be skipped."""
+        return asyncio.create_task(work)
 
     async def reach(self, hold: Hold) -> None:
         """Return when the activity to be held is in flight."""

@@ -1,0 +1,236 @@
+"""One live job per stage; another generation only after the last one has ended for certain."""
+
+from datetime import timedelta
+
+import pytest
+
+from contracts.errors import HINTS, NEW_GENERATION, ErrorKind
+from contracts.jobs import JobPhase
+from contracts.runs import RunPhase, StagePhase
+from tests.fakes.world import Life
+from tests.workflows.play import Play, job_of, spec_of
+
+ENDED = {
+    ErrorKind.JOB_FAILED: JobPhase.FAILED,
+    ErrorKind.OUT_OF_MEMORY: JobPhase.FAILED,
+    ErrorKind.PREEMPTED: JobPhase.STOPPED,
+    ErrorKind.CAPACITY: JobPhase.FAILED,
+}
+FINAL = [ErrorKind.DISK_FULL, ErrorKind.TIMED_OUT, ErrorKind.ACCESS_DENIED, ErrorKind.INVALID_REQUEST]
+HOUR = timedelta(hours=1)
+
+
+def dies(kind: ErrorKind | None, phase: JobPhase = JobPhase.FAILED, **fields: object) -> Life:
+    return Life(end=phase, reason=kind, message="it said why", **fields)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("kind", sorted(NEW_GENERATION))
+async def test_a_confirmed_failure_is_followed_by_the_next_generation(play: Play, kind: ErrorKind) -> None:
+    play.world.lives["job"] = [dies(kind, ENDED[kind]), Life()]
+    status = await play.finish(spec_of({"job": {"retries": 1}}))
+    stage = status.stages["job"]
+    assert stage.attempts == 2
+    assert stage.job.generation == 2
+    assert [job.request.generation for job in play.world.jobs.values()] == [1, 2]
+    assert stage.history[0].startswith(f"generation 1: {kind}")
+    assert "it said why" in stage.history[0]
+    assert stage.error is None
+
+
+async def test_names_and_prefixes_of_generations_differ_only_in_their_number(play: Play) -> None:
+    play.world.lives["job"] = [dies(ErrorKind.JOB_FAILED), Life()]
+    await play.finish(spec_of({"job": {"retries": 1}}))
+    first, second = job_of(play, "job", 1), job_of(play, "job", 2)
+    assert first.name.removesuffix("-g1") == second.name.removesuffix("-g2")
+    assert "/g1/" in first.request.outputs["out"]
+    assert "/g2/" in second.request.outputs["out"]
+
+
+async def test_retries_used_up_the_stage_waits_with_the_last_lines_of_the_log(play: Play) -> None:
+    play.world.lives["job"] = [dies(ErrorKind.JOB_FAILED)]
+    play.world.log = ("step 1", "ValueError: no such column")
+    run = await play.start(spec_of({"job": {"retries": 2}}))
+    status = await play.until_phase(run, "job", "WAITING")
+    assert status.phase is RunPhase.WAITING
+    assert status.stages["job"].attempts == 3
+    error = status.stages["job"].error
+    assert error.kind == ErrorKind.JOB_FAILED
+    assert "it said why" in error.message
+    assert error.message.endswith("ValueError: no such column")
+    assert error.hint == HINTS[ErrorKind.JOB_FAILED]
+
+
+@pytest.mark.parametrize("kind", FINAL)
+async def test_other_ends_wait_without_another_generation(play: Play, kind: ErrorKind) -> None:
+    play.world.lives["job"] = [dies(kind), Life()]
+    run = await play.start(spec_of({"job": {"retries": 5}}))
+    status = await play.until_phase(run, "job", "WAITING")
+    assert status.stages["job"].error.kind == kind
+    assert len(play.world.jobs) == 1
+
+
+async def test_a_job_that_somebody_stopped_is_no_success_and_no_reason_to_retry(play: Play) -> None:
+    play.world.lives["job"] = [dies(None, JobPhase.STOPPED), Life()]
+    run = await play.start(spec_of({"job": {"retries": 5}, "next": {"after": ["job"]}}))
+    status = await play.until_phase(run, "job", "WAITING")
+    assert status.stages["job"].error.kind == ErrorKind.CANCELLED
+    assert status.stages["next"].phase is StagePhase.PENDING
+    assert len(play.world.jobs) == 1
+    assert not play.world.asked("jobs.collect")
+
+
+async def test_a_submit_whose_answer_was_lost_adopts_its_job(play: Play) -> None:
+    play.world.fail("jobs.submit", ErrorKind.UNAVAILABLE, after=True, times=2)
+    status = await play.finish(spec_of({"job": {}}))
+    assert len(play.world.asked("jobs.submit")) == 3
+    assert len(play.world.jobs) == 1
+    assert status.stages["job"].attempts == 1
+
+
+async def test_a_submit_refused_for_lack_of_machines_is_tried_as_a_new_generation(play: Play) -> None:
+    play.world.fail("jobs.submit", ErrorKind.CAPACITY, "no machine")
+    status = await play.finish(spec_of({"job": {"retries": 1}}))
+    assert status.stages["job"].attempts == 2
+    assert "no machine" in status.stages["job"].history[0]
+
+
+async def test_no_generation_starts_while_the_last_ones_end_is_not_confirmed(play: Play) -> None:
+    play.world.fail("jobs.submit", ErrorKind.CAPACITY, "no machine", after=True)
+    play.world.fail("jobs.find", ErrorKind.ACCESS_DENIED, "you may not list jobs", times=9)
+    run = await play.start(spec_of({"job": {"retries": 5}}))
+    status = await play.until_phase(run, "job", "WAITING")
+    assert len(play.world.jobs) == 1
+    assert "may still live" in status.stages["job"].error.message
+    assert "you may not list jobs" in status.stages["job"].error.message
+
+
+async def test_a_retry_first_stops_what_still_lives_of_the_stage(play: Play) -> None:
+    play.world.lives["job"] = [Life(runs=10 * HOUR), Life()]
+    play.world.fail("jobs.wait", ErrorKind.ACCESS_DENIED, "you may not look")
+    play.world.fail("jobs.find", ErrorKind.ACCESS_DENIED, "you may not list jobs")
+    run = await play.start(spec_of({"job": {"timeout": "1d"}}))
+    await play.until_phase(run, "job", "WAITING")
+    assert len(await play.world.live_jobs()) == 1
+    await play.decide(run, "retry", "job")
+    await play.result(run)
+    assert job_of(play, "job", 1).stopped
+    assert play.world.story.index("-jobs.cancel") < len(play.world.story) - play.world.story[::-1].index(
+        "+jobs.submit"
+    )
+
+
+async def test_a_watch_that_fails_for_good_stops_its_job(play: Play) -> None:
+    play.world.lives["job"] = [Life(runs=HOUR)]
+    play.world.fail("jobs.wait", ErrorKind.ACCESS_DENIED, "you may not look")
+    run = await play.start(spec_of({"job": {}}))
+    status = await play.until_phase(run, "job", "WAITING")
+    assert status.stages["job"].error.kind == ErrorKind.ACCESS_DENIED
+    assert await play.world.live_jobs() == []
+
+
+async def test_a_job_over_its_timeout_is_stopped_and_timed_out(play: Play) -> None:
+    play.world.lives["job"] = [Life(queued=HOUR, runs=5 * HOUR)]
+    run = await play.start(spec_of({"job": {"timeout": "2h", "retries": 3, "on_failure": "fail"}}))
+    kind, status = await play.failure(run)
+    assert kind == ErrorKind.TIMED_OUT
+    job = job_of(play, "job")
+    assert timedelta(hours=2) <= job.stopped - job.born < timedelta(hours=2, minutes=2)
+    assert "timeout of 7200 s" in status.stages["job"].error.message
+    assert len(play.world.jobs) == 1
+
+
+async def test_a_job_that_ends_well_just_at_its_deadline_is_a_success(play: Play) -> None:
+    play.world.lives["job"] = [Life(runs=2 * HOUR + timedelta(seconds=1))]
+    hold = play.world.hold("jobs.cancel")
+    run = await play.start(spec_of({"job": {"timeout": "2h"}}))
+    ending = play.in_background(play.result(run))
+    await play.reach(hold)
+    job_of(play, "job").life = Life(runs=timedelta(0))
+    hold.release()
+    status = await ending
+    assert status.stages["job"].phase is StagePhase.SUCCEEDED
+
+
+async def test_a_deadline_stands_still_while_the_run_is_paused(play: Play) -> None:
+    play.world.lives["job"] = [Life(runs=10 * HOUR)]
+    run = await play.start(spec_of({"job": {"timeout": "2h", "on_failure": "fail"}}))
+    await play.until_noted(run, "job", "job running")
+    await play.pass_time(hours=1)
+    await run.signal("pause")
+    await play.until(run, lambda now: now.phase is RunPhase.PAUSED)
+    await play.pass_time(hours=4)
+    assert job_of(play, "job").stopped is None, "the deadline went on counting"
+    await run.signal("resume")
+    await play.pass_time(minutes=50)
+    assert job_of(play, "job").stopped is None
+    kind, _ = await play.failure(run)
+    assert kind == ErrorKind.TIMED_OUT
+    job = job_of(play, "job")
+    assert timedelta(hours=6) <= job.stopped - job.born < timedelta(hours=6, minutes=10)
+
+
+async def test_unknown_is_shown_with_when_it_was_last_seen_and_nothing_is_submitted_again(play: Play) -> None:
+    play.world.lives["job"] = [Life(runs=3 * HOUR, unknown_from=HOUR, unknown_for=HOUR)]
+    run = await play.start(spec_of({"job": {"timeout": "1d"}}))
+    await play.until_noted(run, "job", "job running")
+    await play.pass_time(minutes=70)
+    status = await play.until_noted(run, "job", "unknown")
+    job = status.stages["job"].job
+    assert job.phase is JobPhase.UNKNOWN
+    assert job.last_seen == job_of(play, "job").born + HOUR
+    assert f"last seen {job.last_seen:%H:%M:%S}" in status.stages["job"].note
+    assert status.jobs_running == 1
+    await play.result(run)
+    assert len(play.world.asked("jobs.submit")) == 1
+
+
+async def test_a_control_plane_that_fails_for_an_hour_fails_nothing(play: Play) -> None:
+    play.world.lives["job"] = [Life(runs=HOUR)]
+    play.world.fail("jobs.wait", ErrorKind.UNAVAILABLE, times=60)
+    status = await play.finish(spec_of({"job": {"timeout": "1d"}}))
+    assert status.phase is RunPhase.SUCCEEDED
+    assert len(play.world.jobs) == 1
+
+
+async def test_quota_is_waited_out_and_then_the_kind_is_told(play: Play) -> None:
+    play.world.fail("jobs.submit", ErrorKind.QUOTA_EXHAUSTED, "no quota for this machine", times=10_000)
+    run = await play.start(spec_of({"job": {"timeout": "10m", "on_failure": "fail"}}))
+    kind, status = await play.failure(run)
+    assert kind == ErrorKind.QUOTA_EXHAUSTED
+    assert "no quota for this machine" in status.stages["job"].error.message
+    waited = status.ended_at - status.started_at
+    assert timedelta(minutes=15) <= waited <= timedelta(minutes=30)
+
+
+async def test_many_retries_for_capacity_never_wait_for_days(play: Play) -> None:
+    play.world.lives["job"] = [dies(ErrorKind.CAPACITY)] * 20 + [Life()]
+    status = await play.finish(spec_of({"job": {"retries": 20}}))
+    assert status.stages["job"].attempts == 21
+    assert status.ended_at - status.started_at < timedelta(hours=4)
+
+
+async def test_an_output_that_is_missing_fails_the_stage_not_the_job(play: Play) -> None:
+    play.world.fail("jobs.collect", ErrorKind.SOURCE_MISSING, "the output 'out' holds nothing")
+    run = await play.start(spec_of({"job": {"retries": 3}}))
+    status = await play.until_phase(run, "job", "WAITING")
+    assert status.stages["job"].error.kind == ErrorKind.SOURCE_MISSING
+    assert len(play.world.jobs) == 1
+
+
+async def test_a_log_that_cannot_be_read_never_hides_the_failure(play: Play) -> None:
+    play.world.lives["job"] = [dies(ErrorKind.JOB_FAILED)]
+    play.world.fail("jobs.logs", ErrorKind.ACCESS_DENIED, times=9)
+    run = await play.start(spec_of({"job": {"retries": 0}}))
+    status = await play.until_phase(run, "job", "WAITING")
+    assert status.stages["job"].error.kind == ErrorKind.JOB_FAILED
+    assert "its log could not be read: ACCESS_DENIED" in status.stages["job"].error.message
+
+
+async def test_a_log_of_huge_lines_is_cut_to_its_end(play: Play) -> None:
+    play.world.lives["job"] = [dies(ErrorKind.JOB_FAILED)]
+    play.world.log = ("x" * 100_000,) * 10 + ("the cause",)
+    run = await play.start(spec_of({"job": {"retries": 0}}))
+    status = await play.until_phase(run, "job", "WAITING")
+    message = status.stages["job"].error.message
+    assert message.endswith("the cause")
+    assert len(message) < 10_000
