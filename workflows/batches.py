@@ -159,23 +159,21 @@ class BatchMover:
     async def _unless_paused(self, effect: Awaitable[Answer]) -> Answer | None:
         """Return the effect's answer, or None when a pause cut it short; parts in flight have landed then."""
         task = asyncio.ensure_future(effect)
-        cut = False
+        landing = asyncio.gather(task, return_exceptions=True)
         try:
             await workflow.wait_condition(lambda: task.done() or self.effects.checkpoint.pause is not None)
-            cut = not task.done()
         except asyncio.CancelledError:
             # What is in flight lands first: the clean-up that follows must find it at rest.
             task.cancel()
-            await to_the_end(asyncio.gather(task, return_exceptions=True))
+            await to_the_end(landing)
             raise
-        if cut:
-            task.cancel()
-        try:
-            return await task
-        except BaseException as error:
-            if cut and is_cancelled_exception(error):
-                return None
-            raise
+        if task.done():
+            return task.result()
+        task.cancel()
+        await to_the_end(landing)
+        if task.cancelled() or is_cancelled_exception(task.exception()):
+            return None
+        return task.result()
 
     def _expected(self, item: ObjectStat) -> str | None:
         return self.request.expected_digest if self.request.kind == "file" else item.sha256

@@ -18,6 +18,8 @@ async def to_the_end(work: Awaitable[Result]) -> Result:
             await workflow.wait_condition(task.done)
         except asyncio.CancelledError:
             cancelled = True
-    if cancelled and not task.cancelled() and task.exception() is None:
-        raise asyncio.CancelledError
-    return task.result()
+    if not cancelled:
+        return task.result()
+    if not task.cancelled():
+        task.exception()  # looked at, so that asyncio does not complain of it
+    raise asyncio.CancelledError

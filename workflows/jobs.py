@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 from temporalio import workflow
@@ -24,9 +25,9 @@ from contracts.jobs import (
     WaitRequest,
 )
 from contracts.presets import Preset
-from contracts.runs import StageJob
+from contracts.runs import Pause, StageJob
 from contracts.spec import JobStage
-from workflows.checkpoint import Deadline
+from workflows.checkpoint import Checkpoint, Deadline
 from workflows.context import RunContext
 from workflows.effects import Request, Response
 from workflows.failures import kind_of, stage_error
@@ -159,12 +160,11 @@ class JobRunner:
         watch = asyncio.ensure_future(self._call(JobActivities.wait, request, preset, "wait", gated=False))
         try:
             await self._done_or_late(watch, deadline)
+            if watch.done():
+                return watch.result()
         finally:
-            if not watch.done():
-                watch.cancel()
-        if watch.done() and not watch.cancelled():
-            return watch.result()
-        await asyncio.gather(watch, return_exceptions=True)
+            watch.cancel()
+            await asyncio.gather(watch, return_exceptions=True)
         state = await self._stop(request.ref)
         if state.phase is not JobPhase.STOPPED:
             return state
@@ -182,7 +182,7 @@ class JobRunner:
                 return
             try:
                 await workflow.wait_condition(
-                    lambda held=pause: watch.done() or (checkpoint.pause is None) != (held is None),  # type: ignore[misc]
+                    partial(_moved, watch, checkpoint, pause),
                     timeout=left,
                     timeout_summary=f"{self.name}: timeout",
                 )
@@ -281,6 +281,11 @@ def _given_up(error: BaseException, alive: str) -> StageFailed:
     if not alive:
         return StageFailed(said)
     return StageFailed(said.model_copy(update={"message": f"{said.message}\n{alive}"}), confirmed=False)
+
+
+def _moved(watch: asyncio.Future[JobState], checkpoint: Checkpoint, held: Pause | None) -> bool:
+    """Whether there is news of the job, or the run was paused or resumed."""
+    return watch.done() or (checkpoint.pause is None) != (held is None)
 
 
 def _seconds(state: JobState) -> float | None:

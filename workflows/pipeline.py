@@ -160,16 +160,22 @@ class PipelineWorkflow:
             await workflow.wait_condition(
                 lambda: self.stopping is not None or all(task.done() for task in stages)
             )
-        finally:
-            self.closing = True
-            for task in stages:
-                task.cancel()
-            await to_the_end(asyncio.gather(*stages, return_exceptions=True))
+        except asyncio.CancelledError:
+            await self._close(stages)
+            raise
+        await self._close(stages)
         for task in stages:
             if not task.cancelled() and (error := task.exception()):
                 raise error
         if self.stopping is None and any(not stage.phase.ended for stage in self.book.status.stages.values()):
             await self._continue_as_new(plan)
+
+    async def _close(self, stages: list[asyncio.Task[None]]) -> None:
+        """Return when no stage does anything any more."""
+        self.closing = True
+        for task in stages:
+            task.cancel()
+        await to_the_end(asyncio.gather(*stages, return_exceptions=True))
 
     async def _run_stage(self, context: RunContext, transfers: Transfers, name: str) -> None:
         """One stage, from waiting for its needs to its end, with as many decisions as it takes."""

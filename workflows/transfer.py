@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 
 from temporalio import workflow
@@ -147,9 +148,12 @@ class TransferWorkflow:
         run = workflow.get_external_workflow_handle(parent.workflow_id)
         said = False
         while True:
-            await workflow.wait_condition(lambda told=said: self._drained != told)  # type: ignore[misc]
+            await workflow.wait_condition(partial(self._drained_is, not said))
             said = self._drained
             await run.signal(DRAINED_SIGNAL, Drained(key=self.request.key, drained=said))
+
+    def _drained_is(self, wanted: bool) -> bool:
+        return self._drained == wanted
 
     @property
     def _drained(self) -> bool:
