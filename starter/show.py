@@ -10,6 +10,7 @@ from rich.text import Text
 from contracts.runs import RunStatus, StageStatus, workflow_id
 from starter.document import seconds_of, speed_of
 
+PIPE_WIDTH = 240
 STYLES = {
     "PENDING": "dim",
     "RUNNING": "cyan",
@@ -24,8 +25,9 @@ STYLES = {
 
 
 def console(*, stderr: bool = False) -> Console:
-    """The console everything is printed on."""
-    return Console(stderr=stderr, highlight=False)
+    """The console everything is printed on; in a pipe lines are as long as they are."""
+    found = Console(stderr=stderr, highlight=False)
+    return found if found.is_terminal else Console(stderr=stderr, highlight=False, width=PIPE_WIDTH)
 
 
 def live_view(status: RunStatus) -> RenderableType:

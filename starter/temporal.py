@@ -180,8 +180,8 @@ async def _same_spec(temporal: Client, request: RunRequest) -> None:
     held = await description.memo_value(DIGEST_MEMO, "", type_hint=str)
     if held != request.spec.digest:
         raise StarterError(
-            f"the key {request.key!r} belongs to a run of another spec (digest {held[:12]}, this one has {request.spec.digest[:12]}); "
-            "choose another --key, or leave it out"
+            f"the key {request.key!r} belongs to a run of another spec "
+            f"(digest {held[:12]}, this one has {request.spec.digest[:12]}); choose another --key, or leave it out"
         )
 
 

@@ -74,7 +74,7 @@ def test_two_runs_of_the_same_pipeline_at_once_succeed(house: Sandbox) -> None:
         for index in range(2)
     ]
     for run in runs:
-        out, err = run.communicate(timeout=300)
+        _, err = run.communicate(timeout=300)
         assert run.returncode == 0, err
 
 
