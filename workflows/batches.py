@@ -171,9 +171,8 @@ class BatchMover:
             return task.result()
         task.cancel()
         await to_the_end(landing)
-        if task.cancelled() or is_cancelled_exception(task.exception()):
-            return None
-        return task.result()
+        cut = task.cancelled() or is_cancelled_exception(task.exception() or RuntimeError())
+        return None if cut else task.result()
 
     def _expected(self, item: ObjectStat) -> str | None:
         return self.request.expected_digest if self.request.kind == "file" else item.sha256

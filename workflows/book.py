@@ -61,6 +61,12 @@ class Book:
         """The artifact that a stage left; it has succeeded."""
         return self.stage(name.stage).outputs[name.output]
 
+    @property
+    def live_jobs(self) -> int:
+        """How many remote jobs go on, whatever the run does."""
+        running = [stage for stage in self.status.stages.values() if stage.phase is StagePhase.RUNNING]
+        return sum(1 for stage in running if stage.job and not stage.job.phase.terminal)
+
     def lies_at(self, artifact: Artifact, connection: str) -> Artifact | None:
         """Find the same content on a connection: an output of a stage there, or what a transfer brought."""
         for stage in self.status.stages.values():

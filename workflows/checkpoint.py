@@ -24,10 +24,10 @@ class Checkpoint:
         """Return at once, or when the run is resumed."""
         await workflow.wait_condition(lambda: self.pause is None)
 
-    def hold(self, payload: object) -> Pause:
-        """Pause; whatever the payload of the signal is, since the SDK drops signals it cannot decode."""
-        self.pause = read_pause(payload, since=self.pause.since if self.pause else workflow.now())
-        return self.pause
+    def hold(self, payload: tuple[object, ...]) -> None:
+        """Pause, whatever came with the signal: the SDK drops one it cannot decode, and one it cannot pass on blocks."""
+        first = payload[0] if payload else None
+        self.pause = read_pause(first, since=self.pause.since if self.pause else workflow.now())
 
     def release(self) -> None:
         """Resume; without a pause it changes nothing."""

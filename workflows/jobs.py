@@ -11,7 +11,7 @@ from temporalio.exceptions import ActivityError, is_cancelled_exception
 
 from contracts import presets
 from contracts.artifacts import Artifact
-from contracts.code import CodeActivities, CodeRef, PublishRequest
+from contracts.code import CodeRef
 from contracts.errors import MESSAGE_LIMIT, NEW_GENERATION, ErrorKind
 from contracts.jobs import (
     CollectRequest,
@@ -33,6 +33,7 @@ from workflows.effects import Request, Response
 from workflows.failures import kind_of, stage_error
 from workflows.finishing import to_the_end
 from workflows.outcomes import Outcome, StageFailed, failed
+from workflows.publishing import publish
 from workflows.values import command_of, environment_of
 
 CAPACITY_PAUSE = timedelta(seconds=10)
@@ -46,7 +47,7 @@ async def run_job(context: RunContext, name: str, stage: JobStage, inputs: dict[
     Raises:
         StageFailed: the last generation allowed has failed, or none may follow this kind of failure.
     """
-    code = await _publish(context, name, stage)
+    code = await publish(context, name, stage)
     for used in range(context.request.spec.retries_of(name) + 1):
         request = _request(context, name, stage, inputs, code)
         try:
@@ -67,24 +68,6 @@ async def run_job(context: RunContext, name: str, stage: JobStage, inputs: dict[
             pause = min(CAPACITY_PAUSE * 2**used, LONGEST_PAUSE)
             await workflow.sleep(pause, summary=f"{name}: {error.kind}")
     raise AssertionError("unreachable: the last generation returns or raises")
-
-
-async def _publish(context: RunContext, name: str, stage: JobStage) -> CodeRef | None:
-    if stage.code is None:
-        return None
-    bundle = context.request.bundles[stage.code]
-    held = context.code.get((stage.on, bundle.digest))
-    if held is None:
-        held = await context.effects.call(
-            CodeActivities.publish,
-            PublishRequest(bundle=bundle),
-            on=stage.on,
-            preset=presets.submitting(context.timeout(name)),
-            stage=name,
-            summary=f"publish {stage.code}",
-        )
-        context.code[stage.on, bundle.digest] = held
-    return held
 
 
 def _request(
@@ -160,11 +143,12 @@ class JobRunner:
         watch = asyncio.ensure_future(self._call(JobActivities.wait, request, preset, "wait", gated=False))
         try:
             await self._done_or_late(watch, deadline)
-            if watch.done():
-                return watch.result()
-        finally:
-            watch.cancel()
-            await asyncio.gather(watch, return_exceptions=True)
+        except asyncio.CancelledError:
+            await _ended(watch)
+            raise
+        if watch.done():
+            return watch.result()
+        await _ended(watch)
         state = await self._stop(request.ref)
         if state.phase is not JobPhase.STOPPED:
             return state
@@ -274,6 +258,11 @@ class JobRunner:
         return await self.context.effects.call(
             method, request, on=self.connection, preset=preset, stage=self.name, summary=summary, gated=gated
         )
+
+
+async def _ended(watch: asyncio.Future[JobState]) -> None:
+    watch.cancel()
+    await to_the_end(asyncio.gather(watch, return_exceptions=True))
 
 
 def _given_up(error: BaseException, alive: str) -> StageFailed:

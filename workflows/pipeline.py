@@ -93,13 +93,13 @@ class PipelineWorkflow:
         return self._current()
 
     @workflow.signal
-    async def pause(self, request: object = None) -> None:
+    async def pause(self, *payload: object) -> None:
         """Start nothing new; let what is in flight land. Every field is optional: `{reason?, by?, until?}`."""
-        self.checkpoint.hold(request)
+        self.checkpoint.hold(payload)
         await self._tell_transfers()
 
     @workflow.signal
-    async def resume(self, request: object = None) -> None:
+    async def resume(self, *payload: object) -> None:
         """Go on."""
         self.checkpoint.release()
         await self._tell_transfers()
@@ -289,12 +289,11 @@ class PipelineWorkflow:
         status = self.book.status
         if status.phase.ended:
             return status
-        jobs = sum(
-            1
-            for stage in status.stages.values()
-            if stage.phase is StagePhase.RUNNING and stage.job and not stage.job.phase.terminal
-        )
-        fields = {"phase": self._phase(), "pause": self.checkpoint.pause, "jobs_running": jobs}
+        fields = {
+            "phase": self._phase(),
+            "pause": self.checkpoint.pause,
+            "jobs_running": self.book.live_jobs,
+        }
         if all(getattr(status, name) == value for name, value in fields.items()):
             return status
         return status.model_copy(update=fields)

@@ -79,12 +79,12 @@ class TransferWorkflow:
         )
 
     @workflow.signal
-    def pause(self, request: object = None) -> None:
+    def pause(self, *payload: object) -> None:
         """Let parts in flight land and start nothing new."""
-        self.checkpoint.hold(request)
+        self.checkpoint.hold(payload)
 
     @workflow.signal
-    def resume(self, request: object = None) -> None:
+    def resume(self, *payload: object) -> None:
         """Go on."""
         self.checkpoint.release()
 

@@ -1,0 +1,192 @@
+"""A cancelled run leaves nothing behind, and says what it could not take with it."""
+
+from datetime import timedelta
+
+import pytest
+
+from contracts.errors import ErrorKind
+from contracts.runs import RunPhase, StagePhase
+from tests.fakes.world import Life
+from tests.workflows.play import Play, job_of, spec_of
+
+HOUR = timedelta(hours=1)
+
+
+async def assert_nothing_is_left(play: Play) -> None:
+    assert play.world.in_flight() == []
+    assert await play.world.live_jobs() == []
+
+
+async def test_a_cancel_while_submitting_finds_the_job_and_stops_it(play: Play) -> None:
+    play.world.lives["job"] = [Life(runs=HOUR)]
+    play.world.fail("jobs.submit", ErrorKind.UNAVAILABLE, after=True)
+    run = await play.start(spec_of({"job": {}}))
+    await play.until(run, lambda _: bool(play.world.jobs))
+    await run.cancel()
+    status = await play.cancelled(run)
+    assert status.phase is RunPhase.CANCELLED
+    assert status.stages["job"].phase is StagePhase.CANCELLED
+    assert len(play.world.jobs) == 1
+    await assert_nothing_is_left(play)
+
+
+async def test_the_clean_up_looks_only_when_the_submit_in_flight_is_over(play: Play) -> None:
+    hold = play.world.hold("jobs.submit", lands=True)
+    run = await play.start(spec_of({"job": {}}))
+    await play.reach(hold)
+    await run.cancel()
+    await hold.cancelled.wait()
+    await play.settle()
+    assert not play.world.asked("jobs.find")
+    hold.release()
+    await play.cancelled(run)
+    assert play.world.story.index("-jobs.submit") < play.world.story.index("+jobs.find")
+
+
+async def test_a_cancel_while_a_job_runs_stops_it(play: Play) -> None:
+    play.world.lives["job"] = [Life(runs=HOUR)]
+    run = await play.start(spec_of({"job": {}, "next": {"after": ["job"]}}))
+    await play.until_noted(run, "job", "job running")
+    await run.cancel()
+    status = await play.cancelled(run)
+    assert job_of(play, "job").stopped
+    assert {stage.phase for stage in status.stages.values()} == {StagePhase.CANCELLED}
+    assert play.world.story.index("-jobs.find") < play.world.story.index("+jobs.cancel")
+    await assert_nothing_is_left(play)
+
+
+async def test_a_cancel_while_collecting_ends_at_once(play: Play) -> None:
+    hold = play.world.hold("jobs.collect")
+    run = await play.start(spec_of({"job": {}}))
+    await play.reach(hold)
+    await run.cancel()
+    await play.cancelled(run)
+    await assert_nothing_is_left(play)
+
+
+async def test_a_cancel_during_the_preflight_ends_the_run(play: Play) -> None:
+    hold = play.world.hold("connections.preflight")
+    run = await play.start(spec_of({"job": {}}))
+    await play.reach(hold)
+    await run.cancel()
+    status = await play.cancelled(run)
+    assert status.phase is RunPhase.CANCELLED
+    await assert_nothing_is_left(play)
+
+
+@pytest.mark.parametrize("paused", [False, True], ids=["running", "paused"])
+async def test_a_cancel_in_a_transfer_gives_its_upload_up_after_its_parts_have_landed(
+    play: Play, paused: bool
+) -> None:
+    source = play.put("azure", "data.csv")
+    hold = play.world.hold("storage.copy", lands=True)
+    run = await play.start(spec_of({"copy": {"kind": "copy", "on": "aws", "source": source}}))
+    await play.reach(hold)
+    if paused:
+        await run.signal("pause")
+        await play.until(run, lambda now: now.phase is RunPhase.PAUSING)
+    await run.cancel()
+    await hold.cancelled.wait()
+    await play.settle()
+    assert not play.world.asked("storage.abort_upload"), "given up while parts were in flight"
+    hold.release()
+    status = await play.cancelled(run)
+    assert status.stages["copy"].phase is StagePhase.CANCELLED
+    given_up = play.world.asked("storage.abort_upload")
+    assert [call.connection for call in given_up] == ["aws/default"]
+    assert play.world.story.index("-storage.copy") < play.world.story.index("+storage.abort_upload")
+    await assert_nothing_is_left(play)
+
+
+async def test_a_cancel_while_paused_stops_jobs_and_transfers(play: Play) -> None:
+    play.world.lives["job"] = [Life(runs=HOUR)]
+    run = await play.start(spec_of({"job": {"timeout": "1d"}}))
+    await play.until_noted(run, "job", "job running")
+    await run.signal("pause")
+    await play.until(run, lambda now: now.phase is RunPhase.PAUSED)
+    await run.cancel()
+    status = await play.cancelled(run)
+    assert status.phase is RunPhase.CANCELLED
+    assert status.pause is None
+    await assert_nothing_is_left(play)
+
+
+async def test_a_cancel_while_a_stage_waits_for_a_decision_ends_the_run(play: Play) -> None:
+    play.world.fail("jobs.submit", ErrorKind.INVALID_REQUEST)
+    run = await play.start(spec_of({"job": {}}))
+    await play.until_phase(run, "job", "WAITING")
+    await run.cancel()
+    status = await play.cancelled(run)
+    assert status.stages["job"].phase is StagePhase.CANCELLED
+
+
+async def test_a_cancel_during_the_clean_up_of_a_failed_run_does_not_cut_it_short(play: Play) -> None:
+    play.world.lives["slow"] = [Life(runs=10 * HOUR)]
+    hold = play.world.hold("jobs.cancel", lands=True)
+    gate = play.world.hold("jobs.submit", stage="bad")
+    play.world.fail("jobs.submit", ErrorKind.INVALID_REQUEST, stage="bad")
+    run = await play.start(spec_of({"slow": {"timeout": "1d"}, "bad": {"on_failure": "fail"}}))
+    await play.until_noted(run, "slow", "job running")
+    gate.release()
+    await play.reach(hold)
+    await run.cancel()
+    await play.settle()
+    assert "-jobs.cancel" not in play.world.story
+    hold.release()
+    await play.cancelled(run)
+    await assert_nothing_is_left(play)
+
+
+async def test_a_cancel_during_the_clean_up_of_a_failed_watch_does_not_cut_it_short(play: Play) -> None:
+    play.world.lives["job"] = [Life(runs=10 * HOUR)]
+    play.world.fail("jobs.wait", ErrorKind.ACCESS_DENIED)
+    hold = play.world.hold("jobs.find", lands=True)
+    run = await play.start(spec_of({"job": {}}))
+    await play.reach(hold)
+    await run.cancel()
+    await play.settle()
+    hold.release()
+    await play.cancelled(run)
+    await assert_nothing_is_left(play)
+
+
+async def test_a_job_that_cannot_be_stopped_is_told_and_the_run_still_ends(play: Play) -> None:
+    play.world.lives["job"] = [Life(runs=10 * HOUR)]
+    play.world.fail("jobs.find", ErrorKind.ACCESS_DENIED, "you may not list jobs", times=99)
+    run = await play.start(spec_of({"job": {"timeout": "1d"}}))
+    await play.until_noted(run, "job", "job running")
+    await run.cancel()
+    status = await play.cancelled(run)
+    error = status.stages["job"].error
+    assert status.stages["job"].phase is StagePhase.CANCELLED
+    assert "may still live" in error.message
+    assert "you may not list jobs" in error.message
+
+
+async def test_an_upload_that_cannot_be_given_up_is_told_and_the_run_still_ends(play: Play) -> None:
+    source = play.put("azure", "data.csv")
+    hold = play.world.hold("storage.copy")
+    play.world.fail("storage.abort_upload", ErrorKind.ACCESS_DENIED, "you may not abort", times=99)
+    run = await play.start(spec_of({"copy": {"kind": "copy", "on": "aws", "source": source}}))
+    await play.reach(hold)
+    await run.cancel()
+    status = await play.cancelled(run)
+    assert status.stages["copy"].phase is StagePhase.CANCELLED
+    assert "you may not abort" in status.stages["copy"].error.message
+
+
+async def test_a_transfer_that_somebody_cancels_alone_waits_for_a_decision(play: Play) -> None:
+    source = play.put("azure", "data.csv")
+    hold = play.world.hold("storage.copy")
+    stages = {
+        "copy": {"kind": "copy", "on": "aws", "source": source},
+        "next": {"inputs": {"it": "copy"}},
+    }
+    run = await play.start(spec_of(stages))
+    await play.reach(hold)
+    await play.client.get_workflow_handle(f"{run.id}/transfer/copy.data-to-aws.default").cancel()
+    status = await play.until_phase(run, "copy", "WAITING")
+    assert status.stages["copy"].error.kind == ErrorKind.CANCELLED
+    assert status.stages["next"].phase is StagePhase.PENDING
+    await play.decide(run, "retry", "copy")
+    assert (await play.result(run)).phase is RunPhase.SUCCEEDED
