@@ -108,6 +108,7 @@ class JobRunner:
         Raises:
             StageFailed: the job ended without success, or could not be had.
         """
+        await self.context.checkpoint.passed()
         self.context.book.change(self.name, note="submitting", attempts=self.request.generation, job=None)
         try:
             if self.request.generation > 1:
@@ -210,6 +211,7 @@ class JobRunner:
         return f"\nlast lines of its log:\n{text}" if page.lines else "\n(its log is empty)"
 
     async def _collect(self, ref: JobRef) -> Outcome:
+        await self.context.checkpoint.passed()
         self.context.book.note(self.name, "collecting")
         request = CollectRequest(ref=ref, request=self.request)
         try:
