@@ -55,7 +55,8 @@ def _write_certificates(tls: Path) -> None:
     server = authority.issue_cert("localhost", "127.0.0.1", "::1")
     chain = b"".join(blob.bytes() for blob in server.cert_chain_pems).decode()
     write_private(tls / "ca.pem", authority.cert_pem.bytes().decode(), mode=0o644)
-    write_private(tls / "server.pem", chain, mode=0o644)
+    # azurite trusts what lies in its own certificate file when it copies from itself: so the chain carries the CA.
+    write_private(tls / "server.pem", chain + authority.cert_pem.bytes().decode(), mode=0o644)
     write_private(tls / "server.key", server.private_key_pem.bytes().decode())
 
 
