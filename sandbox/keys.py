@@ -51,13 +51,17 @@ def refresh(endpoints: Endpoints) -> None:
 def _write_certificates(tls: Path) -> None:
     import trustme
 
+    from sandbox import self_signed
+
     authority = trustme.CA(organization_name="Causeway sandbox")
     server = authority.issue_cert("localhost", "127.0.0.1", "::1")
     chain = b"".join(blob.bytes() for blob in server.cert_chain_pems).decode()
-    write_private(tls / "ca.pem", authority.cert_pem.bytes().decode(), mode=0o644)
-    # azurite trusts what lies in its own certificate file when it copies from itself: so the chain carries the CA.
-    write_private(tls / "server.pem", chain + authority.cert_pem.bytes().decode(), mode=0o644)
+    own, own_key = self_signed.make()
+    write_private(tls / "ca.pem", authority.cert_pem.bytes().decode() + own, mode=0o644)
+    write_private(tls / "server.pem", chain, mode=0o644)
     write_private(tls / "server.key", server.private_key_pem.bytes().decode())
+    write_private(tls / "blob.pem", own, mode=0o644)
+    write_private(tls / "blob.key", own_key)
 
 
 def _write_bundle(endpoints: Endpoints) -> None:

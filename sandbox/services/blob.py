@@ -33,7 +33,7 @@ def command(layout: Layout, endpoints: Endpoints) -> Command:
         "--oauth",
         "basic",
     ]
-    argv += ["--cert", str(endpoints.server_certificate), "--key", str(endpoints.server_key)]
+    argv += ["--cert", str(layout.tls / "blob.pem"), "--key", str(layout.tls / "blob.key")]
     account = f"{endpoints.blob_account}:{endpoints.blob_key}"
     return Command(argv, environment.bare(HOME=str(state), AZURITE_ACCOUNTS=account), state)
 
