@@ -8,7 +8,7 @@ BIN := .venv/bin
 help:  ## show these words
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort
 
-setup: .venv/.ready  ## build .venv and the local clouds' tools from hash locks
+setup: .venv/.ready  ## build .venv from hash locks
 
 .venv/.ready: requirements.lock requirements-uv.lock
 	@$(PYTHON) -c 'import sys; sys.exit("Causeway needs Python 3.11 or newer; set PYTHON=...") if sys.version_info < (3, 11) else None'

@@ -84,6 +84,12 @@ def _complaints(error: ValidationError) -> list[str]:
     for mistake in error.errors(include_input=False, include_url=False):
         name = ".".join(str(part) for part in mistake["loc"]) or "settings"
         found.append(
-            f"{name} is not set" if mistake["type"] == "missing" else f"{name} is wrong: {mistake['msg']}"
+            f"{name} is not set"
+            if mistake["type"] == "missing"
+            else f"{name} is wrong: {_said(mistake['msg'])}"
         )
     return found
+
+
+def _said(message: str) -> str:
+    return message.removeprefix("Value error, ")

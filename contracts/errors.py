@@ -2,10 +2,11 @@
 
 the caller         INVALID_REQUEST  UNSUPPORTED  SOURCE_MISSING  TARGET_CONFLICT  SOURCE_CHANGED
                    JOB_FAILED  TIMED_OUT  OUT_OF_MEMORY  DISK_FULL
-the operator       ACCESS_DENIED  UNAUTHENTICATED  WORKER_ABSENT (shown, never raised)
+the operator       ACCESS_DENIED  UNAUTHENTICATED  WORKER_ABSENT (an error once the timeout is over)
 whoever may waive  POLICY_VIOLATION  BUDGET_EXCEEDED
 the plan           CAPACITY  PREEMPTED
 time heals         THROTTLED  QUOTA_EXHAUSTED  UNAVAILABLE  CHECKSUM_MISMATCH
+somebody           CANCELLED
 us                 UNKNOWN
 """
 
@@ -87,6 +88,8 @@ HINTS: dict[str, str] = {
     ErrorKind.ACCESS_DENIED: "give the worker's identity the right that is missing, then retry the stage",
     ErrorKind.UNAUTHENTICATED: "renew the worker's credentials and restart it, then retry the stage",
     ErrorKind.WORKER_ABSENT: "start the worker of this connection",
+    ErrorKind.POLICY_VIOLATION: "keep to the rule that is named, or ask who may waive it",
+    ErrorKind.BUDGET_EXCEEDED: "raise the budget, or make the run cheaper",
     ErrorKind.CAPACITY: "wait, or choose another connection or instance",
     ErrorKind.PREEMPTED: "retry the stage, or use an on-demand instance",
     ErrorKind.QUOTA_EXHAUSTED: "ask the provider for more quota, or wait",

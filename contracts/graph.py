@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Iterator
 from difflib import get_close_matches
 from graphlib import CycleError, TopologicalSorter
 
-from contracts.artifacts import locate
+from contracts.artifacts import ArtifactKind, locate
 from contracts.model import Message
 from contracts.placeholders import Reference, parse_template, references, split_command
 from contracts.queues import CLOUD_OF_SCHEME, Cloud, cloud_of
@@ -127,7 +127,7 @@ def _stage_problems(spec: PipelineSpec, name: str, unread: frozenset[str]) -> It
         if reference.stage in unread:
             continue
         yield from _reference_problems(spec, stage, reference, (*at, *field.split(".", 1)))
-    yield from _kind_problems(stage, at)
+    yield from _kind_problems(spec, stage, at)
 
 
 def _reference_problems(
@@ -167,7 +167,7 @@ def _reference_problems(
         )
 
 
-def _kind_problems(stage: Stage, at: Path) -> Iterator[Problem]:
+def _kind_problems(spec: PipelineSpec, stage: Stage, at: Path) -> Iterator[Problem]:
     if isinstance(stage, LoadTableStage | QueryStage) and cloud_of(stage.on) not in TABLE_CLOUDS:
         yield Problem(
             path=(*at, "on"), message=f"{stage.kind} needs tables, which {stage.on!r} has not; write gcp"
@@ -177,10 +177,10 @@ def _kind_problems(stage: Stage, at: Path) -> Iterator[Problem]:
             if output in stage.outputs[:index]:
                 yield Problem(path=(*at, "outputs", index), message=f"output {output!r} is named twice")
     if isinstance(stage, CopyStage):
-        yield from _copy_problems(stage, at)
+        yield from _copy_problems(spec, stage, at)
 
 
-def _copy_problems(stage: CopyStage, at: Path) -> Iterator[Problem]:
+def _copy_problems(spec: PipelineSpec, stage: CopyStage, at: Path) -> Iterator[Problem]:
     if (stage.source is None) == (not stage.inputs):
         yield Problem(
             path=at, message="a copy takes either source, a URI, or inputs, an output of another stage"
@@ -200,11 +200,25 @@ def _copy_problems(stage: CopyStage, at: Path) -> Iterator[Problem]:
             path=(*at, "target"),
             message=f"{stage.target!r} does not lie on {stage.on!r}, where the stage runs",
         )
-    if stage.source and stage.target and stage.source.endswith("/") != stage.target.endswith("/"):
+    if stage.target and stage.target.endswith("/") != (_shape(spec, stage) == "folder"):
         yield Problem(
             path=(*at, "target"),
-            message="source and target are both an object, or both a folder that ends in /",
+            message=f"what is copied is a {_shape(spec, stage)}; a folder's target ends in /, a file's does not",
         )
+
+
+def _shape(spec: PipelineSpec, stage: Stage) -> ArtifactKind:
+    """What a stage leaves, as far as it can be told: a job a folder, a copy what it copies."""
+    for _ in spec.stages:
+        if not isinstance(stage, CopyStage):
+            return "folder"
+        if stage.source:
+            return "folder" if stage.source.endswith("/") else "file"
+        producer = next(iter(stage.inputs.values()), "").partition(".")[0]
+        if producer not in spec.stages:
+            return "folder"
+        stage = spec.stages[producer]
+    return "folder"
 
 
 def _cycle(spec: PipelineSpec) -> list[Problem]:

@@ -56,6 +56,11 @@ def waiting(stage_timeout: timedelta) -> Preset:
     )
 
 
+def asking(stage_timeout: timedelta) -> Preset:
+    """A load or a query: the stage's timeout bounds the work itself."""
+    return _preset(stage_timeout, attempt=stage_timeout, patience=QUOTA_PATIENCE)
+
+
 def stopping(stage_timeout: timedelta) -> Preset:
     """Stopping a job until its end is confirmed: SageMaker gives a container 120 s, Vertex may take minutes."""
     return _preset(stage_timeout, attempt=timedelta(minutes=30), patience=timedelta(hours=24))

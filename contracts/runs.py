@@ -1,5 +1,6 @@
 """A run as people see it: what starts it, how it stands, what it came to. Temporal's names for it live here too."""
 
+import hashlib
 from datetime import datetime
 from enum import StrEnum
 from typing import Literal
@@ -13,6 +14,7 @@ from contracts.jobs import JobKind, JobPhase, RunRef
 from contracts.model import Message
 from contracts.plan import Plan
 from contracts.spec import PipelineSpec
+from contracts.tables import Scalar
 
 PIPELINE_WORKFLOW = "pipeline"
 TRANSFER_WORKFLOW = "transfer"
@@ -24,7 +26,7 @@ WAITING_KEY = SearchAttributeKey.for_keyword("CausewayWaitingFor")
 CLOUDS_KEY = SearchAttributeKey.for_keyword_list("CausewayClouds")
 SEARCH_ATTRIBUTES = (PIPELINE_KEY, STATE_KEY, WAITING_KEY, CLOUDS_KEY)
 DIGEST_MEMO = "causeway_digest"
-"""Memo of the spec's digest, so that the same key with another spec is refused without asking a worker."""
+"""Memo of the digest of spec and code, so that the same key with another spec is refused without asking a worker."""
 
 STATE_MEMO = "causeway_state"
 """Memo of the live state in brief: phases of the run and its stages, and its pause."""
@@ -109,6 +111,8 @@ class StageStatus(Message):
     outputs: dict[str, Artifact] = Field(default_factory=dict)
     metrics: dict[str, float] = Field(default_factory=dict)
     rows: int | None = None
+    shown: tuple[dict[str, Scalar | None], ...] = ()
+    """The first rows of a query's answer."""
     error: StageError | None = None
     history: tuple[str, ...] = ()
     """Why earlier generations ended, oldest first."""
@@ -164,6 +168,8 @@ class RunProgress(Message):
     status: RunStatus
     plan: Plan
     paused_seconds: float = 0.0
+    unfinished: tuple[str, ...] = ()
+    """Transfers that failed and may have left an unfinished upload, by key."""
 
 
 class RunRequest(Message):
@@ -175,6 +181,12 @@ class RunRequest(Message):
     """By the `code:` folder as the spec names it."""
     create_containers: bool = False
     progress: RunProgress | None = None
+
+
+def run_digest(spec: PipelineSpec, bundles: dict[str, CodeBundle]) -> str:
+    """Identity of what a run does: the spec, its params and every file of its code."""
+    code = "".join(f"{folder}\0{bundle.digest}\n" for folder, bundle in sorted(bundles.items()))
+    return hashlib.sha256(f"{spec.digest}\n{code}".encode()).hexdigest()
 
 
 class StageDecision(Message):

@@ -45,7 +45,7 @@ class StageBase(Declared):
     on: Connection
     """Where the stage runs."""
     after: tuple[str, ...] = ()
-    """Stages that must have succeeded first, besides those whose outputs are inputs."""
+    """Stages that must have succeeded or been skipped first, besides those whose outputs are inputs."""
     retries: int | None = Field(default=None, ge=0, le=20)
     timeout: Duration | None = None
     on_failure: OnFailure | None = None

@@ -15,7 +15,11 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
-    help="Durable AI pipelines across AWS, Azure, Google Cloud and on-prem.",
+    help=(
+        "Durable AI pipelines across AWS, Azure, Google Cloud and on-prem. `run` alone brings the local clouds up and "
+        "runs the quickstart. Exit codes: 0 succeeded, 1 failed or cancelled, 2 wrong usage or spec, 3 unreachable, "
+        "4 waits for a person, 130 interrupted."
+    ),
 )
 
 
@@ -27,10 +31,10 @@ class OnFailure(StrEnum):
 
 
 PipelineArgument = Annotated[
-    str | None, typer.Argument(metavar="[PIPELINE]", help="A file, a folder, or a name under pipelines/.")
+    str | None, typer.Argument(metavar="PIPELINE", help="A file, a folder, or a name under pipelines/.")
 ]
 RunArgument = Annotated[str, typer.Argument(metavar="RUN", help="pipeline/key, as `list` shows it.")]
-StageArgument = Annotated[str, typer.Argument(metavar="STAGE")]
+StageArgument = Annotated[str, typer.Argument(metavar="STAGE", help="The stage's name in the pipeline.")]
 JsonOption = Annotated[
     bool, typer.Option("--json", help="Print one JSON document on standard output and nothing else.")
 ]
@@ -40,24 +44,28 @@ ParamOption = Annotated[
 OnFailureOption = Annotated[
     OnFailure | None, typer.Option(help="When a stage is out of retries: wait for a person, or fail.")
 ]
-ReasonOption = Annotated[str, typer.Option(help="Shown in status and in the Web UI.")]
+ReasonOption = Annotated[str, typer.Option(help="Shown in the Web UI and kept in history.")]
 
 
 @app.command()
 def run(
     pipeline: PipelineArgument = None,
     key: Annotated[
-        str | None, typer.Option(help="Identity of the run within its pipeline; the same key attaches.")
+        str | None,
+        typer.Option(help="Identity of the run; the same key attaches, another spec under it is refused."),
     ] = None,
     param: ParamOption = None,
     on_failure: OnFailureOption = None,
-    detach: Annotated[bool, typer.Option("--detach", help="Start it and return.")] = False,
+    detach: Annotated[
+        bool, typer.Option("--detach", help="Start it and return; come back with `watch RUN`.")
+    ] = False,
     create: Annotated[bool, typer.Option("--create", help="Create containers that are missing.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Run a pipeline (by default the quickstart) and watch it to its end.
+    """Run a pipeline and watch it to its end.
 
-    With no Temporal address configured, the local clouds and their workers are brought up first.
+    Without PIPELINE it is the quickstart. With no Temporal address configured, the local clouds and their
+    workers are brought up first.
     """
     from starter import commands
 
@@ -71,7 +79,7 @@ def run(
 def validate(
     pipeline: PipelineArgument = None, param: ParamOption = None, as_json: JsonOption = False
 ) -> None:
-    """Check a pipeline's file and code; every mistake with its line. Starts nothing."""
+    """Check a pipeline; every mistake with its line."""
     from starter import offline
 
     _end_plain(lambda: offline.validate(pipeline, tuple(param or ()), as_json=as_json))
@@ -87,7 +95,7 @@ def schema() -> None:
 
 @app.command()
 def status(run_id: RunArgument, as_json: JsonOption = False) -> None:
-    """Show how a run stands."""
+    """Show how a run stands now."""
     from starter import commands
 
     _end(lambda: commands.status(run_id, as_json=as_json))
@@ -95,7 +103,11 @@ def status(run_id: RunArgument, as_json: JsonOption = False) -> None:
 
 @app.command()
 def watch(run_id: RunArgument) -> None:
-    """Watch a run to its end: a live table, or plain lines in a pipe."""
+    """Watch a run to its end.
+
+    A live table at a terminal, where it also asks when the run waits for a decision; plain lines in a pipe, where it
+    then ends with exit code 4.
+    """
     from starter import commands
 
     _end(lambda: commands.watch(run_id))
@@ -136,7 +148,10 @@ def resume(run_id: RunArgument) -> None:
 
 @app.command()
 def cancel(run_id: RunArgument) -> None:
-    """Cancel a run: its jobs are stopped, its unfinished uploads given up."""
+    """Cancel a run.
+
+    Its jobs are stopped and its unfinished uploads given up.
+    """
     from starter import commands
 
     _end(lambda: commands.cancel(run_id))
@@ -152,7 +167,7 @@ def retry(run_id: RunArgument, stage: StageArgument, reason: ReasonOption = "") 
 
 @app.command()
 def skip(run_id: RunArgument, stage: StageArgument, reason: ReasonOption = "") -> None:
-    """Go on without a waiting stage that nothing needs."""
+    """Go on without a waiting stage whose outputs nothing uses."""
     from starter import commands
 
     _end(lambda: commands.decide("skip", run_id, stage, reason))
@@ -168,7 +183,11 @@ def abort(run_id: RunArgument, stage: StageArgument, reason: ReasonOption = "") 
 
 @app.command()
 def report(run_id: RunArgument, as_json: JsonOption = False) -> None:
-    """Show what a run came to: where, how long, what it moved, metrics, errors."""
+    """Show what a run came to.
+
+    Where each stage ran, how long it took, what was moved and how it was verified, metrics, errors. `status` is the
+    short form.
+    """
     from starter import commands
 
     _end(lambda: commands.report(run_id, as_json=as_json))

@@ -43,6 +43,7 @@ def report(status: RunStatus, web_ui: str) -> RenderableType:
     metrics = _metrics(status)
     if metrics:
         parts += [Text(), metrics]
+    parts += _answers(status)
     parts += [*_errors(status), Text(), Text(f"Web UI  {web_ui}", overflow="ignore", no_wrap=True)]
     return Group(*parts)
 
@@ -136,6 +137,26 @@ def _metrics(status: RunStatus) -> Table | None:
     for name, metrics in rows:
         table.add_row(name, "  ".join(f"{key}={value:.6g}" for key, value in metrics.items()))
     return table
+
+
+def _answers(status: RunStatus) -> list[RenderableType]:
+    """The first rows of each query that answered with more than one."""
+    parts: list[RenderableType] = []
+    for stage in status.stages.values():
+        if len(stage.shown) < 2:
+            continue
+        table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
+        for column in stage.shown[0]:
+            table.add_column(Text(column), overflow="fold")
+        for row in stage.shown:
+            table.add_row(*(Text("" if value is None else str(value)) for value in row.values()))
+        count = (
+            ""
+            if stage.rows == len(stage.shown)
+            else f" (the first {len(stage.shown)} of {stage.rows:,} rows)"
+        )
+        parts += [Text(), Text(f"{stage.name} answered{count}"), table]
+    return parts
 
 
 def _errors(status: RunStatus) -> list[RenderableType]:

@@ -29,6 +29,7 @@ from contracts.runs import (
     STATUS_MEMO,
     RunRequest,
     RunStatus,
+    run_digest,
     workflow_id,
 )
 from starter.exits import Exit, StarterError
@@ -70,7 +71,7 @@ async def start(temporal: Client, request: RunRequest) -> tuple[Run, bool]:
             task_queue=WORKFLOW_QUEUE,
             id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
             id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
-            memo={DIGEST_MEMO: spec.digest},
+            memo={DIGEST_MEMO: run_digest(spec, request.bundles)},
             search_attributes=TypedSearchAttributes(
                 [SearchAttributePair(PIPELINE_KEY, spec.pipeline), SearchAttributePair(STATE_KEY, "RUNNING")]
             ),
@@ -178,10 +179,11 @@ async def _same_spec(temporal: Client, request: RunRequest) -> None:
     identity = workflow_id(request.spec.pipeline, request.key)
     description = await describe(temporal, identity)
     held = await description.memo_value(DIGEST_MEMO, "", type_hint=str)
-    if held != request.spec.digest:
+    mine = run_digest(request.spec, request.bundles)
+    if held != mine:
         raise StarterError(
-            f"the key {request.key!r} belongs to a run of another spec "
-            f"(digest {held[:12]}, this one has {request.spec.digest[:12]}); choose another --key, or leave it out"
+            f"the key {request.key!r} belongs to a run of another spec or other code "
+            f"(digest {held[:12]}, this one has {mine[:12]}); choose another --key, or leave it out"
         )
 
 

@@ -6,6 +6,7 @@ from contracts.artifacts import Artifact
 from contracts.errors import hint_for
 from contracts.model import Message
 from contracts.runs import StageError
+from contracts.tables import Scalar
 
 
 class Outcome(Message):
@@ -14,6 +15,7 @@ class Outcome(Message):
     outputs: dict[str, Artifact] = Field(default_factory=dict)
     metrics: dict[str, float] = Field(default_factory=dict)
     rows: int | None = None
+    shown: tuple[dict[str, Scalar | None], ...] = ()
 
 
 class StageFailed(Exception):

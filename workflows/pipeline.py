@@ -28,7 +28,8 @@ from workflows.decisions import Decisions
 from workflows.effects import Effects
 from workflows.failures import stage_error
 from workflows.finishing import to_the_end
-from workflows.outcomes import StageFailed
+from workflows.mirror import Mirror
+from workflows.outcomes import Outcome, StageFailed
 from workflows.preflight import preflight
 from workflows.stages import run_stage
 from workflows.start import first_status
@@ -55,6 +56,7 @@ class PipelineWorkflow:
         self.decisions = Decisions(request.spec, self.book)
         self.transfers: Transfers | None = None
         self.closing = False
+        self.mirror = Mirror(self.book, self.checkpoint, self.effects)
         self.absence = AbsenceWatch(request.spec, self.book, self.effects)
         self.stopping: StageError | None = None
 
@@ -67,7 +69,7 @@ class PipelineWorkflow:
         """
         keepers = [
             asyncio.create_task(keeping)
-            for keeping in (self._mirror(), self._resume_when_due(), self.absence.keep())
+            for keeping in (self.mirror.keep(), self._resume_when_due(), self.absence.keep())
         ]
         try:
             plan = request.progress.plan if request.progress else await self._prepare()
@@ -90,7 +92,7 @@ class PipelineWorkflow:
     @workflow.query
     def status(self) -> RunStatus:
         """Say how the run stands."""
-        return self._current()
+        return self.mirror.current()
 
     @workflow.signal
     async def pause(self, *payload: object) -> None:
@@ -153,29 +155,36 @@ class PipelineWorkflow:
     async def _run_stages(self, plan: Plan) -> None:
         status = self.book.status
         context = RunContext(self.request, status.run, plan, self.book, self.checkpoint, self.effects)
-        self.transfers = Transfers(context)
-        self.absence.transfers = self.transfers
+        self.transfers = Transfers(context, self.request.progress.unfinished if self.request.progress else ())
+        self.absence.transfers = self.mirror.transfers = self.transfers
         stages = [asyncio.create_task(self._run_stage(context, self.transfers, name)) for name in plan.order]
         try:
             await workflow.wait_condition(
                 lambda: self.stopping is not None or all(task.done() for task in stages)
             )
         except asyncio.CancelledError:
-            await self._close(stages)
+            await to_the_end(self._close(stages, self.transfers, for_good=True))
             raise
-        await self._close(stages)
+        over = self.stopping is not None or self._all_ended
+        await to_the_end(self._close(stages, self.transfers, for_good=over))
         for task in stages:
             if not task.cancelled() and (error := task.exception()):
                 raise error
-        if self.stopping is None and any(not stage.phase.ended for stage in self.book.status.stages.values()):
-            await self._continue_as_new(plan)
+        if not over:
+            await self._continue_as_new(plan, self.transfers)
 
-    async def _close(self, stages: list[asyncio.Task[None]]) -> None:
-        """Return when no stage does anything any more."""
+    async def _close(self, stages: list[asyncio.Task[None]], transfers: Transfers, *, for_good: bool) -> None:
+        """Return when no stage does anything any more and, at the end of the run, nothing unfinished is left."""
         self.closing = True
         for task in stages:
             task.cancel()
-        await to_the_end(asyncio.gather(*stages, return_exceptions=True))
+        await asyncio.gather(*stages, return_exceptions=True)
+        if for_good:
+            await transfers.give_up()
+
+    @property
+    def _all_ended(self) -> bool:
+        return all(stage.phase.ended for stage in self.book.status.stages.values())
 
     async def _run_stage(self, context: RunContext, transfers: Transfers, name: str) -> None:
         """One stage, from waiting for its needs to its end, with as many decisions as it takes."""
@@ -208,7 +217,7 @@ class PipelineWorkflow:
         except (StageFailed, ActivityError, ChildWorkflowError) as error:
             self._failed(name, error)
             return
-        fields = {"outputs": outcome.outputs, "metrics": outcome.metrics, "rows": outcome.rows}
+        fields = {name: getattr(outcome, name) for name in Outcome.model_fields}
         self.book.change(name, phase=StagePhase.SUCCEEDED, note="", **fields)
 
     def _failed(self, name: str, failure: StageFailed | ActivityError | ChildWorkflowError) -> None:
@@ -240,13 +249,18 @@ class PipelineWorkflow:
         running = any(stage.phase is StagePhase.RUNNING for stage in self.book.status.stages.values())
         return not running or info.get_current_history_length() > HISTORY_LIMIT
 
-    async def _continue_as_new(self, plan: Plan) -> None:
+    async def _continue_as_new(self, plan: Plan, transfers: Transfers) -> None:
         await workflow.wait_condition(workflow.all_handlers_finished)
-        self._refresh()
+        self.mirror.refresh()
         paused = (
             self.checkpoint.paused_for if self.checkpoint.pause is None else self.checkpoint.paused_before
         )
-        progress = RunProgress(status=self.book.status, plan=plan, paused_seconds=paused.total_seconds())
+        progress = RunProgress(
+            status=self.book.status,
+            plan=plan,
+            paused_seconds=paused.total_seconds(),
+            unfinished=tuple(sorted(transfers.unfinished)),
+        )
         workflow.continue_as_new(self.request.model_copy(update={"progress": progress}))
 
     def _close_pending(self, phase: StagePhase) -> None:
@@ -263,14 +277,6 @@ class PipelineWorkflow:
         await workflow.wait_condition(workflow.all_handlers_finished)
         return self.book.close(phase)
 
-    async def _mirror(self) -> None:
-        """Keep what Temporal shows in step with the book."""
-        while True:
-            self._refresh()
-            self.book.mirror()
-            shown = self.book.status
-            await workflow.wait_condition(lambda held=shown: self._current() != held)  # type: ignore[misc]
-
     async def _resume_when_due(self) -> None:
         while True:
             await self.checkpoint.until_due()
@@ -280,26 +286,3 @@ class PipelineWorkflow:
     async def _tell_transfers(self) -> None:
         if self.transfers:
             await self.transfers.tell_all()
-
-    def _refresh(self) -> None:
-        self.book.status = self._current()
-
-    def _current(self) -> RunStatus:
-        """The status with what follows from elsewhere: the pause, what drains, which jobs go on."""
-        status = self.book.status
-        if status.phase.ended:
-            return status
-        fields = {
-            "phase": self._phase(),
-            "pause": self.checkpoint.pause,
-            "jobs_running": self.book.live_jobs,
-        }
-        if all(getattr(status, name) == value for name, value in fields.items()):
-            return status
-        return status.model_copy(update=fields)
-
-    def _phase(self) -> RunPhase:
-        if self.checkpoint.pause:
-            draining = self.effects.draining or bool(self.transfers and self.transfers.draining)
-            return RunPhase.PAUSING if draining else RunPhase.PAUSED
-        return RunPhase.WAITING if self.book.status.waiting_for else RunPhase.RUNNING

@@ -14,6 +14,9 @@ from workflows.outcomes import Outcome
 from workflows.transfers import Transfers
 from workflows.values import query_of
 
+ROWS_KEPT = 20
+"""Rows of a query's answer that the report shows; a status of 200 stages stays small."""
+
 
 async def run_stage(context: RunContext, transfers: Transfers, name: str) -> Outcome:
     """Run one stage to its end.
@@ -76,7 +79,7 @@ async def _load(context: RunContext, name: str, stage: LoadTableStage, files: Ar
             write=stage.write,
         ),
         on=stage.on,
-        preset=presets.moving(context.timeout(name)),
+        preset=presets.asking(context.timeout(name)),
         stage=name,
         summary=f"load {stage.table}",
     )
@@ -91,11 +94,11 @@ async def _query(context: RunContext, name: str, stage: QueryStage) -> Outcome:
         TableActivities.query,
         QueryRequest(key=_table_key(context, name), sql=sql, parameters=parameters),
         on=stage.on,
-        preset=presets.moving(context.timeout(name)),
+        preset=presets.asking(context.timeout(name)),
         stage=name,
         summary="query",
     )
-    return Outcome(rows=result.rows, metrics=_metrics(result))
+    return Outcome(rows=result.rows, metrics=_metrics(result), shown=result.shown[:ROWS_KEPT])
 
 
 def _table_key(context: RunContext, name: str) -> TableJobKey:

@@ -26,12 +26,16 @@ def environment_of(stage: JobStage, spec: PipelineSpec, book: Book) -> dict[str,
 
 def query_of(stage: QueryStage, spec: PipelineSpec, book: Book) -> tuple[str, dict[str, Scalar]]:
     """Return the SQL with a named parameter for each placeholder, and the values to bind to them."""
+    names: dict[str, str] = {}
     bound: dict[str, Scalar] = {}
 
     def bind(reference: Reference) -> str:
-        name = reference.text.replace(".", "_").replace("-", "_")
-        bound[name] = value_of(reference, spec, book)
-        return f"@{name}"
+        if reference.text not in names:
+            name = reference.text.replace(".", "_").replace("-", "_")
+            name = f"{name}_{len(names)}" if name in bound else name
+            names[reference.text] = name
+            bound[name] = value_of(reference, spec, book)
+        return f"@{names[reference.text]}"
 
     return render(parse_template(stage.sql), bind), bound
 
@@ -51,7 +55,9 @@ def value_of(reference: Reference, spec: PipelineSpec, book: Book) -> Scalar:
         raise failed(
             ErrorKind.INVALID_REQUEST, f"stage {stage!r} left no metric {reference.name!r}; there is {there}"
         )
-    return metrics[reference.name]
+    value = metrics[reference.name]
+    # A count is written 569, not 569.0: scripts read it with int().
+    return int(value) if value.is_integer() and abs(value) < 2**53 else value
 
 
 def as_text(value: Scalar) -> str:
