@@ -41,6 +41,7 @@ class AbsenceWatch:
                 await self._look()
                 interval = FIRST_LOOK if self._effects.started != begun else min(LONGEST, interval * 1.5)
                 begun = self._effects.started
+            self._show({})
 
     async def _look(self) -> None:
         waiting = self._waiting()
@@ -56,18 +57,16 @@ class AbsenceWatch:
         except ActivityError as error:
             workflow.logger.warning("task queues could not be described: %s", error.cause)
             return
-        for report in reports.reports:
-            for stage in sorted(waiting[report.queue]):
-                self._show(stage, report.queue, absent=report.absent)
-        self._book.mirror()
+        absent = [report.queue for report in reports.reports if report.absent]
+        self._show({stage: queue for queue in absent for stage in self._waiting().get(queue, ())})
 
-    def _show(self, stage: str, queue: str, *, absent: bool) -> None:
-        if self._book.stage(stage).phase.ended:
-            return
-        if absent:
-            self._book.note(stage, f"{NOTE}{queue}")
-        elif self._book.stage(stage).note == f"{NOTE}{queue}":
-            self._book.note(stage, "")
+    def _show(self, absent: dict[str, str]) -> None:
+        """Note the queue on each stage that waits for its worker, and take back what no longer holds."""
+        for name, stage in self._book.status.stages.items():
+            if name in absent and not stage.phase.ended:
+                self._book.note(name, f"{NOTE}{absent[name]}")
+            elif stage.note.startswith(NOTE):
+                self._book.note(name, "")
 
     def _waiting(self) -> dict[str, set[str]]:
         """Stages by the queue they need now."""

@@ -27,6 +27,8 @@ class Book:
     def __init__(self, status: RunStatus) -> None:
         """Go on from this status."""
         self.status = status
+        self.shown: RunStatus | None = None
+        """What was mirrored last."""
         self._mirrored: tuple[Any, ...] = ()
 
     def stage(self, name: str) -> StageStatus:
@@ -80,6 +82,7 @@ class Book:
 
     def mirror(self) -> None:
         """Show the state in search attributes, memo and details; only what changed makes an event."""
+        self.shown = self.status
         workflow.set_current_details(stage_table(self.status))
         shown = (self.status.phase, self.status.waiting_for, brief_state(self.status))
         if shown == self._mirrored:

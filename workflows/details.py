@@ -41,15 +41,21 @@ def _row(stage: StageStatus) -> str:
 def _reason(status: RunStatus) -> str:
     if status.pause is None:
         return f" — waiting for {status.waiting_for}" if status.waiting_for else ""
-    words = [f"by {status.pause.by}" if status.pause.by else "", status.pause.reason]
+    words = [f"by {_quoted(status.pause.by)}" if status.pause.by else "", _quoted(status.pause.reason)]
     words.append(f"until {status.pause.until:%Y-%m-%d %H:%M %Z}" if status.pause.until else "")
     jobs = (
         f"{status.jobs_running} remote job{'s' if status.jobs_running != 1 else ''} running"
         if status.jobs_running
         else ""
     )
-    said = "; ".join(word.replace("`", "'") for word in [*words, jobs] if word)
+    said = "; ".join(word for word in [*words, jobs] if word)
     return f" — {said}" if said else ""
+
+
+def _quoted(text: str) -> str:
+    """A person's words as code on one line, so that they cannot write into the page."""
+    words = " ".join(text.split()).replace("`", "'")
+    return f"`{words}`" if words else ""
 
 
 def _fence(text: str) -> list[str]:

@@ -4,25 +4,35 @@ import asyncio
 from collections.abc import Iterator
 
 from temporalio import workflow
-from temporalio.exceptions import ApplicationError
+from temporalio.exceptions import (
+    ActivityError,
+    ApplicationError,
+    ChildWorkflowError,
+    is_cancelled_exception,
+)
 from temporalio.workflow import ChildWorkflowHandle, ParentClosePolicy
 
+from contracts import presets
 from contracts.artifacts import Artifact
 from contracts.plan import TransferPlan
 from contracts.queues import queue_of
 from contracts.runs import TransferResult
+from contracts.storage import AbortRequest, StorageActivities
 from contracts.transfers import TransferRequest
 from workflows.context import RunContext
 from workflows.effects import brief
+from workflows.failures import stage_error
 from workflows.transfer import TransferWorkflow
 
 
 class Transfers:
     """Brings artifacts to where stages need them, and passes pauses on."""
 
-    def __init__(self, context: RunContext) -> None:
-        """Move for this run."""
+    def __init__(self, context: RunContext, unfinished: tuple[str, ...] = ()) -> None:
+        """Move for this run; some transfers may have failed in an execution before this one."""
         self.context = context
+        self.unfinished = set(unfinished)
+        """Transfers that began and did not end well; one that was cancelled has cleaned up after itself."""
         self.running: dict[str, ChildWorkflowHandle[TransferWorkflow, TransferResult] | None] = {}
         self.drained: set[str] = set()
         self._locks: dict[str, asyncio.Lock] = {}
@@ -70,11 +80,35 @@ class Transfers:
             if context.checkpoint.pause:
                 await self.tell(key)
             result = await child
+        except ChildWorkflowError as error:
+            if not is_cancelled_exception(error):
+                self.unfinished.add(key)
+            raise
         finally:
             self.running.pop(key, None)
             self.drained.discard(key)
+        self.unfinished.discard(key)
         context.book.record(result)
         return result
+
+    async def give_up(self) -> None:
+        """Give up what failed transfers left unfinished, and say where that could not be done."""
+        for key in sorted(self.unfinished):
+            plan = self.context.plan.transfers[key]
+            try:
+                await self.context.effects.call(
+                    StorageActivities.abort_upload,
+                    AbortRequest(prefix=plan.target),
+                    on=plan.destination,
+                    preset=presets.quick(self.context.timeout(plan.artifact.partition(".")[0])),
+                    stage=key,
+                    summary="give up unfinished uploads",
+                    gated=False,
+                )
+            except ActivityError as error:
+                words = f"an unfinished upload may lie below {plan.target}: {stage_error(error).message}"
+                self.context.book.update(notes=(*self.context.book.status.notes, words))
+        self.unfinished.clear()
 
     @property
     def draining(self) -> bool:

@@ -91,6 +91,14 @@ class Play:
             cloud = FakeCloud(connection, self.world)
             await self._employ(connection, queue_of(connection), activities=cloud.activities)
 
+    async def dismiss(self, connection: str, hold: Hold) -> None:
+        """Have the worker of a connection land the one thing it does, and then be gone for good."""
+        self.dismissed.add(connection)
+        stopping = asyncio.create_task(self._workers[connection].shutdown())
+        await asyncio.sleep(0.1)
+        hold.release()
+        await stopping
+
     async def start(self, spec: PipelineSpec, key: str = "k", **fields: Any) -> Run:
         """Start a run as the starter does, with every connection that it names served."""
         await self.hire(*CONNECTIONS, *(stage.on for stage in spec.stages.values()))
@@ -192,6 +200,7 @@ class Play:
             max_heartbeat_throttle_interval=QUICK,
             default_heartbeat_throttle_interval=QUICK,
             activity_executor=self._threads,
+            graceful_shutdown_timeout=timedelta(seconds=5),
             **offers,
         )
         self._workers[name] = await self._stack.enter_async_context(worker)

@@ -1,0 +1,249 @@
+"""What people see without asking a worker: memo, search attributes, details, and who is absent."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from contracts.errors import ErrorKind
+from contracts.jobs import JobPhase
+from contracts.runs import (
+    CLOUDS_KEY,
+    PIPELINE_KEY,
+    STATE_KEY,
+    STATE_MEMO,
+    STATUS_MEMO,
+    WAITING_KEY,
+    RunPhase,
+    RunStatus,
+)
+from tests.fakes.world import Life
+from tests.workflows.play import Play, Run, spec_of
+
+HOUR = timedelta(hours=1)
+
+
+async def shown(run: Run) -> tuple[dict[str, Any], dict[str, Any]]:
+    description = await run.describe()
+    keys = (PIPELINE_KEY, STATE_KEY, WAITING_KEY, CLOUDS_KEY)
+    attributes = {key.name: description.typed_search_attributes.get(key) for key in keys}
+    return attributes, dict(await description.memo())
+
+
+async def details_of(run: Run) -> str:
+    metadata = await run.query("__temporal_workflow_metadata")
+    return str(metadata.current_details)
+
+
+async def test_a_running_run_is_told_by_its_attributes_and_its_memo(play: Play) -> None:
+    play.world.lives["job"] = [Life(runs=HOUR)]
+    run = await play.start(spec_of({"job": {}, "next": {"on": "gcp", "after": ["job"]}}))
+    await play.until_noted(run, "job", "job running")
+    attributes, memo = await shown(run)
+    assert attributes == {
+        "CausewayPipeline": "play",
+        "CausewayState": "RUNNING",
+        "CausewayWaitingFor": "-",
+        "CausewayClouds": ["aws", "gcp"],
+    }
+    assert memo[STATE_MEMO] == {
+        "phase": "RUNNING",
+        "stages": {"job": "RUNNING", "next": "PENDING"},
+        "pause": None,
+    }
+
+
+async def test_a_pause_is_told_with_who_and_why(play: Play) -> None:
+    play.world.lives["job"] = [Life(runs=HOUR)]
+    run = await play.start(spec_of({"job": {}}))
+    await play.until_noted(run, "job", "job running")
+    await run.signal("pause", {"by": "ann", "reason": "lunch"})
+    await play.until(run, lambda now: now.phase is RunPhase.PAUSED)
+    attributes, memo = await shown(run)
+    assert attributes["CausewayState"] == "PAUSED"
+    assert memo[STATE_MEMO]["pause"]["by"] == "ann"
+    assert memo[STATE_MEMO]["pause"]["reason"] == "lunch"
+
+
+async def test_what_a_run_waits_for_can_be_searched(play: Play) -> None:
+    play.world.fail("jobs.submit", ErrorKind.INVALID_REQUEST)
+    run = await play.start(spec_of({"job": {}}))
+    await play.until_phase(run, "job", "WAITING")
+    attributes, _ = await shown(run)
+    assert attributes["CausewayState"] == "WAITING"
+    assert attributes["CausewayWaitingFor"] == "a decision on job"
+
+
+@pytest.mark.parametrize("end", ["SUCCEEDED", "FAILED", "CANCELLED"])
+async def test_the_whole_status_of_a_run_that_has_ended_lies_in_its_memo(play: Play, end: str) -> None:
+    if end == "FAILED":
+        play.world.fail("jobs.submit", ErrorKind.INVALID_REQUEST)
+    if end == "CANCELLED":
+        play.world.lives["job"] = [Life(runs=HOUR)]
+    run = await play.start(spec_of({"job": {"on_failure": "fail"}}))
+    if end == "CANCELLED":
+        await play.until_noted(run, "job", "job running")
+        await run.cancel()
+    ending = {"SUCCEEDED": play.result, "FAILED": play.failure, "CANCELLED": play.cancelled}[end]
+    await ending(run)
+    attributes, memo = await shown(run)
+    status = RunStatus.model_validate(memo[STATUS_MEMO])
+    assert attributes["CausewayState"] == end
+    assert status.phase == end
+    assert status.stages["job"].phase == end
+    assert status.ended_at is not None
+    assert status.jobs_running == 0
+
+
+async def test_the_stage_table_is_the_details_of_the_run(play: Play) -> None:
+    play.world.lives["job"] = [Life(end=JobPhase.FAILED, message="| `x` ``` <b>")]
+    play.world.log = ()
+    run = await play.start(spec_of({"job": {"retries": 0}, "next": {"after": ["job"]}}))
+    await play.until_phase(run, "job", "WAITING")
+    text = await details_of(run)
+    assert "**WAITING** — waiting for a decision on job" in text
+    assert "| ✋ | job | aws/default | WAITING |" in text
+    assert "| · | next | aws/default | PENDING |" in text
+    assert "```text\njob cw-job-" in text
+    assert text.count("```") == 2, "the fence was broken by what a job said"
+
+
+async def test_a_reason_for_a_pause_cannot_write_into_the_details(play: Play) -> None:
+    play.world.lives["job"] = [Life(runs=HOUR)]
+    run = await play.start(spec_of({"job": {}}))
+    await play.until_noted(run, "job", "job running")
+    await run.signal(
+        "pause", {"by": "a`nn", "reason": "x\n\n# big <script>alert(1)</script> ![i](http://h/)"}
+    )
+    await play.until(run, lambda now: now.phase is RunPhase.PAUSED)
+    first = (await details_of(run)).splitlines()[0]
+    assert first.startswith("**PAUSED** — ")
+    assert "`x # big <script>alert(1)</script> ![i](http://h/)`" in first
+    assert "1 remote job running" in first
+
+
+def absent(play: Play, activity: str) -> None:
+    """As if causeway-gcp had no worker: what it is asked stays undone, and Temporal says so.
+
+    The fake answers that it is unavailable, for the server skips no time while a task waits in a queue.
+    """
+    play.world.absent.add("causeway-gcp")
+    play.world.fail(activity, ErrorKind.UNAVAILABLE, on="gcp/default", times=10_000)
+
+
+async def test_a_stage_says_that_its_worker_is_absent_and_fails_nothing(play: Play) -> None:
+    absent(play, "jobs.submit")
+    run = await play.start(spec_of({"job": {"on": "gcp"}, "other": {}}))
+    await play.until_noted(run, "job", "submitting")
+    await play.pass_time(seconds=50)
+    status = await play.until_noted(run, "job", "waiting for a worker on causeway-gcp")
+    assert status.phase is RunPhase.RUNNING
+    assert "waiting" not in status.stages["other"].note
+    play.world.absent.clear()
+    play.world.faults.clear()
+    assert (await play.result(run)).phase is RunPhase.SUCCEEDED
+
+
+async def test_an_absent_worker_is_told_also_before_the_plan_is_made(play: Play) -> None:
+    absent(play, "connections.preflight")
+    run = await play.start(spec_of({"job": {"on": "gcp"}, "other": {}}))
+    await play.pass_time(seconds=50)
+    status = await play.until_noted(run, "job", "waiting for a worker on causeway-gcp")
+    assert status.stages["other"].note == ""
+
+
+async def test_a_transfer_whose_worker_is_absent_is_told_on_the_stage_that_needs_it(play: Play) -> None:
+    source = play.put("azure", "data.csv")
+    absent(play, "storage.copy")
+    stages = {
+        "copy": {"kind": "copy", "on": "gcp", "source": source},
+        "other": {"after": ["copy"]},
+    }
+    run = await play.start(spec_of(stages))
+    await play.until_noted(run, "copy", "copying")
+    await play.pass_time(seconds=50)
+    status = await play.until_noted(run, "copy", "waiting for a worker on causeway-gcp")
+    assert status.stages["other"].note == ""
+
+
+async def test_the_note_of_an_absent_worker_goes_when_the_worker_is_back(play: Play) -> None:
+    absent(play, "connections.preflight")
+    play.world.lives["first"] = [Life(runs=HOUR)]
+    run = await play.start(spec_of({"first": {"timeout": "1d"}, "job": {"on": "gcp", "after": ["first"]}}))
+    await play.pass_time(seconds=50)
+    await play.until_noted(run, "job", "waiting for a worker on causeway-gcp")
+    play.world.absent.clear()
+    play.world.faults.clear()
+    await play.pass_time(minutes=10)
+    await play.until_noted(run, "first", "job running")
+    await play.pass_time(minutes=10)
+    status = await play.until(run, lambda now: now.stages["job"].note == "")
+    assert status.stages["job"].phase == "PENDING"
+
+
+async def test_a_worker_that_never_comes_is_told_as_such_after_the_stages_timeout(play: Play) -> None:
+    hold = play.world.hold("connections.preflight", on="gcp/default")
+    stages = {"job": {"on": "gcp", "timeout": "2s", "on_failure": "fail"}, "other": {"timeout": "1d"}}
+    run = await play.start(spec_of(stages))
+    await play.reach(hold)
+    await play.dismiss("gcp/default", hold)
+    kind, status = await play.failure(run)
+    assert kind == ErrorKind.WORKER_ABSENT
+    assert "found no worker within the stage's timeout" in status.stages["job"].error.message
+    assert status.stages["job"].error.hint == "start the worker of this connection"
+
+
+async def test_a_preflight_that_fails_fails_the_run_before_anything_runs(play: Play) -> None:
+    play.world.fail(
+        "connections.preflight", ErrorKind.SOURCE_MISSING, "s3://causeway/ is not there", on="aws/default"
+    )
+    run = await play.start(spec_of({"job": {}, "other": {"on": "gcp"}}))
+    kind, status = await play.failure(run)
+    assert kind == ErrorKind.SOURCE_MISSING
+    assert status.notes == ("preflight: SOURCE_MISSING: s3://causeway/ is not there",)
+    assert {stage.phase.value for stage in status.stages.values()} == {"CANCELLED"}
+    assert not play.world.asked("jobs.submit")
+
+
+async def test_the_preflight_asks_each_connection_once_for_all_it_will_do(play: Play) -> None:
+    play.put("azure", "data.csv")
+    stages = {
+        "in": {
+            "kind": "copy",
+            "on": "aws",
+            "source": "az://causeway/data.csv",
+            "target": "s3://mine/data.csv",
+        },
+        "job": {},
+        "ask": {"kind": "query", "on": "gcp", "sql": "SELECT 1"},
+    }
+    run = await play.start(spec_of(stages), create_containers=True)
+    await play.result(run)
+    asked = {call.request.connection: call.request for call in play.world.asked("connections.preflight")}
+    assert sorted(asked) == ["aws/default", "azure/default", "gcp/default"]
+    assert asked["aws/default"].needs == ("jobs", "storage")
+    assert asked["aws/default"].containers == ("s3://mine/",)
+    assert asked["aws/default"].image_given is False
+    assert asked["azure/default"].containers == ("az://causeway/",)
+    assert "tables" in asked["gcp/default"].needs
+    assert all(request.create for request in asked.values())
+
+
+async def test_every_activity_and_timer_carries_a_summary(play: Play) -> None:
+    play.world.lives["job"] = [Life(runs=HOUR, queued=HOUR)]
+    play.put("onprem", "data.csv")
+    stages = {
+        "in": {"kind": "copy", "on": "aws", "source": "file:///data.csv"},
+        "job": {"timeout": "1d", "code": "src", "inputs": {"data": "in"}},
+        "ask": {"kind": "query", "on": "gcp", "sql": "SELECT 1"},
+    }
+    run = await play.start(spec_of(stages))
+    await play.result(run)
+    ids = [run.id, f"{run.id}/transfer/in.data-to-aws.default"]
+    for identity in ids:
+        history = await play.client.get_workflow_handle(identity).fetch_history()
+        for event in history.events:
+            kinds = ("activity_task_scheduled_event_attributes", "timer_started_event_attributes")
+            if any(event.HasField(kind) for kind in kinds):
+                assert event.user_metadata.summary.data, event
+                assert len(event.user_metadata.summary.data) <= 202
