@@ -58,6 +58,8 @@ class Play:
         self.env = env
         self.world = World(now=env.get_current_time)
         self.dismissed: set[str] = set()
+        self.cached = 100
+        """Workflows kept in the worker's memory; with none, every task replays the history."""
         self.runs: list[Run] = []
         self._workers: dict[str, Worker] = {}
         self._stack = contextlib.AsyncExitStack()
@@ -104,7 +106,13 @@ class Play:
         await self.hire(*CONNECTIONS, *(stage.on for stage in spec.stages.values()))
         if "workflows" not in self._workers:
             local = [Planner().make, FakeQueues(self.world).describe]
-            await self._employ("workflows", WORKFLOW_QUEUE, workflows=WORKFLOWS, activities=local)
+            await self._employ(
+                "workflows",
+                WORKFLOW_QUEUE,
+                workflows=WORKFLOWS,
+                activities=local,
+                max_cached_workflows=self.cached,
+            )
         code = {stage.code for stage in spec.stages.values() if getattr(stage, "code", None)}
         bundles = {folder: pack({"go.py": b"print('went')\n"}) for folder in sorted(code)}
         request = RunRequest(spec=spec, key=key, bundles=bundles, **fields)

@@ -216,3 +216,12 @@ async def test_a_copy_takes_an_output_and_its_targets_shape_follows_it(play: Pla
     made, shared = output(status, "make", "out"), output(status, "share", "data")
     assert (shared.kind, shared.digest) == ("folder", made.digest)
     assert shared.uri.startswith("gs://")
+
+
+async def test_a_worker_that_remembers_nothing_comes_to_the_same_end(play: Play) -> None:
+    play.cached = 0
+    play.put("onprem", "data.csv")
+    play.world.lives["train"] = [Life(runs=timedelta(minutes=5))]
+    status = await play.finish(spec_of(quickstart()))
+    assert status.phase is RunPhase.SUCCEEDED
+    assert len(play.world.jobs) == 2

@@ -1,0 +1,162 @@
+"""Records the histories that are replayed: `python -m tests.replay.record`, then look at the difference and commit it.
+
+Recorded histories are promises to runs that live while the code changes: keep the old files of a release, add new ones.
+"""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from temporalio.testing import WorkflowEnvironment
+
+from contracts.connect import plugin
+from contracts.errors import ErrorKind
+from contracts.jobs import JobPhase, JobRef, LogRequest
+from contracts.queues import WORKFLOW_QUEUE
+from contracts.runs import SEARCH_ATTRIBUTES, RunPhase
+from tests.fakes.world import Life
+from tests.workflows.play import Play, Run, spec_of
+from tests.workflows.servers import dev_server
+from tests.workflows.test_flow import quickstart
+from workflows.job_logs import JobLogsRequest, JobLogsWorkflow
+
+HISTORIES = Path(__file__).parent / "histories"
+IDENTITY = "recorder"
+SECOND = timedelta(seconds=1)
+MACHINES = {"identity": IDENTITY, "stackTrace": ""}
+"""Fields that would tell where the recording was made."""
+
+
+async def succeeded(play: Play) -> Run:
+    """Every kind of stage, four clouds, pulls and a push, a watch long enough to look for absent workers."""
+    play.world.unreadable = {"onprem/default"}
+    play.put("onprem", "data.csv")
+    play.world.lives |= {"train": [Life(runs=17 * SECOND, metrics={"accuracy": 0.9})]}
+    run = await play.start(spec_of(quickstart()), key="succeeded")
+    await play.result(run)
+    return run
+
+
+async def paused(play: Play) -> Run:
+    """A pause inside a transfer and beside a job, then a resume."""
+    source = play.put("azure", "data.csv")
+    play.world.lives["job"] = [Life(runs=2 * SECOND)]
+    hold = play.world.hold("storage.copy")
+    stages = {
+        "copy": {"kind": "copy", "on": "aws", "source": source},
+        "job": {},
+        "use": {"inputs": {"it": "copy"}},
+    }
+    run = await play.start(spec_of(stages), key="paused")
+    await play.reach(hold)
+    await play.until_noted(run, "job", "job running")
+    await run.signal("pause", {"by": "ann", "reason": "maintenance"})
+    await play.until(run, lambda now: now.phase is RunPhase.PAUSED and now.jobs_running == 0)
+    await run.signal("resume", {"by": "ann"})
+    await play.result(run)
+    return run
+
+
+async def generations(play: Play) -> Run:
+    """A failed generation, one without a machine, then a person's retry."""
+    failed = Life(end=JobPhase.FAILED, reason=ErrorKind.JOB_FAILED, message="the script ended with 1")
+    play.world.lives["job"] = [failed, failed, Life()]
+    run = await play.start(spec_of({"job": {"retries": 1}, "next": {"after": ["job"]}}), key="generations")
+    await play.until_phase(run, "job", "WAITING")
+    await play.decide(run, "retry", "job", by="ann", reason="mended")
+    await play.result(run)
+    return run
+
+
+async def cancelled(play: Play) -> Run:
+    """A cancel while a job runs."""
+    play.world.lives["job"] = [Life(runs=60 * SECOND)]
+    run = await play.start(spec_of({"job": {}, "next": {"after": ["job"]}}), key="cancelled")
+    await play.until_noted(run, "job", "job running")
+    await run.cancel()
+    await play.cancelled(run)
+    return run
+
+
+async def failed(play: Play) -> Run:
+    """A stage that fails the run while another job runs."""
+    play.world.lives |= {"slow": [Life(runs=60 * SECOND)]}
+    hold = play.world.hold("jobs.submit", stage="bad")
+    play.world.fail("jobs.submit", ErrorKind.INVALID_REQUEST, "no such image", stage="bad")
+    run = await play.start(spec_of({"slow": {}, "bad": {"on_failure": "fail"}}), key="failed")
+    await play.until_noted(run, "slow", "job running")
+    hold.release()
+    await play.failure(run)
+    return run
+
+
+async def log(play: Play) -> Any:
+    """A page of a job's log."""
+    request = LogRequest(ref=JobRef(id="id-of-it", name="cw-train-000000000000-00000000-g1", generation=1))
+    return await _logged(play, JobLogsRequest(connection="aws", request=request))
+
+
+async def _logged(play: Play, request: JobLogsRequest) -> Any:
+    await play.start(spec_of({"job": {}}), key="beside")
+    handle = await play.client.start_workflow(
+        JobLogsWorkflow.run, request, id="play/succeeded/logs/1", task_queue=WORKFLOW_QUEUE
+    )
+    await handle.result()
+    return handle
+
+
+RECORDINGS: dict[str, Callable[[Play], Awaitable[Any]]] = {
+    "pipeline-succeeded": succeeded,
+    "pipeline-paused": paused,
+    "pipeline-generations": generations,
+    "pipeline-cancelled": cancelled,
+    "pipeline-failed": failed,
+    "job_logs": log,
+}
+CHILDREN = {
+    "transfer-push": ("pipeline-succeeded", "ingest.data-to-aws.default"),
+    "transfer-pull": ("pipeline-succeeded", "train.model-to-azure.default"),
+    "transfer-paused": ("pipeline-paused", "copy.data-to-aws.default"),
+}
+
+
+async def record() -> None:
+    """Play every recording on a server of its own and write what it came to."""
+    for name, recording in RECORDINGS.items():
+        env = await WorkflowEnvironment.start_local(
+            dev_server_existing_path=str(dev_server()),
+            search_attributes=SEARCH_ATTRIBUTES,
+            plugins=[plugin()],
+            identity=IDENTITY,
+        )
+        play = Play(env)
+        try:
+            run = await recording(play)
+            await write(name, run)
+            for child, (parent, key) in CHILDREN.items():
+                if parent == name:
+                    await write(child, play.client.get_workflow_handle(f"{run.id}/transfer/{key}"))
+        finally:
+            await play.close()
+
+
+async def write(name: str, handle: Any) -> None:
+    history = json.loads((await handle.fetch_history()).to_json())
+    text = json.dumps(without_machines(history), indent=1, sort_keys=True)
+    (HISTORIES / f"{name}.json").write_text(text + "\n")
+
+
+def without_machines(value: Any) -> Any:
+    """The history without the names and folders of the machine that recorded it."""
+    if isinstance(value, list):
+        return [without_machines(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    return {key: MACHINES.get(key, without_machines(item)) for key, item in value.items()}
+
+
+if __name__ == "__main__":
+    asyncio.run(record())
