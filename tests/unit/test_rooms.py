@@ -1,0 +1,92 @@
+"""Who may import whom, where import-linter cannot say it; and that workflows stay pure."""
+
+import ast
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from temporalio import workflow
+from temporalio.worker import Replayer
+from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
+
+from contracts.connect import PASSED_THROUGH, plugin
+from workers.workflows import WORKFLOWS
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+CLOUD_SDKS = ("boto3", "botocore", "azure.", "google.cloud.", "google.auth", "google.api_core", "psutil")
+ROOMS = {"aws", "azure", "gcp", "onprem"}
+PURE = {"pydantic", "pydantic_core", "temporalio"}
+
+
+def imported(file: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield str(node.module)
+
+
+def foreign(file: Path) -> set[str]:
+    return {name.split(".")[0] for name in imported(file)} - set(sys.stdlib_module_names)
+
+
+@pytest.mark.parametrize(
+    ("room", "known"), [("contracts", {"contracts"}), ("workflows", {"contracts", "workflows"})]
+)
+def test_a_pure_room_imports_pydantic_temporalio_and_nothing_else(room: str, known: set[str]) -> None:
+    strange = {
+        file.name: foreign(file) - known - PURE
+        for file in (CHECKOUT / room).glob("*.py")
+        if foreign(file) - known - PURE
+    }
+    assert not strange
+
+
+def test_what_the_clouds_share_knows_no_cloud() -> None:
+    for file in (CHECKOUT / "activities").glob("*.py"):
+        assert not foreign(file) & {"boto3", "botocore", "azure", "google"}, file.name
+        inner = {name.split(".")[1] for name in imported(file) if name.startswith("activities.")}
+        assert not inner & ROOMS, file.name
+
+
+@pytest.mark.parametrize(
+    "module", ["workers.workflows", "starter.cli", "starter.commands", "workflows.pipeline"]
+)
+def test_no_clouds_sdk_is_loaded_by(module: str) -> None:
+    script = f"import json, sys, {module}; print(json.dumps(sorted(sys.modules)))"
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, cwd=CHECKOUT, check=True, timeout=60
+    )
+    loaded = json.loads(done.stdout)
+    assert module in loaded
+    assert not [name for name in loaded if name.startswith(CLOUD_SDKS)]
+    assert not [
+        name for name in loaded if name.split(".")[:1] == ["activities"] and set(name.split(".")) & ROOMS
+    ]
+
+
+def test_help_loads_neither_temporal_nor_pydantic() -> None:
+    script = "import json, sys, starter.cli; print(json.dumps(sorted(sys.modules)))"
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, cwd=CHECKOUT, check=True, timeout=60
+    )
+    assert not {"temporalio", "pydantic", "ruamel", "rich.live"} & set(json.loads(done.stdout))
+
+
+def test_workflows_share_only_contracts_with_their_worker() -> None:
+    assert PASSED_THROUGH == ("contracts",)
+
+
+def test_every_workflow_loads_in_a_sandbox_that_refuses_what_it_should_not_share() -> None:
+    strict = workflow.SandboxImportNotificationPolicy.RAISE_ON_UNINTENTIONAL_PASSTHROUGH
+    built = Replayer(workflows=WORKFLOWS, plugins=[plugin()]).config()["workflow_runner"]
+    assert isinstance(built, SandboxedWorkflowRunner)
+    restrictions = built.restrictions.with_import_notification_policy(strict)
+    Replayer(
+        workflows=WORKFLOWS,
+        plugins=[plugin()],
+        workflow_runner=SandboxedWorkflowRunner(restrictions=restrictions),
+    )
