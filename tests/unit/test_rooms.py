@@ -1,6 +1,7 @@
 """Who may import whom, where import-linter cannot say it; and that workflows stay pure."""
 
 import ast
+import asyncio
 import json
 import subprocess
 import sys
@@ -9,10 +10,14 @@ from pathlib import Path
 
 import pytest
 from temporalio import workflow
-from temporalio.worker import Replayer
-from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
+from temporalio.worker.workflow_sandbox import (
+    SandboxedWorkflowRunner,
+    SandboxRestrictions,
+    UnintentionalPassthroughError,
+)
+from temporalio.workflow import _Definition
 
-from contracts.connect import PASSED_THROUGH, plugin
+from contracts.connect import PASSED_THROUGH
 from workers.workflows import WORKFLOWS
 
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -80,13 +85,23 @@ def test_workflows_share_only_contracts_with_their_worker() -> None:
     assert PASSED_THROUGH == ("contracts",)
 
 
-def test_every_workflow_loads_in_a_sandbox_that_refuses_what_it_should_not_share() -> None:
+def strictly(*shared: str) -> SandboxedWorkflowRunner:
+    """A sandbox that takes these modules from its worker, and refuses any other that is not its own business."""
     strict = workflow.SandboxImportNotificationPolicy.RAISE_ON_UNINTENTIONAL_PASSTHROUGH
-    built = Replayer(workflows=WORKFLOWS, plugins=[plugin()]).config()["workflow_runner"]
-    assert isinstance(built, SandboxedWorkflowRunner)
-    restrictions = built.restrictions.with_import_notification_policy(strict)
-    Replayer(
-        workflows=WORKFLOWS,
-        plugins=[plugin()],
-        workflow_runner=SandboxedWorkflowRunner(restrictions=restrictions),
-    )
+    restrictions = SandboxRestrictions.default.with_passthrough_modules(*shared)
+    return SandboxedWorkflowRunner(restrictions=restrictions.with_import_notification_policy(strict))
+
+
+async def prepare(runner: SandboxedWorkflowRunner) -> None:
+    for defined in WORKFLOWS:
+        runner.prepare_workflow(_Definition.must_from_class(defined))
+
+
+def test_workflows_load_with_contracts_and_their_own_room_and_nothing_else() -> None:
+    own = [f"workflows.{file.stem}" for file in (CHECKOUT / "workflows").glob("*.py")]
+    asyncio.run(prepare(strictly(*PASSED_THROUGH, *own)))
+
+
+def test_a_workflow_that_takes_more_from_its_worker_is_noticed() -> None:
+    with pytest.raises(UnintentionalPassthroughError, match="workflows"):
+        asyncio.run(prepare(strictly(*PASSED_THROUGH)))
