@@ -97,7 +97,7 @@ async def report(run_id: str, *, as_json: bool) -> Exit:
     if as_json:
         _json(run_document(now, temporal.web_ui(run_id)))
     else:
-        console().print(report_view(now, temporal.web_ui(run_id)))
+        _report(console(), now, temporal.web_ui(run_id))
     return Exit.SUCCEEDED
 
 
@@ -207,7 +207,7 @@ async def _detached(client: Client, run_id: str, options: RunOptions) -> Exit:
 
 def _finish(out: Console, now: RunStatus, page: str) -> None:
     out.print()
-    out.print(report_view(now, page))
+    _report(out, now, page)
     if not now.phase.ended:
         run_id = workflow_id(now.run.pipeline, now.run.key)
         waiting = [name for name, stage in now.stages.items() if stage.phase == "WAITING"]
@@ -216,6 +216,12 @@ def _finish(out: Console, now: RunStatus, page: str) -> None:
             style="yellow",
             soft_wrap=True,
         )
+
+
+def _report(out: Console, now: RunStatus, page: str) -> None:
+    out.print(report_view(now))
+    # Outside the view, so that a narrow terminal breaks the address without cutting it.
+    out.print(f"\nWeb UI  {page}", soft_wrap=True)
 
 
 def _afterwards(run_id: str, *, sandboxed: bool) -> str:

@@ -35,7 +35,7 @@ def live_view(status: RunStatus) -> RenderableType:
     return Group(headline(status), stage_table(status), *_errors(status))
 
 
-def report(status: RunStatus, web_ui: str) -> RenderableType:
+def report(status: RunStatus) -> RenderableType:
     """The run when it is over, or as far as it is: stages, transfers, metrics, errors."""
     parts: list[RenderableType] = [headline(status), stage_table(status)]
     if status.transfers:
@@ -44,8 +44,7 @@ def report(status: RunStatus, web_ui: str) -> RenderableType:
     if metrics:
         parts += [Text(), metrics]
     parts += _answers(status)
-    parts += [*_errors(status), Text(), Text(f"Web UI  {web_ui}", overflow="ignore", no_wrap=True)]
-    return Group(*parts)
+    return Group(*parts, *_errors(status))
 
 
 def headline(status: RunStatus) -> Text:

@@ -108,7 +108,7 @@ class _Table(_Quiet):
     """A live table that redraws in place."""
 
     def __init__(self, out: Console) -> None:
-        self._live = Live(console=out, auto_refresh=False)
+        self._live = Live(console=out, auto_refresh=False, transient=True)
 
     def __enter__(self) -> None:
         self._live.start()
