@@ -7,8 +7,11 @@ from contracts.jobs import JobRef, JobRequest, JobState, LogPage
 
 
 class JobService(Protocol):
-    """One connection's job service. Methods raise the provider's own errors or `contracts.errors.failure`; the caller
-    translates, polls, beats and waits. Nothing here sleeps for long or retries."""
+    """One connection's job service.
+
+    Methods raise the provider's own errors or `contracts.errors.failure`; the caller translates, polls, beats and
+    waits. Nothing here sleeps for long or retries.
+    """
 
     def submit(self, request: JobRequest) -> JobRef:
         """Create the job, or adopt the one that carries its name.

@@ -74,10 +74,11 @@ class ObjectWriter(Protocol):
 
 
 class Store(Protocol):
-    """One connection's object store, reached by the worker's own rights. Methods raise the provider's own errors or
-    `contracts.errors.failure`; the caller translates. Every object it writes carries `causeway-crc32c` (base64),
-    `causeway-sha256` (hex) and `causeway-owner` as metadata, and `stat` and `list` return them (`list` may leave
-    them None where listing does not give metadata).
+    """One connection's object store, reached by the worker's own rights.
+
+    Methods raise the provider's own errors or `contracts.errors.failure`; the caller translates. Every object it
+    writes carries `causeway-crc32c` (base64), `causeway-sha256` (hex) and `causeway-owner` as metadata, and `stat`
+    and `list` return them (`list` may leave them None where listing does not give metadata).
     """
 
     scheme: str
@@ -96,7 +97,9 @@ class Store(Protocol):
     def read(self, source: ObjectStat, start: int = 0) -> Iterator[bytes]:
         """Stream the object from a byte on, in pieces of at most 8 MiB; `SOURCE_CHANGED` if its ETag is another now."""
 
-    def put(self, uri: str, content: bytes, *, sha256: str, owner: str, media_type: str, replace: bool) -> ObjectStat:
+    def put(
+        self, uri: str, content: bytes, *, sha256: str, owner: str, media_type: str, replace: bool
+    ) -> ObjectStat:
         """Store a small object (up to 16 MiB) at once, verified by the store; `TARGET_CONFLICT` unless it may replace."""
 
     def writer(self, target: WriteTarget) -> ObjectWriter:
@@ -125,4 +128,6 @@ def may_replace(if_exists: IfExists) -> bool:
 
 def same_content(held: ObjectStat, measure: Measure) -> bool:
     """Whether a stored object is known to be what was measured: size and a checksum, never the name alone."""
-    return held.size_bytes == measure.source.size_bytes and (held.sha256 == measure.sha256 or held.crc32c == measure.crc32c)
+    return held.size_bytes == measure.source.size_bytes and (
+        held.sha256 == measure.sha256 or held.crc32c == measure.crc32c
+    )

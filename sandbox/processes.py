@@ -133,11 +133,7 @@ def marked(layout: Layout) -> list[psutil.Process]:
     They carry our mark; on-prem jobs, whose environment is clean, have their home in our on-prem root.
     """
     spared = {os.getpid(), *(parent.pid for parent in psutil.Process().parents())}
-    return [
-        found
-        for found in psutil.process_iter()
-        if found.pid not in spared and _is_ours(found, layout)
-    ]
+    return [found for found in psutil.process_iter() if found.pid not in spared and _is_ours(found, layout)]
 
 
 def end_by_force(processes: Iterable[psutil.Process]) -> None:
@@ -183,7 +179,6 @@ def _is_ours(found: psutil.Process, layout: Layout) -> bool:
         known = found.environ()
         return known.get(MARK) == str(layout.root) or known.get("HOME", "").startswith(f"{layout.onprem}/")
     return False
-
 
 
 def _session(pid: int) -> int | None:

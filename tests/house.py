@@ -82,7 +82,9 @@ class Sandbox:
         key = re.compile(rf"cw-{stage.replace('_', '-')}-[0-9a-f]{{12}}-[0-9a-f]{{8}}-g\d+")
         if cloud == "onprem":
             return sorted(
-                path.name for path in (self.root / "onprem/.causeway/jobs").glob("*") if key.fullmatch(path.name)
+                path.name
+                for path in (self.root / "onprem/.causeway/jobs").glob("*")
+                if key.fullmatch(path.name)
             )
         server = {"aws": "sagemaker", "azure": "azure", "gcp": "vertex"}[cloud]
         found = []

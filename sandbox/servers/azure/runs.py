@@ -18,7 +18,7 @@ TERMINAL = ("Completed", "Failed", "Canceled")
 LOG_TAIL_BYTES = 2000
 _PHASES = {"STARTING": "Preparing", "RUNNING": "Running", "DELIVERING": "Finalizing"}
 _PREEMPTED = (
-    "AzureMLCompute job failed.\nPreemptionError: Nodes of this job got pre-empted. "
+    "AzureMLCompute job failed.\nPreemptionError: Nodes of this job got preempted. "
     "Check if the run has failed or restarted. Reason: Received pre-emption warning signal"
 )
 _EXITED = (

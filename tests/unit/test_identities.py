@@ -1,0 +1,139 @@
+"""Digests and names: the same thing has the same identity, whatever the order it was told in."""
+
+import random
+import re
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from contracts.artifacts import Artifact, ManifestEntry, folder_artifact, folder_digest
+from contracts.code import CodeBundle, code_digest, pack
+from contracts.jobs import JobRequest, RunRef
+from contracts.spec import PipelineSpec
+
+FILES = st.dictionaries(
+    st.from_regex(r"[a-z]{1,5}(/[a-z]{1,5})?\.py", fullmatch=True),
+    st.binary(max_size=50),
+    min_size=1,
+    max_size=6,
+)
+
+
+@given(FILES)
+def test_a_bundle_unpacks_to_what_was_packed(files: dict[str, bytes]) -> None:
+    if any(f"{one}/" in other for one in files for other in files):
+        return
+    assert pack(files).files() == dict(sorted(files.items()))
+
+
+@given(FILES, st.randoms())
+def test_the_digest_of_code_does_not_depend_on_order(files: dict[str, bytes], chance: random.Random) -> None:
+    names = list(files)
+    chance.shuffle(names)
+    assert code_digest({name: files[name] for name in names}) == code_digest(files)
+
+
+def test_digests_of_code_see_where_one_file_ends_and_the_next_begins() -> None:
+    assert code_digest({"a": b"bc"}) != code_digest({"ab": b"c"})
+    assert code_digest({"a": b"1", "b": b"2"}) != code_digest({"a": b"1b\x002"})
+
+
+def test_a_bundle_that_is_not_what_its_digest_says_is_refused() -> None:
+    bundle = pack({"a.py": b"1"})
+    with pytest.raises(ValueError, match="not what its digest says"):
+        CodeBundle(digest="0" * 64, archive=bundle.archive).files()
+
+
+@pytest.mark.parametrize("name", ["../out.py", "/etc/passwd", "a/../../b.py"])
+def test_a_bundle_with_a_file_outside_its_folder_is_refused(name: str) -> None:
+    with pytest.raises(ValueError, match="not a regular file below its folder"):
+        pack({name: b"x"}).files()
+
+
+ENTRIES = st.lists(
+    st.builds(
+        ManifestEntry,
+        name=st.text(min_size=1, max_size=8),
+        size_bytes=st.integers(0, 9),
+        sha256=st.just("ab"),
+    ),
+    max_size=6,
+)
+
+
+@given(ENTRIES, st.randoms())
+def test_the_digest_of_a_folder_does_not_depend_on_order(
+    entries: list[ManifestEntry], chance: random.Random
+) -> None:
+    shuffled = list(entries)
+    chance.shuffle(shuffled)
+    assert folder_digest(shuffled) == folder_digest(entries)
+
+
+def test_a_folder_weighs_what_its_objects_weigh() -> None:
+    entries = [ManifestEntry(name=str(size), size_bytes=size, sha256="x") for size in (1, 2, 3)]
+    folder = folder_artifact("s3://b/x/", iter(entries))
+    assert (folder.size_bytes, folder.object_count, folder.kind) == (6, 3, "folder")
+
+
+def spec(**params: Any) -> PipelineSpec:
+    stages = {name: {"kind": "train", "on": "aws", "command": "x"} for name in ("a", "b")}
+    return PipelineSpec.model_validate({"pipeline": "p", "params": params, "stages": stages})
+
+
+def test_the_digest_of_a_spec_depends_on_its_params_and_not_on_their_order() -> None:
+    assert spec(x=1, y=2).digest == spec(y=2, x=1).digest
+    assert spec(x=1).digest != spec(x=2).digest
+
+
+def test_a_spec_has_the_same_digest_after_its_journey() -> None:
+    sent = spec(x=1, y=0.5, z=True, t="1")
+    assert PipelineSpec.model_validate_json(sent.model_dump_json(by_alias=True)).digest == sent.digest
+
+
+@pytest.mark.parametrize("value", [True, 1, 1.0, "1", "true"])
+def test_a_param_keeps_its_type_on_its_journey(value: Any) -> None:
+    sent = spec(x=value)
+    back = PipelineSpec.model_validate_json(sent.model_dump_json(by_alias=True)).params["x"]
+    assert (back, type(back)) == (value, type(value))
+
+
+RUN = RunRef(pipeline="p", key="k", run_uid="0123456789abcdef" * 2)
+
+
+def job(stage: str = "train", generation: int = 1, **fields: Any) -> JobRequest:
+    whole = {
+        "run": RUN,
+        "stage": stage,
+        "generation": generation,
+        "kind": "train",
+        "command": (("x",),),
+        **fields,
+    }
+    return JobRequest.model_validate(whole)
+
+
+@given(st.from_regex(r"[a-z][a-z0-9_]{0,31}", fullmatch=True), st.integers(1, 999))
+def test_the_name_of_a_job_suits_every_cloud(stage: str, generation: int) -> None:
+    name = job(stage, generation).name
+    assert len(name) <= 63
+    assert re.fullmatch(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?", name)
+    assert name.endswith(f"-g{generation}")
+
+
+def test_generations_of_a_job_differ_in_nothing_but_their_number() -> None:
+    first = job(outputs={"out": "s3://b/g1/out/"})
+    second = job(generation=2, outputs={"out": "s3://b/g2/out/"})
+    assert first.digest == second.digest
+    assert first.name[:-1] == second.name[:-1]
+
+
+def test_the_digest_of_a_job_does_not_depend_on_the_order_of_its_inputs() -> None:
+    artifact = Artifact(uri="s3://b/x", kind="file", size_bytes=1, object_count=1, digest="d")
+    other = artifact.model_copy(update={"uri": "s3://b/y"})
+    one = job(inputs={"a": artifact, "b": other}, env={"A": "1", "B": "2"})
+    two = job(inputs={"b": other, "a": artifact}, env={"B": "2", "A": "1"})
+    assert one.digest == two.digest
+    assert one.digest != job(inputs={"a": other, "b": artifact}, env={"A": "1", "B": "2"}).digest
