@@ -28,8 +28,9 @@ def kind_of(error: BaseException) -> str:
     if isinstance(root, ApplicationError) and root.type in set(ErrorKind):
         return str(root.type)
     if isinstance(root, TemporalTimeoutError):
-        late = {TimeoutType.SCHEDULE_TO_START}
-        return ErrorKind.WORKER_ABSENT if root.type in late else ErrorKind.UNAVAILABLE
+        if root.type is TimeoutType.SCHEDULE_TO_START:
+            return ErrorKind.WORKER_ABSENT
+        return kind_of(root.cause) if isinstance(root.cause, ApplicationError) else ErrorKind.UNAVAILABLE
     return ErrorKind.CANCELLED if isinstance(root, CancelledError) else ErrorKind.UNKNOWN
 
 
@@ -48,5 +49,6 @@ def _timeout_text(error: BaseException) -> str:
     what = f"{error.activity_type}" if isinstance(error, ActivityError) else "the step"
     if root.type is TimeoutType.SCHEDULE_TO_START:
         return f"{what} found no worker within the stage's timeout"
-    last = f"; the last attempt said: {root_of(root.cause)}" if root.cause else ""
+    said = root.cause.message if isinstance(root.cause, ApplicationError) else root.cause
+    last = f"; the last attempt said: {said}" if said else ""
     return f"{what} did not succeed in the time it had{last}"

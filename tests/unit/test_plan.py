@@ -99,7 +99,7 @@ def test_everything_a_run_leaves_lies_below_its_own_prefix() -> None:
 
 
 def test_a_plan_of_a_spec_with_mistakes_is_refused_with_all_of_them() -> None:
-    with pytest.raises(ApplicationError, match="no stage 'nope'.*no other stage 'gone'") as refused:
+    with pytest.raises(ApplicationError, match=r"no stage 'nope'.*no other stage 'gone'") as refused:
         plan({"a": {"inputs": {"x": "nope"}}, "b": {"after": ["gone"]}})
     assert refused.value.type == ErrorKind.INVALID_REQUEST
 
