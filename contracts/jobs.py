@@ -13,7 +13,7 @@ from temporalio import activity
 from contracts.artifacts import Artifact
 from contracts.code import CodeRef
 from contracts.errors import ErrorKind
-from contracts.model import Message
+from contracts.model import Declared, Message
 from contracts.units import Duration, Size
 
 JobKind = Literal["process", "train", "predict"]
@@ -47,7 +47,7 @@ Argument = tuple[str | PathRef, ...]
 """One argument of a command, as pieces to be joined once paths are known."""
 
 
-class Resources(Message):
+class Resources(Declared):
     """What a job asks of its machine; the cloud's adapter chooses an instance that has it."""
 
     cpu: int = Field(default=1, ge=1, le=1024)

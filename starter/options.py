@@ -32,7 +32,7 @@ def key_of(given: str | None) -> str:
     """
     if given is None:
         return f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{uuid.uuid4().hex[:6]}"
-    if not re.match(KEY_PATTERN, given):
+    if not re.fullmatch(KEY_PATTERN.strip("^$"), given):
         raise StarterError(f"--key {given!r}: write 1 to 64 letters, digits, '.', '_' and '-'")
     return given
 

@@ -70,6 +70,8 @@ def _path(details: ErrorDetails) -> Path:
         path = (*path[:2], *path[3:])
     if path[:1] == ("params",):
         path = path[:2]
+    if details["type"] == "union_tag_invalid":
+        path = (*path, "kind")
     return path
 
 
