@@ -50,7 +50,7 @@ class CloudWatch:
 
     def _put(self, group: str, stream: str, lines: list[str]) -> bool:
         now = int(time.time() * 1000)
-        events = [{"timestamp": now, "message": line or " "} for line in lines]
+        events: list[Any] = [{"timestamp": now, "message": line or " "} for line in lines]
         try:
             try:
                 self._logs.put_log_events(logGroupName=group, logStreamName=stream, logEvents=events)
