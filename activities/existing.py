@@ -6,7 +6,7 @@ from typing import Literal
 from activities.store import may_replace
 from contracts.artifacts import ObjectStat
 from contracts.errors import ErrorDetail, ErrorKind, failure
-from contracts.storage import IfExists
+from contracts.grants import IfExists
 
 Decision = Literal["create", "replace", "keep"]
 

@@ -12,7 +12,7 @@ from activities.grant_errors import refusal, unreachable
 from activities.grants import HostRules
 from contracts.artifacts import ObjectStat
 from contracts.errors import ErrorDetail, ErrorKind, failure
-from contracts.storage import ReadGrant, WriteGrant
+from contracts.grants import ReadGrant, WriteGrant
 from contracts.units import MIB
 
 _TIMEOUT = urllib3.Timeout(connect=5, read=60)

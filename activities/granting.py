@@ -8,7 +8,7 @@ from activities.grants import AllowList
 from activities.store import Store, same_content
 from contracts.artifacts import ObjectStat
 from contracts.errors import ErrorDetail, ErrorKind, failure
-from contracts.storage import (
+from contracts.grants import (
     GRANT_LIFE,
     GRANTS_LIMIT_BYTES,
     SINGLE_PUT_LIMIT_BYTES,

@@ -12,7 +12,8 @@ from activities.parallel import Stop, for_each
 from activities.progress import Meter
 from activities.store import Store
 from contracts.errors import ErrorDetail, ErrorKind, failure
-from contracts.storage import Measure, PushReceipt, WriteGrant
+from contracts.grants import Measure, WriteGrant
+from contracts.storage import PushReceipt
 
 
 class Pusher:

@@ -17,6 +17,16 @@ from activities.pushing import Pusher
 from activities.store import Store
 from contracts.artifacts import ObjectStat
 from contracts.errors import ErrorDetail, ErrorKind, failure
+from contracts.grants import (
+    Measure,
+    MeasureRequest,
+    Measures,
+    ReadGrantRequest,
+    ReadGrants,
+    WriteGrantRequest,
+    WriteGrants,
+    WriteIntent,
+)
 from contracts.storage import (
     PAGE_OBJECTS,
     AbortRequest,
@@ -27,21 +37,13 @@ from contracts.storage import (
     CopyRequest,
     DeleteRequest,
     ListRequest,
-    Measure,
-    MeasureRequest,
-    Measures,
     ObjectPage,
     ObjectReceipt,
     PushReceipt,
     PushRequest,
-    ReadGrantRequest,
-    ReadGrants,
     StatRequest,
     StorageActivities,
     UriList,
-    WriteGrantRequest,
-    WriteGrants,
-    WriteIntent,
 )
 
 

@@ -6,15 +6,8 @@ from datetime import timedelta
 from typing import Protocol
 
 from contracts.artifacts import ObjectStat
-from contracts.storage import (
-    ContainerReceipt,
-    IfExists,
-    Measure,
-    ObjectPage,
-    ReadGrant,
-    WriteGrant,
-    WriteIntent,
-)
+from contracts.grants import IfExists, Measure, ReadGrant, WriteGrant, WriteIntent
+from contracts.storage import ContainerReceipt, ObjectPage
 
 
 @dataclass(frozen=True)

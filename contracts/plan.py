@@ -6,10 +6,10 @@ from typing import Literal
 from temporalio import activity
 
 from contracts.connections import ConnectionReport
+from contracts.grants import IfExists
 from contracts.jobs import RunRef
 from contracts.model import Message
 from contracts.spec import PipelineSpec
-from contracts.storage import IfExists
 
 TransferMethod = Literal["local", "pull", "push"]
 """`local`: within a connection. `pull`: the destination reads through grants. `push`: the source writes through them."""

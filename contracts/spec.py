@@ -8,11 +8,11 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator
 
 from contracts.artifacts import locate
+from contracts.grants import IfExists
 from contracts.jobs import Resources
 from contracts.model import Declared
 from contracts.placeholders import parse_template, split_command
 from contracts.queues import normalise
-from contracts.storage import IfExists
 from contracts.tables import Column, Scalar, TableFormat, WriteMode
 from contracts.units import Duration
 

@@ -4,10 +4,10 @@ from datetime import timedelta
 from typing import Literal
 
 from contracts.artifacts import ArtifactKind
+from contracts.grants import IfExists
 from contracts.jobs import RunRef
 from contracts.model import Message
 from contracts.plan import TransferMethod
-from contracts.storage import IfExists
 from contracts.units import Duration
 
 

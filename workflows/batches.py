@@ -11,21 +11,23 @@ from temporalio.exceptions import ActivityError, is_cancelled_exception
 from contracts import presets
 from contracts.artifacts import ObjectStat
 from contracts.errors import RETRIED
+from contracts.grants import (
+    MeasureRequest,
+    Measures,
+    ReadGrant,
+    ReadGrantRequest,
+    WriteGrantRequest,
+    WriteIntent,
+)
 from contracts.storage import (
     CommitRequest,
     CopyItem,
     CopyReceipt,
     CopyRequest,
-    MeasureRequest,
-    Measures,
     ObjectReceipt,
     PushReceipt,
     PushRequest,
-    ReadGrant,
-    ReadGrantRequest,
     StorageActivities,
-    WriteGrantRequest,
-    WriteIntent,
 )
 from contracts.transfers import TransferRequest
 from workflows.effects import Effects

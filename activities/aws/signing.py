@@ -6,7 +6,7 @@ from typing import Any
 from activities.aws.objects import CRC32C, OWNER, SHA256, encryption, named
 from activities.store import may_replace
 from contracts.artifacts import ObjectStat
-from contracts.storage import GRANT_LIFE, ReadGrant, WriteGrant, WriteIntent
+from contracts.grants import GRANT_LIFE, ReadGrant, WriteGrant, WriteIntent
 
 _HEADER = {
     "ContentType": "Content-Type",

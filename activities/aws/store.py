@@ -27,7 +27,8 @@ from activities.checksums import crc32c
 from activities.store import ObjectWriter, WriteTarget, same_content
 from contracts.artifacts import ObjectStat
 from contracts.errors import ErrorDetail, ErrorKind, failure
-from contracts.storage import ContainerReceipt, ObjectPage, ReadGrant, WriteGrant, WriteIntent
+from contracts.grants import ReadGrant, WriteGrant, WriteIntent
+from contracts.storage import ContainerReceipt, ObjectPage
 from contracts.units import MIB
 
 READ_BYTES = MIB

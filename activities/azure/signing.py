@@ -11,7 +11,7 @@ from azure.storage.blob import (
     generate_blob_sas,
 )
 
-from contracts.storage import GRANT_LIFE
+from contracts.grants import GRANT_LIFE
 
 KEY_LIFE = timedelta(hours=2)
 CLOCK_SKEW = timedelta(minutes=5)

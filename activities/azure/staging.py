@@ -20,7 +20,7 @@ from activities.checksums import from_base64
 from activities.store import Part
 from contracts.artifacts import ObjectStat
 from contracts.errors import ErrorDetail, ErrorKind, failure
-from contracts.storage import GRANT_LIFE, Measure, WriteIntent
+from contracts.grants import GRANT_LIFE, Measure, WriteIntent
 from contracts.units import MIB
 
 PREFIX = "causeway-staging/"

@@ -40,7 +40,8 @@ from activities.existing import decide
 from activities.store import Part, WriteTarget, same_content
 from contracts.artifacts import Location, ObjectStat
 from contracts.errors import ErrorDetail, ErrorKind, failure
-from contracts.storage import ContainerReceipt, ObjectPage, ReadGrant, WriteGrant, WriteIntent
+from contracts.grants import ReadGrant, WriteGrant, WriteIntent
+from contracts.storage import ContainerReceipt, ObjectPage
 
 FOLDER_MARK = "hdi_isfolder"
 """Metadata of the empty blobs that stand for folders in accounts with a hierarchical namespace."""

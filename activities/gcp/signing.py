@@ -9,7 +9,7 @@ from google.cloud.storage import Blob
 
 from activities.store import may_replace
 from contracts.artifacts import ObjectStat
-from contracts.storage import ReadGrant, WriteGrant, WriteIntent
+from contracts.grants import ReadGrant, WriteGrant, WriteIntent
 
 META = "x-goog-meta-"
 

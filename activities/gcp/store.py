@@ -12,7 +12,8 @@ from activities.gcp.writer import UPLOADS, PartWriter, describe, put_whole, remo
 from activities.store import WriteTarget
 from contracts.artifacts import Location, ObjectStat, locate
 from contracts.errors import ErrorDetail, ErrorKind, failure
-from contracts.storage import ContainerReceipt, ObjectPage, ReadGrant, WriteGrant, WriteIntent
+from contracts.grants import ReadGrant, WriteGrant, WriteIntent
+from contracts.storage import ContainerReceipt, ObjectPage
 
 TIMEOUT = (5.0, 60.0)
 """Seconds to connect and to wait for bytes; retries are Temporal's."""

@@ -14,7 +14,8 @@ from activities.onprem.writer import FileWriter, abort_below
 from activities.store import ObjectWriter, WriteTarget
 from contracts.artifacts import ObjectStat
 from contracts.errors import ErrorDetail, ErrorKind, failure
-from contracts.storage import ContainerReceipt, ObjectPage, ReadGrant, WriteGrant, WriteIntent
+from contracts.grants import ReadGrant, WriteGrant, WriteIntent
+from contracts.storage import ContainerReceipt, ObjectPage
 from contracts.units import MIB
 
 _PIECE_BYTES = 4 * MIB

@@ -23,7 +23,8 @@ from activities.storage import StoreActivities
 from activities.store import ObjectWriter, Part, WriteTarget
 from contracts.artifacts import ObjectStat
 from contracts.errors import ErrorKind
-from contracts.storage import CopyItem, CopyProgress, CopyReceipt, CopyRequest, MeasureRequest, ReadGrant
+from contracts.grants import MeasureRequest, ReadGrant
+from contracts.storage import CopyItem, CopyProgress, CopyReceipt, CopyRequest
 from contracts.units import MIB
 from tests.activities.servers import Source, serving
 

@@ -14,7 +14,7 @@ from activities.grants import AllowList, HostRules
 from activities.onprem.store import FileStore
 from contracts.artifacts import ObjectStat
 from contracts.errors import ErrorKind
-from contracts.storage import GRANT_LIFE, Measure, ReadGrant, WriteGrant, WriteIntent
+from contracts.grants import GRANT_LIFE, Measure, ReadGrant, WriteGrant, WriteIntent
 from tests.activities.servers import serving
 
 LATER = datetime(2100, 1, 1, tzinfo=UTC)

@@ -16,7 +16,7 @@ from activities.checksums import crc32c, to_base64
 from activities.store import Part, Sealed, Store, WriteTarget
 from contracts.artifacts import ObjectStat
 from contracts.errors import ErrorKind
-from contracts.storage import GRANT_LIFE, Measure, WriteIntent
+from contracts.grants import GRANT_LIFE, Measure, WriteIntent
 from contracts.units import MIB
 
 OWNER = "0123456789abcdef0123456789abcdef/contract"

@@ -10,18 +10,15 @@ from temporalio.testing import ActivityEnvironment
 
 from contracts.artifacts import ObjectStat
 from contracts.errors import ErrorKind
+from contracts.grants import MeasureRequest, ReadGrantRequest, WriteGrantRequest, WriteIntent
 from contracts.storage import (
     CommitRequest,
     CopyItem,
     CopyReceipt,
     CopyRequest,
     ListRequest,
-    MeasureRequest,
     PushReceipt,
     PushRequest,
-    ReadGrantRequest,
-    WriteGrantRequest,
-    WriteIntent,
 )
 from contracts.units import MIB
 

@@ -10,6 +10,17 @@ from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 from contracts.code import CodeRef, PublishRequest
 from contracts.connections import ConnectionReport, PreflightRequest
 from contracts.errors import ErrorKind, failure
+from contracts.grants import (
+    Measure,
+    MeasureRequest,
+    Measures,
+    ReadGrant,
+    ReadGrantRequest,
+    ReadGrants,
+    WriteGrant,
+    WriteGrantRequest,
+    WriteGrants,
+)
 from contracts.jobs import (
     CollectRequest,
     FindRequest,
@@ -30,21 +41,12 @@ from contracts.storage import (
     CopyReceipt,
     CopyRequest,
     ListRequest,
-    Measure,
-    MeasureRequest,
-    Measures,
     ObjectPage,
     ObjectReceipt,
     PushReceipt,
     PushRequest,
-    ReadGrant,
-    ReadGrantRequest,
-    ReadGrants,
     StatRequest,
     UriList,
-    WriteGrant,
-    WriteGrantRequest,
-    WriteGrants,
 )
 from contracts.tables import LoadReceipt, LoadRequest, QueryRequest, QueryResult
 from tests.fakes.world import Job, World

@@ -13,7 +13,7 @@ from activities.aws.store import S3Store
 from activities.checksums import Hashes, crc32c, md5_digest, to_base64
 from activities.store import Part, Sealed, WriteTarget
 from contracts.artifacts import ObjectStat
-from contracts.storage import Measure, WriteIntent
+from contracts.grants import Measure, WriteIntent
 from contracts.units import MIB
 
 PART_BYTES = 5 * MIB

@@ -19,7 +19,7 @@ from activities.checksums import crc32c, md5_digest, to_base64
 from activities.store import Part, Sealed, WriteTarget
 from contracts.artifacts import ObjectStat
 from contracts.errors import ErrorKind
-from contracts.storage import Measure, WriteIntent
+from contracts.grants import Measure, WriteIntent
 from contracts.units import MIB
 
 CONTENT = bytes(range(256)) * 100

@@ -11,7 +11,7 @@ from activities.gcp.store import GcsStore
 from activities.gcp.writer import COMPOSE_LIMIT, UPLOADS
 from activities.store import ObjectWriter, Part, Sealed, WriteTarget
 from contracts.errors import ErrorKind
-from contracts.storage import GRANT_LIFE, Measure, WriteIntent
+from contracts.grants import GRANT_LIFE, Measure, WriteIntent
 
 PART = 1000
 

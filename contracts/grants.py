@@ -1,0 +1,101 @@
+"""Grants: short-lived leave to read or write exactly one object, and the measures that exact writes are minted for."""
+
+from datetime import datetime, timedelta
+from typing import Literal
+
+from pydantic import Field
+
+from contracts.artifacts import ObjectStat
+from contracts.model import Message
+
+GRANT_LIFE = timedelta(minutes=15)
+"""The longest a grant lives; the minting worker holds to it whatever is asked."""
+GRANTS_LIMIT_BYTES = 256 * 1024
+"""The most grants, as JSON, in one payload."""
+SINGLE_PUT_LIMIT_BYTES = 5_000_000_000
+"""The largest object one write grant can carry: below S3's 5 GiB for PutObject and Azure's 5 000 MiB for Put Blob."""
+
+IfExists = Literal["skip", "overwrite", "fail"]
+
+
+class MeasureRequest(Message):
+    """Objects to read in full where they lie, so that exact writes can be minted for them."""
+
+    objects: tuple[ObjectStat, ...]
+
+
+class Measure(Message):
+    """What every byte of an object came to."""
+
+    source: ObjectStat
+    crc32c: str
+    """Base64, big-endian."""
+    md5: str
+    """Base64. Azure's Put Blob verifies this one; it is no identity."""
+    sha256: str
+    """Hex."""
+
+
+class Measures(Message):
+    """One measure for each object asked for, in the same order."""
+
+    measures: tuple[Measure, ...]
+
+
+class ReadGrant(Message):
+    """Leave to read exactly one object for a short while. The URL is a secret while it lives."""
+
+    source: ObjectStat
+    url: str = Field(repr=False)
+    headers: dict[str, str] = Field(default_factory=dict, repr=False)
+    """To be sent exactly; they pin the ETag."""
+    expires_at: datetime
+
+
+class ReadGrantRequest(Message):
+    """Objects to mint reads for, each pinned by the ETag it had when it was listed."""
+
+    objects: tuple[ObjectStat, ...]
+    life: timedelta = GRANT_LIFE
+
+
+class ReadGrants(Message):
+    """One grant for each object asked for, in the same order."""
+
+    grants: tuple[ReadGrant, ...]
+
+
+class WriteIntent(Message):
+    """An object that shall come to lie at the target, byte for byte as measured."""
+
+    target: str
+    measure: Measure
+    if_exists: IfExists = "skip"
+    owner: str = ""
+    """Who writes, as `<run_uid>/<what>`; kept as metadata, so a retry knows its own work."""
+
+
+class WriteGrant(Message):
+    """Leave to write exactly one object of this length and checksum for a short while."""
+
+    intent: WriteIntent
+    url: str = Field(default="", repr=False)
+    method: str = "PUT"
+    headers: dict[str, str] = Field(default_factory=dict, repr=False)
+    """To be sent exactly; they carry length and checksum."""
+    expires_at: datetime
+    needed: bool = True
+    """False when the target holds this very content already; there is no URL then."""
+
+
+class WriteGrantRequest(Message):
+    """Objects to mint exact writes for."""
+
+    intents: tuple[WriteIntent, ...]
+    life: timedelta = GRANT_LIFE
+
+
+class WriteGrants(Message):
+    """One grant for each object asked for, in the same order."""
+
+    grants: tuple[WriteGrant, ...]
