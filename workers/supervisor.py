@@ -27,8 +27,15 @@ class Child:
     ready_file: Path
     process: subprocess.Popen[bytes] | None = None
     deaths: int = 0
+    """In a row: a worker that has served for a while begins anew."""
+    started_at: float = 0.0
     start_at: float = 0.0
     refused: bool = False
+
+    def died(self, now: float) -> None:
+        """Count a death, and set the time to start again: later each time it dies soon after its start."""
+        self.deaths = 1 if now - self.started_at > LONGEST_PAUSE else self.deaths + 1
+        self.start_at = now + min(LONGEST_PAUSE, 0.5 * 2 ** min(self.deaths - 1, 6))
 
 
 @dataclass
@@ -92,14 +99,13 @@ def _child(name: str, env_files: str | None, folder: Path) -> Child:
 
 
 def _tend(child: Child) -> None:
-    """Start a worker that does not run; wait longer each time it dies."""
+    """Start a worker that does not run; wait longer each time it dies soon."""
     if child.process is not None:
         code = child.process.poll()
         if code is None:
             return
         child.process, child.refused = None, code == REFUSED
-        child.deaths += 1
-        child.start_at = time.monotonic() + min(LONGEST_PAUSE, 0.5 * 2 ** min(child.deaths - 1, 6))
+        child.died(time.monotonic())
         sys.stderr.write(f"the {child.name} worker ended with code {code}\n")
     if not child.refused and time.monotonic() >= child.start_at:
         command = [
@@ -112,6 +118,7 @@ def _tend(child: Child) -> None:
             "--parent",
             str(os.getpid()),
         ]
+        child.started_at = time.monotonic()
         child.process = subprocess.Popen(command, env=child.environment)  # noqa: S603 - our own module
 
 

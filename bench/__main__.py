@@ -1,0 +1,72 @@
+"""`python -m bench`: measures on a private sandbox, prints a table and writes `bench/results/<date>.json`."""
+
+import argparse
+import asyncio
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from bench import commands, copies, memory, overhead
+from bench.ground import CHECKOUT, Ground, ground
+from bench.numbers import Numbers, Spread, machine
+from contracts.connect import connect
+
+RESULTS = CHECKOUT / "bench" / "results"
+ROUNDS = 5
+
+
+def main() -> None:
+    """Measure everything, tell it and keep it."""
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=ROUNDS, help="kept rounds of each measure")
+    parser.add_argument("--out", type=Path, help="where to write the JSON instead")
+    asked = parser.parse_args()
+    now = datetime.now(UTC)
+    facts = machine()
+    numbers = Numbers()
+    with ground() as held:
+        asyncio.run(_measure(held, numbers, asked.rounds))
+        commands.measure(held, numbers, asked.rounds)
+        commands.measure_up(held, numbers, asked.rounds)
+    found = numbers.summed_up()
+    document = {
+        "measured_at": now.isoformat(timespec="seconds"),
+        "machine": facts,
+        "rounds": asked.rounds,
+        "measures": {name: asdict(spread) for name, spread in found.items()},
+    }
+    path: Path = asked.out or RESULTS / f"{now:%Y-%m-%d}.json"
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(json.dumps(document, indent=2) + "\n")
+    _show(found)
+
+
+async def _measure(held: Ground, numbers: Numbers, rounds: int) -> None:
+    os.environ["TEMPORAL_ADDRESS"] = held.settings("starter")["TEMPORAL_ADDRESS"]
+    client = await connect()
+    memory.at_rest(held, numbers, "after start")
+    with held.worker("bench.bare_worker"):
+        await overhead.measure(client, numbers, rounds)
+    await copies.measure(client, held, numbers, rounds)
+    memory.at_rest(held, numbers, "after all runs")
+
+
+def _show(found: Mapping[str, Spread]) -> None:
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    table.add_column("measure", overflow="fold")
+    for title in ("median", "smallest", "largest", "unit", "n"):
+        table.add_column(title, justify="right", no_wrap=True)
+    for name, spread in found.items():
+        values = (f"{value:g}" for value in (spread.median, spread.smallest, spread.largest))
+        table.add_row(name, *values, spread.unit, str(spread.count))
+    Console(width=120).print(table)
+
+
+if __name__ == "__main__":
+    main()
