@@ -74,13 +74,10 @@ class Drama:
         return Round(self.cell, landed, taken_up, ending)
 
     def told(self) -> str:
-        """The histories of the run and its transfer, for a failure."""
+        """The histories of the run and its transfers, for a failure."""
         if self.run is None:
             return "(the run had not started)"
-        parts = [f"run {self.run.id}", self.observer.told(self.run.id)]
-        if self.cell.moves:
-            parts += ["transfer", self.observer.told(self._workflow)]
-        return "\n".join(parts)
+        return "\n".join(map(self.observer.told, [self.run.id, *self.observer.children(self.run.id)]))
 
     @property
     def _end(self) -> str:

@@ -68,11 +68,22 @@ class Observer:
                 yield attempt, event.event_time.ToDatetime(tzinfo=UTC)
 
     def told(self, workflow_id: str) -> str:
-        """The history as a person reads it: a line per event."""
+        """The history as a person reads it, a line per event, and what is still to end."""
         try:
-            return "\n".join(_line(event) for event in self._events(workflow_id))
+            lines = [_line(event) for event in self._events(workflow_id)]
+            description = self._runner.run(self._client.get_workflow_handle(workflow_id).describe())
         except RPCError as error:
-            return f"(no history of {workflow_id}: {error})"
+            return f"{workflow_id}: {error}"
+        pending = description.raw_description.pending_activities
+        return "\n".join([workflow_id, *lines, *map(str, pending)])
+
+    def children(self, workflow_id: str) -> list[str]:
+        """The workflows that a workflow has started."""
+        return [
+            event.child_workflow_execution_started_event_attributes.workflow_execution.workflow_id
+            for event in self._events(workflow_id)
+            if event.event_type == EventType.EVENT_TYPE_CHILD_WORKFLOW_EXECUTION_STARTED
+        ]
 
     def _events(self, workflow_id: str) -> list[HistoryEvent]:
         return self._runner.run(self._history(workflow_id))
