@@ -3,7 +3,7 @@
 from temporalio.client import Client
 
 from bench.numbers import Numbers
-from bench.runs import Stages, run, run_bare, seconds_of
+from bench.runs import Stages, run, run_bare, seconds_of, spent
 
 CLOUDS = ("aws", "azure", "gcp", "onprem")
 COUNT = 4
@@ -21,6 +21,8 @@ async def measure(client: Client, numbers: Numbers, rounds: int) -> None:
             status, seconds = await run(client, {"work": _nothing(cloud)})
             kept.add(f"one empty stage, {cloud}: run", seconds, "s")
             kept.add(f"one empty stage, {cloud}: stage", seconds_of(status.stages["work"]), "s")
+            for activity, taken in (await spent(client, status)).items():
+                kept.add(f"one empty stage, {cloud}: {activity}", taken, "s")
     numbers.ratio("pipeline / bare workflow", PIPELINE, BARE)
 
 

@@ -2,13 +2,15 @@
 
 import time
 import uuid
+from collections import defaultdict
 from datetime import datetime
 from typing import Any
 
+from temporalio.api.enums.v1 import EventType
 from temporalio.client import Client
 
 from bench.bare import QUEUE, BareWorkflow
-from contracts.runs import RunPhase, RunRequest, RunStatus, StageStatus
+from contracts.runs import RunPhase, RunRequest, RunStatus, StageStatus, workflow_id
 from contracts.spec import PipelineSpec
 from starter.temporal import start
 
@@ -38,6 +40,22 @@ async def run_bare(client: Client, activities: int) -> float:
     began = time.perf_counter()
     await client.execute_workflow(BareWorkflow.run, activities, id=f"bench/{uuid.uuid4()}", task_queue=QUEUE)
     return time.perf_counter() - began
+
+
+async def spent(client: Client, status: RunStatus) -> dict[str, float]:
+    """Seconds of a run's history that each type of activity took, from its scheduling to its end."""
+    identity = workflow_id(status.run.pipeline, status.run.key)
+    scheduled: dict[int, tuple[str, datetime]] = {}
+    seconds: dict[str, float] = defaultdict(float)
+    async for event in client.get_workflow_handle(identity).fetch_history_events():
+        now = event.event_time.ToDatetime()
+        if event.event_type == EventType.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED:
+            name = event.activity_task_scheduled_event_attributes.activity_type.name
+            scheduled[event.event_id] = name, now
+        elif event.event_type == EventType.EVENT_TYPE_ACTIVITY_TASK_COMPLETED:
+            name, began = scheduled[event.activity_task_completed_event_attributes.scheduled_event_id]
+            seconds[name] += (now - began).total_seconds()
+    return seconds
 
 
 def seconds_of(stage: StageStatus) -> float:
