@@ -138,6 +138,8 @@ class World:
     """`+name` when an attempt begins, `-name` when it ends, over all clouds."""
     lives: dict[str, list[Life]] = field(default_factory=dict)
     holds: list[Hold] = field(default_factory=list)
+    held: list[Hold] = field(default_factory=list)
+    """All holds there ever were, so that none outlives its test."""
     faults: list[Fault] = field(default_factory=list)
     unreadable: set[str] = field(default_factory=set)
     """Connections whose store cannot be read from outside."""
@@ -148,9 +150,10 @@ class World:
 
     def hold(self, name: str, *, on: str = "", stage: str = "", lands: bool = False) -> Hold:
         """Keep the next call of an activity in flight."""
-        held = Hold(_matching(name, on, stage), lands)
-        self.holds.append(held)
-        return held
+        hold = Hold(_matching(name, on, stage), lands)
+        self.holds.append(hold)
+        self.held.append(hold)
+        return hold
 
     def fail(
         self,

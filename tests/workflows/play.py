@@ -76,7 +76,7 @@ class Play:
             )
 
     async def close(self) -> None:
-        for hold in self.world.holds:
+        for hold in self.world.held:
             hold.release()
         for run in self.runs:
             with contextlib.suppress(Exception):
@@ -183,6 +183,11 @@ class Play:
         """Return when the activity to be held is in flight."""
         async with asyncio.timeout(PATIENCE_SECONDS):
             await hold.entered.wait()
+
+    async def cut(self, hold: Hold) -> None:
+        """Return when the activity that is held has heard that it is cancelled."""
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            await hold.cancelled.wait()
 
     async def settle(self, seconds: float = 0.3) -> None:
         """Leave the workflows time to do what they should not."""

@@ -35,7 +35,7 @@ async def test_the_clean_up_looks_only_when_the_submit_in_flight_is_over(play: P
     run = await play.start(spec_of({"job": {}}))
     await play.reach(hold)
     await run.cancel()
-    await hold.cancelled.wait()
+    await play.cut(hold)
     await play.settle()
     assert not play.world.asked("jobs.find")
     hold.release()
@@ -86,7 +86,7 @@ async def test_a_cancel_in_a_transfer_gives_its_upload_up_after_its_parts_have_l
         await run.signal("pause")
         await play.until(run, lambda now: now.phase is RunPhase.PAUSING)
     await run.cancel()
-    await hold.cancelled.wait()
+    await play.cut(hold)
     await play.settle()
     assert not play.world.asked("storage.abort_upload"), "given up while parts were in flight"
     hold.release()

@@ -189,7 +189,7 @@ async def test_a_pause_inside_a_transfer_waits_for_its_parts_and_starts_nothing_
     await run.signal("pause")
     await play.until(run, lambda now: now.phase is RunPhase.PAUSING)
     assert (await child.query(TransferWorkflow.status)).phase == "PAUSING"
-    await hold.cancelled.wait()
+    await play.cut(hold)
     hold.release()
     await paused(play, run)
     assert (await child.query(TransferWorkflow.status)).phase == "PAUSED"
@@ -201,7 +201,7 @@ async def test_a_pause_inside_a_transfer_waits_for_its_parts_and_starts_nothing_
 async def test_a_transfer_resumed_mints_anew_and_finishes(play: Play) -> None:
     run, hold, _ = await in_a_copy(play)
     await run.signal("pause")
-    await hold.cancelled.wait()
+    await play.cut(hold)
     hold.release()
     await paused(play, run)
     await play.pass_time(hours=1)
