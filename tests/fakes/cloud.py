@@ -199,7 +199,7 @@ class FakeCloud:
         expires = await self.world.now() + GRANT_LIFE
         grants = tuple(
             ReadGrant(source=stat, url="https://store.invalid/read", expires_at=expires)
-            for stat in request.objects
+            for stat in request.objects[: self.world.grants_at_once]
         )
         return await self._play("storage.grant_read", request, lambda: ReadGrants(grants=grants))
 
@@ -208,7 +208,7 @@ class FakeCloud:
         expires = await self.world.now() + GRANT_LIFE
         grants = tuple(
             WriteGrant(intent=intent, url="https://store.invalid/write", expires_at=expires)
-            for intent in request.intents
+            for intent in request.intents[: self.world.grants_at_once]
         )
         return await self._play("storage.grant_write", request, lambda: WriteGrants(grants=grants))
 

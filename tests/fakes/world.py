@@ -132,6 +132,7 @@ class World:
 
     now: Callable[[], Awaitable[datetime]]
     objects: dict[str, bytes] = field(default_factory=dict)
+    grants_at_once: int = 1000
     jobs: dict[str, Job] = field(default_factory=dict)
     calls: list[Call] = field(default_factory=list)
     story: list[str] = field(default_factory=list)

@@ -181,6 +181,20 @@ async def test_the_note_of_an_absent_worker_goes_when_the_worker_is_back(play: P
     assert status.stages["job"].phase == "PENDING"
 
 
+async def test_the_note_of_an_absent_worker_goes_also_when_nothing_is_asked_any_more(play: Play) -> None:
+    absent(play, "connections.preflight")
+    play.world.fail("jobs.submit", ErrorKind.INVALID_REQUEST, stage="first")
+    run = await play.start(spec_of({"first": {}, "job": {"on": "gcp", "after": ["first"]}}))
+    await play.pass_time(seconds=50)
+    await play.until_noted(run, "job", "waiting for a worker on causeway-gcp")
+    play.world.absent.clear()
+    play.world.faults[0].left = 0
+    await play.pass_time(minutes=10)
+    await play.until_phase(run, "first", "WAITING")
+    await play.pass_time(minutes=10)
+    await play.until(run, lambda now: now.stages["job"].note == "")
+
+
 async def test_a_worker_that_never_comes_is_told_as_such_after_the_stages_timeout(play: Play) -> None:
     hold = play.world.hold("connections.preflight", on="gcp/default")
     stages = {"job": {"on": "gcp", "timeout": "2s", "on_failure": "fail"}, "other": {"timeout": "1d"}}
