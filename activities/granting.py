@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
+from typing import TypeVar
 
 from activities.existing import decide
 from activities.grants import AllowList
@@ -12,11 +13,14 @@ from contracts.grants import (
     GRANT_LIFE,
     GRANTS_LIMIT_BYTES,
     SINGLE_PUT_LIMIT_BYTES,
+    ReadGrant,
     ReadGrants,
     WriteGrant,
     WriteGrants,
     WriteIntent,
 )
+
+Grant = TypeVar("Grant", ReadGrant, WriteGrant)
 
 
 class Minter:
@@ -30,28 +34,25 @@ class Minter:
         """Mint a read of exactly this version of each object.
 
         Raises:
-            ApplicationError: `ACCESS_DENIED` outside the allow-list, `INVALID_REQUEST` for too many at once.
+            ApplicationError: `ACCESS_DENIED` outside the allow-list, `INVALID_REQUEST` for one too large to travel.
         """
         asked = tuple(objects)
         for source in asked:
             self._allowed.check(source.uri)
-        grants = ReadGrants(grants=tuple(self._store.sign_read(source, _bounded(life)) for source in asked))
-        _check_size(grants)
-        return grants
+        minted = (self._store.sign_read(source, _bounded(life)) for source in asked)
+        return ReadGrants(grants=_fitting(minted))
 
     def writes(self, intents: Iterable[WriteIntent], life: timedelta) -> WriteGrants:
         """Mint an exact write for each object whose content does not lie at its target yet.
 
         Raises:
             ApplicationError: `ACCESS_DENIED` outside the allow-list, `TARGET_CONFLICT` over other content,
-                `UNSUPPORTED` for an object too large for one write, `INVALID_REQUEST` for too many at once.
+                `UNSUPPORTED` for an object too large for one write, `INVALID_REQUEST` for one too large to travel.
         """
         asked = tuple(intents)
         for intent in asked:
             self._allowed.check(intent.target)
-        grants = WriteGrants(grants=tuple(self._write(intent, _bounded(life)) for intent in asked))
-        _check_size(grants)
-        return grants
+        return WriteGrants(grants=_fitting(self._write(intent, _bounded(life)) for intent in asked))
 
     def _write(self, intent: WriteIntent, life: timedelta) -> WriteGrant:
         _check_carriable(intent)
@@ -77,8 +78,16 @@ def _check_carriable(intent: WriteIntent) -> None:
         raise failure(ErrorKind.UNSUPPORTED, told, ErrorDetail(ref=source.uri))
 
 
-def _check_size(grants: ReadGrants | WriteGrants) -> None:
-    size = len(grants.model_dump_json().encode())
-    if size > GRANTS_LIMIT_BYTES:
-        told = f"{len(grants.grants)} grants come to {size} bytes, over {GRANTS_LIMIT_BYTES}; ask for fewer"
+def _fitting(minted: Iterable[Grant]) -> tuple[Grant, ...]:
+    """Return as many of the first grants as one payload takes; the others are asked for again."""
+    found: list[Grant] = []
+    size = 0
+    for grant in minted:
+        size += len(grant.model_dump_json().encode()) + 1
+        if size > GRANTS_LIMIT_BYTES:
+            break
+        found.append(grant)
+    if not found and size:
+        told = f"a grant comes to {size} bytes, over {GRANTS_LIMIT_BYTES}; its names are too long"
         raise failure(ErrorKind.INVALID_REQUEST, told)
+    return tuple(found)

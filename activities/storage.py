@@ -127,7 +127,6 @@ class StoreActivities(StorageActivities):
     def abort_upload(self, request: AbortRequest) -> UriList:
         """See the contract."""
         with guarded(self._translate, request.prefix):
-            _check_prefix(request.prefix)
             return UriList(uris=tuple(self._store.abort_uploads(request.prefix)))
 
     @activity.defn(name="storage.delete", no_thread_cancel_exception=True)

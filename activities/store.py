@@ -99,7 +99,7 @@ class Store(Protocol):
         """Open or find the upload of a larger object."""
 
     def abort_uploads(self, prefix: str) -> Sequence[str]:
-        """Give up unfinished uploads below a prefix; return the URIs they were for."""
+        """Give up unfinished uploads below a prefix, or of one object; return the URIs they were for."""
 
     def delete(self, uri: str) -> bool:
         """Remove an object; False when there was none."""
@@ -112,6 +112,11 @@ class Store(Protocol):
 
     def confirm(self, intent: WriteIntent) -> ObjectStat:
         """Check that what was pushed is what was intended and make it visible; safe to call again."""
+
+
+def covers(prefix: str, uri: str) -> bool:
+    """Whether a URI lies below a prefix that ends in `/`, or is the very object named; siblings never match."""
+    return uri.startswith(prefix) if prefix.endswith("/") else uri == prefix
 
 
 def may_replace(if_exists: IfExists) -> bool:

@@ -10,6 +10,7 @@ somebody           CANCELLED
 us                 UNKNOWN
 """
 
+import unicodedata
 from datetime import timedelta
 from enum import StrEnum
 
@@ -81,7 +82,7 @@ HINTS: dict[str, str] = {
     ErrorKind.SOURCE_MISSING: "check the name and put the data there, then retry the stage",
     ErrorKind.TARGET_CONFLICT: "choose another target, or say if_exists: overwrite",
     ErrorKind.SOURCE_CHANGED: "let the source come to rest, then retry the stage",
-    ErrorKind.JOB_FAILED: "read the job's last log lines above, correct the script, and start a new run",
+    ErrorKind.JOB_FAILED: "read the job's last log lines above; retry the stage, or correct the script and start a new run",
     ErrorKind.TIMED_OUT: "raise the stage's timeout, or make the job smaller",
     ErrorKind.OUT_OF_MEMORY: "raise resources.memory",
     ErrorKind.DISK_FULL: "free disk space on the machine named, then retry the stage",
@@ -99,6 +100,11 @@ HINTS: dict[str, str] = {
     ErrorKind.UNKNOWN: "read the worker's log; this kind of error is new to Causeway",
 }
 """What a person does about each kind."""
+
+
+def printable(text: str) -> str:
+    """Return the text without control characters, which could rewrite a person's screen; lines and tabs stay."""
+    return "".join(letter for letter in text if letter in "\n\t" or unicodedata.category(letter) != "Cc")
 
 
 class ErrorDetail(Message):
@@ -121,7 +127,7 @@ def failure(
 ) -> ApplicationError:
     """Build the one error that activities raise; whether it is final follows from its kind."""
     return ApplicationError(
-        message[:MESSAGE_LIMIT],
+        printable(message)[:MESSAGE_LIMIT],
         detail or ErrorDetail(),
         type=kind.value,
         non_retryable=kind not in RETRIED,

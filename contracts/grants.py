@@ -60,7 +60,7 @@ class ReadGrantRequest(Message):
 
 
 class ReadGrants(Message):
-    """One grant for each object asked for, in the same order."""
+    """Grants for the first of the objects asked for, in the same order: as many as one payload takes, at least one."""
 
     grants: tuple[ReadGrant, ...]
 
@@ -96,6 +96,6 @@ class WriteGrantRequest(Message):
 
 
 class WriteGrants(Message):
-    """One grant for each object asked for, in the same order."""
+    """Grants for the first of the objects asked for, in the same order: as many as one payload takes, at least one."""
 
     grants: tuple[WriteGrant, ...]

@@ -3,13 +3,14 @@
 import hashlib
 from datetime import datetime
 from enum import StrEnum
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 from temporalio.common import SearchAttributeKey
 
 from contracts.artifacts import Artifact
 from contracts.code import CodeBundle
+from contracts.errors import printable
 from contracts.jobs import JobKind, JobPhase, RunRef
 from contracts.model import Message
 from contracts.plan import Plan
@@ -77,7 +78,7 @@ class StageError(Message):
     """Why a stage does not go on."""
 
     kind: str
-    message: str
+    message: Annotated[str, AfterValidator(printable)]
     hint: str
 
 

@@ -133,9 +133,10 @@ class CommitRequest(Message):
 
 
 class AbortRequest(Message):
-    """A prefix below which unfinished uploads are given up."""
+    """Where unfinished uploads are given up."""
 
     prefix: str
+    """A prefix that ends in `/`, or the URI of one object."""
 
 
 class DeleteRequest(Message):
@@ -224,7 +225,10 @@ class StorageActivities:
 
     @activity.defn(name="storage.abort_upload")
     def abort_upload(self, request: AbortRequest) -> UriList:
-        """Give up unfinished uploads below a prefix and say which. Safe to run twice. Final: `ACCESS_DENIED`."""
+        """Give up unfinished uploads below a prefix, or of one object, and say which.
+
+        Safe to run twice. Final: `ACCESS_DENIED`.
+        """
         raise NotImplementedError
 
     @activity.defn(name="storage.delete")

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from temporalio.client import Client, WorkflowExecution
 
+from contracts.errors import printable
 from contracts.graph import nearest
 from contracts.jobs import JobRef, LogRequest
 from contracts.queues import WORKFLOW_QUEUE
@@ -168,7 +169,7 @@ async def logs(run_id: str, stage: str, tail: int) -> Exit:
         task_queue=WORKFLOW_QUEUE,
     )
     for line in page.lines:
-        sys.stdout.write(f"{line}\n")
+        sys.stdout.write(f"{printable(line)}\n")
     return Exit.SUCCEEDED
 
 

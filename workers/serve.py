@@ -18,8 +18,9 @@ from temporalio.worker import Worker
 from contracts.connect import address, connect
 from workers.observe import Observer
 
-SLOTS = 64
-"""Activities at once; most of them watch a job and sleep."""
+SLOTS = 500
+"""Activities at once; most of them watch a job and sleep. A watch holds its slot as long as its job lives, so this
+is also about how many jobs one worker follows; a second worker on the same queue follows as many more."""
 GRACE = timedelta(seconds=20)
 """For activities to land after SIGTERM; less than compose's `stop_grace_period`."""
 THROTTLE = timedelta(seconds=1)

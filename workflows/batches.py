@@ -52,7 +52,14 @@ class BatchMover:
         self.effects = effects
 
     async def move(self, batch: Batch) -> Receipts:
-        """Bring the batch to the destination; mint anew when grants ran out or a pause cut in."""
+        """Bring the batch to the destination, in as many rounds as its grants need payloads."""
+        receipts: Receipts = ()
+        while len(receipts) < len(batch):
+            receipts += await self._some(batch[len(receipts) :])
+        return receipts
+
+    async def _some(self, batch: Batch) -> Receipts:
+        """Bring the first objects of a batch; mint anew when grants ran out or a pause cut in."""
         moving = {"local": self._local, "pull": self._pull, "push": self._push}[self.request.method]
         attempt = 0
         while True:
@@ -82,7 +89,7 @@ class BatchMover:
             stage=request.key,
             summary=f"grant reads of {len(batch)} objects",
         )
-        return await self._copy(batch, list(grants.grants))
+        return await self._copy(batch[: len(grants.grants)], list(grants.grants))
 
     async def _copy(self, batch: Batch, grants: list[ReadGrant | None]) -> Receipts | None:
         request = self.request
@@ -146,7 +153,7 @@ class BatchMover:
             return None
         committed = await self.effects.call(
             StorageActivities.commit,
-            CommitRequest(intents=intents),
+            CommitRequest(intents=intents[: len(grants.grants)]),
             on=request.destination,
             preset=presets.moving(request.timeout),
             stage=key,

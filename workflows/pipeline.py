@@ -144,6 +144,7 @@ class PipelineWorkflow:
     async def _prepare(self) -> Plan:
         spec = self.request.spec
         reports = await preflight(spec, self.effects, create=self.request.create_containers)
+        await self.checkpoint.passed()
         plan: Plan = await self.effects.local(
             PlanActivities.make,
             PlanRequest(run=self.book.status.run, spec=spec, connections=reports),

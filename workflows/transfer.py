@@ -29,6 +29,8 @@ from workflows.finishing import to_the_end
 BATCH_BYTES = 1024 * 1024 * 1024
 """Objects are batched up to this size together; a larger object is a batch of its own."""
 DRAINED_SIGNAL = "transfer_drained"
+OBJECTS_LIMIT = 5_000
+"""A history takes 50 MB, and a thousand objects came to 3 to 5 MB of it (measured)."""
 _STRENGTH = ("size_only", "store_checksum", "end_to_end")
 
 
@@ -114,6 +116,12 @@ class TransferWorkflow:
             listing = ListRequest(prefix=request.source_uri, after=after)
             page = await self._source(StorageActivities.list, listing, "list the source")
             self.objects += page.objects
+            if len(self.objects) > OBJECTS_LIMIT:
+                raise failure(
+                    ErrorKind.UNSUPPORTED,
+                    f"{request.source_uri} on {request.source} holds more than {OBJECTS_LIMIT:,} objects; "
+                    "pack them into fewer, or copy sub folders one by one",
+                )
             after = page.next_after
             if after is None:
                 break

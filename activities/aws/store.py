@@ -24,7 +24,7 @@ from activities.aws.objects import (
 from activities.aws.uploads import abort
 from activities.aws.writer import MultipartWriter
 from activities.checksums import crc32c
-from activities.store import ObjectWriter, WriteTarget, same_content
+from activities.store import ObjectWriter, WriteTarget, covers, same_content
 from contracts.artifacts import ObjectStat
 from contracts.errors import ErrorDetail, ErrorKind, failure
 from contracts.grants import ReadGrant, WriteGrant, WriteIntent
@@ -119,12 +119,13 @@ class S3Store:
         return MultipartWriter(self._client, target, self._kms_key)
 
     def abort_uploads(self, prefix: str) -> Sequence[str]:
-        """Give up unfinished uploads below a prefix; return the URIs they were for."""
+        """See `Store.abort_uploads`; S3's own prefix matches siblings too."""
         folder = place(prefix)
         pages = self._client.get_paginator("list_multipart_uploads").paginate(
             Bucket=folder.container, Prefix=folder.name
         )
-        uploads = [upload for page in pages for upload in page.get("Uploads", [])]
+        listed = [upload for page in pages for upload in page.get("Uploads", [])]
+        uploads = [upload for upload in listed if covers(folder.name, upload["Key"])]
         for upload in uploads:
             abort(self._client, {"Bucket": folder.container, "Key": upload["Key"]}, upload["UploadId"])
         return sorted({f"s3://{folder.container}/{upload['Key']}" for upload in uploads})

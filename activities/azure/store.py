@@ -37,7 +37,7 @@ from activities.azure.signing import Signer
 from activities.azure.writer import BlockWriter, commit_blocks, put_as_block, read_block_id
 from activities.checksums import crc32c, md5_digest, to_base64
 from activities.existing import decide
-from activities.store import Part, WriteTarget, same_content
+from activities.store import Part, WriteTarget, covers, same_content
 from contracts.artifacts import Location, ObjectStat
 from contracts.errors import ErrorDetail, ErrorKind, failure
 from contracts.grants import ReadGrant, WriteGrant, WriteIntent
@@ -166,13 +166,16 @@ class BlobStore:
         given_up = [
             blob.name
             for blob in container.list_blobs(name_starts_with=location.name, include=["uncommittedblobs"])
-            if not blob.size and _discard_blocks(container.get_blob_client(blob.name))
+            if covers(location.name, blob.name)
+            and not blob.size
+            and _discard_blocks(container.get_blob_client(blob.name))
         ]
         arrivals = f"{staging.PREFIX}{location.name}"
         for blob in container.list_blobs(name_starts_with=arrivals, include=["uncommittedblobs"]):
             arrival = container.get_blob_client(blob.name)
-            if _delete(arrival) or _discard_blocks(arrival):
-                given_up.append(blob.name.removeprefix(staging.PREFIX).rpartition(".")[0])
+            target = blob.name.removeprefix(staging.PREFIX).rpartition(".")[0]
+            if covers(location.name, target) and (_delete(arrival) or _discard_blocks(arrival)):
+                given_up.append(target)
         return sorted({f"{SCHEME}://{location.container}/{name}" for name in given_up})
 
     def delete(self, uri: str) -> bool:

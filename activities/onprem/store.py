@@ -87,8 +87,7 @@ class FileStore:
         return FileWriter(self.places, self._publisher, target, self._written)
 
     def abort_uploads(self, prefix: str) -> Sequence[str]:
-        """Give up unfinished uploads below a prefix."""
-        self.places.folder(prefix)
+        """See `Store.abort_uploads`."""
         return abort_below(self.places, prefix)
 
     def delete(self, uri: str) -> bool:

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ValidationError
 from activities.checksums import crc32c, to_base64
 from activities.onprem.files import Metadata, Publisher, write_atomically
 from activities.onprem.places import Places
-from activities.store import Part, Sealed, WriteTarget
+from activities.store import Part, Sealed, WriteTarget, covers
 from contracts.artifacts import ObjectStat
 from contracts.errors import ErrorDetail, ErrorKind, failure
 from contracts.units import MIB
@@ -101,14 +101,14 @@ class FileWriter:
 
 
 def abort_below(places: Places, prefix: str) -> list[str]:
-    """Remove unfinished uploads of objects below a prefix and return their URIs."""
+    """Remove unfinished uploads of objects below a prefix, or of one object, and return their URIs."""
     aborted = []
     for folder in sorted(places.uploads.iterdir()) if places.uploads.is_dir() else ():
         try:
             about = _About.model_validate_json((folder / _ABOUT).read_bytes())
         except (FileNotFoundError, ValidationError):
             continue
-        if about.uri.startswith(prefix):
+        if covers(prefix, about.uri):
             shutil.rmtree(folder, ignore_errors=True)
             aborted.append(about.uri)
     return sorted(set(aborted))

@@ -275,6 +275,15 @@ def test_an_abort_gives_up_what_is_unfinished_below_its_prefix_only(store: Store
     assert store.writer(target(prefix + "out/large", content)).held()
 
 
+def test_an_abort_of_one_object_leaves_its_namesakes_alone(store: Store, prefix: str) -> None:
+    content = large()
+    for name in ("data", "data2"):
+        abandoned(store, target(prefix + name, content), content)
+    assert list(store.abort_uploads(prefix + "data")) == [prefix + "data"]
+    assert not store.writer(target(prefix + "data", content)).held()
+    assert store.writer(target(prefix + "data2", content)).held()
+
+
 def test_a_delete_says_whether_there_was_anything(store: Store, prefix: str) -> None:
     put(store, prefix + "data", b"x")
     assert store.delete(prefix + "data") is True

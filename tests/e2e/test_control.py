@@ -1,7 +1,9 @@
+import os
 import subprocess
 import time
 from pathlib import Path
 
+import boto3
 import pytest
 
 from sandbox.layout import Layout
@@ -56,6 +58,31 @@ def test_cancel_while_a_job_runs_stops_it_and_leaves_no_process(
     assert document["stages"][0]["state"] == "CANCELLED"
     until(lambda: not _sleepers(house), "the script's processes are gone", 30)
     assert house.starter("watch", run.id).code == 1
+
+
+@pytest.mark.timeout(240)
+def test_cancel_in_the_middle_of_a_copy_gives_up_its_upload(house: Sandbox, tmp_path: Path) -> None:
+    large = house.root / "onprem" / "cancelled"
+    large.mkdir(exist_ok=True)
+    (large / "block.bin").write_bytes(os.urandom(1024 * 1024) * 192)
+    stages = {
+        "up": {"kind": "copy", "on": "gcp", "source": "file:///cancelled/block.bin"},
+        "over": {"kind": "copy", "on": "aws", "inputs": {"it": "up"}},
+        "again": {"kind": "copy", "on": "aws", "source": "gs://causeway/cancelled/block.bin"},
+    }
+    stages["up"]["target"] = "gs://causeway/cancelled/block.bin"
+    stages["again"]["after"] = ["up"]
+    before = _uploads(house)
+    run = Run.start(house, write(tmp_path, {"pipeline": "cancelled-copy", "stages": stages}))
+    until(lambda: len(_uploads(house) - before) == 2, "both copy", 90)
+    house.starter("cancel", run.id, check=True)
+    document = run.until("CANCELLED", 90)
+    assert {stage["name"]: stage["state"] for stage in document["stages"]} == {
+        "up": "SUCCEEDED",
+        "over": "CANCELLED",
+        "again": "CANCELLED",
+    }
+    assert not _uploads(house) - before
 
 
 @pytest.mark.timeout(240)
@@ -142,6 +169,19 @@ def test_ctrl_c_leaves_the_run_going_and_says_how_to_return(house: Sandbox, tmp_
 
 def _sleepers(house: Sandbox) -> list[str]:
     return [command for command in house.commands() if "sleep.py" in command]
+
+
+def _uploads(house: Sandbox) -> set[str]:
+    """The multipart uploads that S3 itself lists as unfinished."""
+    known = house.environment("aws")
+    s3 = boto3.client(
+        "s3",
+        endpoint_url=known["AWS_ENDPOINT_URL"],
+        region_name=known["AWS_REGION"],
+        aws_access_key_id=known["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=known["AWS_SECRET_ACCESS_KEY"],
+    )
+    return {upload["UploadId"] for upload in s3.list_multipart_uploads(Bucket="causeway").get("Uploads", [])}
 
 
 def _temporal(house: Sandbox, *arguments: str) -> None:

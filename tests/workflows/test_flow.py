@@ -162,6 +162,19 @@ async def test_a_folder_of_several_pages_arrives_whole(play: Play) -> None:
     assert landed == {name.removeprefix("in/") for name in names}
 
 
+@pytest.mark.parametrize("unreadable", [set(), {"onprem/default"}], ids=["pull", "push"])
+async def test_grants_that_do_not_fit_one_payload_are_asked_for_in_rounds(
+    play: Play, unreadable: set[str]
+) -> None:
+    play.world.grants_at_once = 3
+    play.world.unreadable = unreadable
+    for index in range(8):
+        play.put("onprem", f"in/{index:02}", str(index).encode())
+    stages = {"copy": {"kind": "copy", "on": "aws", "source": "file:///in/"}}
+    status = await play.finish(spec_of(stages))
+    assert output(status, "copy", "data").object_count == 8
+
+
 async def test_an_empty_folder_is_a_missing_source(play: Play) -> None:
     stages = {"copy": {"kind": "copy", "on": "aws", "source": "az://causeway/none/", "on_failure": "fail"}}
     kind, _ = await play.failure(await play.start(spec_of(stages)))
