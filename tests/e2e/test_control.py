@@ -1,4 +1,5 @@
 import os
+import signal
 import subprocess
 import time
 from pathlib import Path
@@ -156,10 +157,12 @@ def test_ctrl_c_leaves_the_run_going_and_says_how_to_return(house: Sandbox, tmp_
         "interrupted",
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
+        # Where the tests run in the background, an interrupt would be ignored from birth.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     run = Run(house, "sleeper-onprem/interrupted")
     until(lambda: house.starter("status", run.id).code == 0, "the run has started", 60)
-    watching.send_signal(2)
+    watching.send_signal(signal.SIGINT)
     out, err = watching.communicate(timeout=30)
     assert watching.returncode == 130
     assert f"python -m starter watch {run.id}" in out + err
