@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 from datetime import timedelta
 from typing import Annotated, Literal
 
@@ -148,6 +149,14 @@ class PipelineSpec(Declared):
     """Values that `--param` may change; a change takes the default's type."""
     defaults: Defaults = Defaults()
     stages: dict[StageName, Stage] = Field(min_length=1, max_length=STAGES_LIMIT)
+
+    @field_validator("params")
+    @classmethod
+    def _finite(cls, value: dict[str, Scalar]) -> dict[str, Scalar]:
+        for name, param in value.items():
+            if isinstance(param, float) and not math.isfinite(param):
+                raise ValueError(f"{name} is {param}; write a finite number")
+        return value
 
     @property
     def digest(self) -> str:

@@ -102,7 +102,7 @@ async def describe(temporal: Client, identity: str) -> WorkflowExecutionDescript
     except RPCError as error:
         if error.status == RPCStatusCode.NOT_FOUND:
             raise StarterError(f"there is no run {identity!r}; see: python -m starter list") from None
-        raise
+        raise _unanswered(identity, error) from None
 
 
 async def status(temporal: Client, identity: str) -> RunStatus:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from contracts.code import CodeBundle
 from contracts.graph import nearest, problems_of
@@ -113,7 +113,7 @@ def _changed(spec: PipelineSpec, params: dict[str, str]) -> dict[str, Scalar]:
             )
         wanted = type(spec.params[name])
         try:
-            changed[name] = TypeAdapter(wanted).validate_python(text)
+            changed[name] = TypeAdapter(wanted, config=ConfigDict(allow_inf_nan=False)).validate_python(text)
         except ValidationError:
             raise StarterError(
                 f"--param {name}={text}: {text!r} is no {wanted.__name__}, which the default {spec.params[name]!r} is"
