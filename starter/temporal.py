@@ -47,7 +47,7 @@ async def client() -> Client:
     """
     try:
         return await connect()
-    except RuntimeError:
+    except (RuntimeError, ValueError):
         where = address()["address"]
         raise StarterError(
             f"Temporal at {where} cannot be reached; check TEMPORAL_ADDRESS, or unset it to use the local sandbox",
@@ -87,7 +87,15 @@ async def start(temporal: Client, request: RunRequest) -> tuple[Run, bool]:
 
 
 def handle(temporal: Client, identity: str) -> Run:
-    """Point at a run by `<pipeline>/<key>`."""
+    """Point at a run by `<pipeline>/<key>`.
+
+    Raises:
+        StarterError: the text has no such form.
+    """
+    if not all(identity.partition("/")):
+        raise StarterError(
+            f"{identity!r} is no run; write pipeline/key, as `python -m starter list` shows it"
+        )
     return temporal.get_workflow_handle_for(PipelineWorkflow.run, identity)
 
 
