@@ -1,24 +1,25 @@
 """The seam between storage activities and a cloud: what one store must be able to do. Adding a store is one `Store`."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Protocol
 
 from contracts.artifacts import ObjectStat
-from contracts.grants import IfExists, Measure, ReadGrant, WriteGrant, WriteIntent
+from contracts.grants import IfExists, Measure, PartGrant, ReadGrant, WriteGrant, WriteIntent
 from contracts.storage import ContainerReceipt, ObjectPage
 
 
 @dataclass(frozen=True)
 class Part:
-    """One piece of an object, verified before it is sent."""
+    """One piece of an object; `contracts.parts` says which bytes it is."""
 
     index: int
     """From 0."""
     size_bytes: int
     crc32c: int
-    md5: bytes
+    sha256: bytes | None = None
+    """None where the destination holds the part and keeps no digest of it."""
 
 
 @dataclass(frozen=True)
@@ -29,11 +30,14 @@ class WriteTarget:
     size_bytes: int
     source_etag: str
     """Pins the source: parts that were kept from another version of it do not match."""
-    part_bytes: int
-    media_type: str
     owner: str
     replace: bool
     """Whether another object at this URI may be replaced; if not, the commit itself must refuse to."""
+    media_type: str = "application/octet-stream"
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    """Of the user, as `Store.carriable` let it pass; Causeway's own comes on top."""
+    pushed: bool = False
+    """Whether the parts come through grants, from somebody who must not be able to touch the target itself."""
 
 
 @dataclass(frozen=True)
@@ -42,27 +46,39 @@ class Sealed:
 
     crc32c: int
     sha256: str
+    """`contracts.parts.digest_of` the parts."""
     parts: Sequence[Part]
 
 
 class ObjectWriter(Protocol):
-    """An upload that can be taken up again by any worker; the destination is the truth about its parts."""
+    """An upload that can be taken up again by any worker; the destination is the truth about its parts.
 
-    part_bytes: int
-    """The size of each part but the last; at least what the target asked for."""
+    Parts are cut as `contracts.parts` says, and several may be put at once. An upload is found again by target,
+    source version and owner, never by the worker that began it.
+    """
 
     def held(self) -> Mapping[int, Part | None]:
         """List the parts that the destination really holds; None where it cannot vouch for the checksum."""
 
     def put(self, part: Part, content: bytes) -> None:
-        """Store one part, verified on arrival by the store itself."""
+        """Store one part, verified on arrival by the store itself. Safe across threads; keeps no reference to it."""
+
+    def sign(self, part: Part, life: timedelta) -> PartGrant:
+        """Mint a write of exactly this part: its length and checksum are pinned as far as the store can.
+
+        Raises:
+            ApplicationError: `UNSUPPORTED` when nobody outside can write here.
+        """
 
     def commit(self, sealed: Sealed) -> ObjectStat:
         """Make exactly these parts the object, with its metadata; it appears whole or not at all.
 
+        What the destination holds is listed again first. Safe to call again when the answer was lost.
+
         Raises:
             ApplicationError: `TARGET_CONFLICT` if an object came to lie there meanwhile and may not be replaced,
-                `CHECKSUM_MISMATCH` if the store's own checksum of the whole differs.
+                `CHECKSUM_MISMATCH` if a part or the whole differs from what was read, `UNAVAILABLE` if a part is
+                gone.
         """
 
 
@@ -71,15 +87,28 @@ class Store(Protocol):
 
     Methods raise the provider's own errors or `contracts.errors.failure`; the caller translates. Every object it
     writes carries `causeway-crc32c` (base64), `causeway-sha256` (hex) and `causeway-owner` as metadata, and `stat`
-    and `list` return them (`list` may leave them None where listing does not give metadata).
+    and `list` return them (`list` may leave them None where listing does not give metadata), along with the MD5 of
+    the whole where the store itself vouches for it. Listings leave out what lies below `HIDDEN` unless asked for it.
     """
 
     scheme: str
     default_container: str
     """URI ending in `/`."""
+    fetches: bool
+    """Whether the store can read from a URL by itself."""
 
     def ensure_container(self, uri: str, *, create: bool) -> ContainerReceipt:
         """See `storage.ensure_container`."""
+
+    def check_name(self, uri: str) -> None:
+        """Pass if the store can hold an object of this name, byte for byte.
+
+        Raises:
+            ApplicationError: `INVALID_REQUEST`; says what of the name it cannot hold.
+        """
+
+    def carriable(self, metadata: Mapping[str, str]) -> Mapping[str, str]:
+        """Return what of a user's metadata the store can hold unchanged."""
 
     def stat(self, uri: str) -> ObjectStat | None:
         """Describe one object; None when there is none."""
@@ -87,16 +116,31 @@ class Store(Protocol):
     def list(self, prefix: str, after: str | None, limit: int) -> ObjectPage:
         """List objects below a prefix by name; a prefix that holds nothing is an empty page."""
 
-    def read(self, source: ObjectStat, start: int = 0) -> Iterator[bytes]:
-        """Stream the object from a byte on, in pieces of at most 8 MiB; `SOURCE_CHANGED` if its ETag is another now."""
+    def read(self, source: ObjectStat, start: int = 0, size_bytes: int | None = None) -> Iterator[bytes]:
+        """Stream so many bytes of the object, or all to its end; `SOURCE_CHANGED` if its ETag is another now."""
 
-    def put(
-        self, uri: str, content: bytes, *, sha256: str, owner: str, media_type: str, replace: bool
-    ) -> ObjectStat:
-        """Store a small object (up to 16 MiB) at once, verified by the store; `TARGET_CONFLICT` unless it may replace."""
+    def put(self, target: WriteTarget, content: bytes, sha256: str) -> ObjectStat:
+        """Store an object of one part at once, verified by the store; `TARGET_CONFLICT` unless it may replace."""
 
     def writer(self, target: WriteTarget) -> ObjectWriter:
         """Open or find the upload of a larger object."""
+
+    def copy_within(self, source: ObjectStat, target: WriteTarget) -> ObjectStat:
+        """Have the store itself copy this version of an object of its own; no byte passes the worker.
+
+        The answer's checksums are those the store vouches for; of Causeway's own metadata it carries what the
+        source carries, and the new owner. It appears whole or not at all. Safe to run twice.
+
+        Raises:
+            ApplicationError: `SOURCE_CHANGED`, `SOURCE_MISSING`, `TARGET_CONFLICT`.
+        """
+
+    def fetch(self, grant: ReadGrant, target: WriteTarget, sha256: str) -> ObjectStat | None:
+        """Have the store itself read from a grant, and verify the source's MD5 as it does; no byte passes the worker.
+
+        None when it cannot: the source has no MD5 in common with it, is too large for one piece, or cannot be
+        reached from where the store is. `sha256` is recorded as the identity.
+        """
 
     def abort_uploads(self, prefix: str) -> Sequence[str]:
         """Give up unfinished uploads below a prefix, or of one object; return the URIs they were for."""

@@ -5,6 +5,8 @@ import re
 from collections.abc import Iterable
 from typing import Literal
 
+from pydantic import Field
+
 from contracts.model import Message
 
 _URI = re.compile(
@@ -59,11 +61,15 @@ class ObjectStat(Message):
     """Changes whenever the content does; opaque."""
     crc32c: str | None = None
     """Base64 of the big-endian CRC32C of all bytes, where the store or Causeway recorded one."""
+    md5: str | None = None
+    """Base64, where the store itself vouches for one of all bytes; no identity."""
     sha256: str | None = None
-    """Hex, where Causeway recorded one when it wrote the object."""
+    """Hex, as `contracts.parts.digest_of`, where Causeway recorded one when it wrote the object."""
     owner: str | None = None
     """Who wrote it, where Causeway did: `<run_uid>/<what>`."""
     media_type: str = "application/octet-stream"
+    metadata: dict[str, str] = Field(default_factory=dict)
+    """What users noted on the object, by lower-case names, without Causeway's own; a listing may leave it out."""
 
 
 class Artifact(Message):
@@ -75,7 +81,7 @@ class Artifact(Message):
     size_bytes: int
     object_count: int
     digest: str
-    """SHA-256 in hex: of the content of a file, of the manifest lines of a folder."""
+    """Hex: of a file `contracts.parts.digest_of`, of a folder the SHA-256 of its manifest lines."""
     crc32c: str | None = None
     etag: str | None = None
     media_type: str = "application/octet-stream"

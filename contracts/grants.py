@@ -7,13 +7,12 @@ from pydantic import Field
 
 from contracts.artifacts import ObjectStat
 from contracts.model import Message
+from contracts.packed import Packed
 
 GRANT_LIFE = timedelta(minutes=15)
 """The longest a grant lives; the minting worker holds to it whatever is asked."""
 GRANTS_LIMIT_BYTES = 256 * 1024
 """The most grants, as JSON, in one payload."""
-SINGLE_PUT_LIMIT_BYTES = 5_000_000_000
-"""The largest object one write grant can carry: below S3's 5 GiB for PutObject and Azure's 5 000 MiB for Put Blob."""
 
 IfExists = Literal["skip", "overwrite", "fail"]
 
@@ -21,7 +20,7 @@ IfExists = Literal["skip", "overwrite", "fail"]
 class MeasureRequest(Message):
     """Objects to read in full where they lie, so that exact writes can be minted for them."""
 
-    objects: tuple[ObjectStat, ...]
+    objects: Packed[ObjectStat]
 
 
 class Measure(Message):
@@ -39,7 +38,7 @@ class Measure(Message):
 class Measures(Message):
     """One measure for each object asked for, in the same order."""
 
-    measures: tuple[Measure, ...]
+    measures: Packed[Measure]
 
 
 class ReadGrant(Message):
@@ -55,14 +54,14 @@ class ReadGrant(Message):
 class ReadGrantRequest(Message):
     """Objects to mint reads for, each pinned by the ETag it had when it was listed."""
 
-    objects: tuple[ObjectStat, ...]
+    objects: Packed[ObjectStat]
     life: timedelta = GRANT_LIFE
 
 
 class ReadGrants(Message):
     """Grants for the first of the objects asked for, in the same order: as many as one payload takes, at least one."""
 
-    grants: tuple[ReadGrant, ...]
+    grants: Packed[ReadGrant]
 
 
 class WriteIntent(Message):
@@ -91,11 +90,42 @@ class WriteGrant(Message):
 class WriteGrantRequest(Message):
     """Objects to mint exact writes for."""
 
-    intents: tuple[WriteIntent, ...]
+    intents: Packed[WriteIntent]
     life: timedelta = GRANT_LIFE
 
 
 class WriteGrants(Message):
     """Grants for the first of the objects asked for, in the same order: as many as one payload takes, at least one."""
 
-    grants: tuple[WriteGrant, ...]
+    grants: Packed[WriteGrant]
+
+
+class PartSum(Message):
+    """One part of an object and what its bytes came to."""
+
+    index: int
+    """From 0; `contracts.parts` says which bytes it is."""
+    size_bytes: int
+    crc32c: str
+    """Base64, big-endian."""
+    sha256: str
+    """Hex."""
+
+
+class PartGrant(Message):
+    """Leave to write exactly one part, of this length and checksum, of an upload for a short while."""
+
+    part: PartSum
+    url: str = Field(repr=False)
+    method: str = "PUT"
+    headers: dict[str, str] = Field(default_factory=dict, repr=False)
+    """To be sent exactly; they carry length and checksum."""
+    expires_at: datetime
+
+
+class PartGrants(Message):
+    """Grants for parts that the destination does not hold: as many as one payload takes, at least one if any is needed."""
+
+    grants: Packed[PartGrant]
+    held: tuple[int, ...]
+    """Indices of the parts asked for that the destination holds already."""

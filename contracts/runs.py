@@ -1,7 +1,8 @@
 """A run as people see it: what starts it, how it stands, what it came to. Temporal's names for it live here too."""
 
 import hashlib
-from datetime import datetime
+from datetime import date, datetime
+from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated, Literal
 
@@ -15,6 +16,7 @@ from contracts.jobs import JobKind, JobPhase, RunRef
 from contracts.model import Message
 from contracts.plan import Plan
 from contracts.spec import PipelineSpec
+from contracts.storage import Tally
 from contracts.tables import Scalar
 
 PIPELINE_WORKFLOW = "pipeline"
@@ -126,10 +128,19 @@ class TransferResult(Message):
     source: str
     destination: str
     size_bytes: int
+    """Really sent: without what lay there already."""
     objects: int
     seconds: float
     verified: str
+    """The weakest way in which an object was verified."""
     result: Artifact
+    tally: Tally = Tally()
+    manifest: str | None = None
+    """URI of the account of every object, for a folder."""
+    cost: Decimal | None = None
+    """Egress at the price book's rates; None where no price is known."""
+    currency: str = ""
+    price_as_of: date | None = None
 
 
 class Pause(Message):

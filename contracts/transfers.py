@@ -1,18 +1,59 @@
-"""A transfer as its workflow sees it: what to bring where, and how it goes."""
+"""A transfer as its workflow sees it: what to bring where, within which bounds, and how it goes."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Literal
+
+from pydantic import Field
 
 from contracts.artifacts import ArtifactKind
 from contracts.grants import IfExists
 from contracts.jobs import RunRef
 from contracts.model import Message
 from contracts.plan import TransferMethod
+from contracts.prices import EgressPrice
+from contracts.storage import Tally
 from contracts.units import Duration
+
+LIMITS_UPDATE = "set_limits"
+
+
+class Limits(Message):
+    """How much a transfer may take at once; may be changed while it runs."""
+
+    streams: int = Field(default=8, ge=1, le=64)
+    """Parts or small objects in flight at once, over all of the transfer's activities."""
+    bytes_per_second: int | None = Field(default=None, gt=0)
+
+
+class Caps(Message):
+    """What a transfer stops before: it fails with `BUDGET_EXCEEDED` rather than break one."""
+
+    size_bytes: int | None = Field(default=None, ge=0)
+    cost: Decimal | None = Field(default=None, ge=0)
+    """In the currency of the price; a movement whose price is unknown cannot be capped and is refused."""
+    duration: Duration | None = None
+    """Without pauses."""
+
+
+class TransferProgress(Message):
+    """What a transfer carries from one execution to the next when its history is cut: always between two batches."""
+
+    after: str | None
+    """The listing goes on after it; None when it has ended."""
+    listed: bool
+    batches: int
+    """Begun so far; the next one's account is named by it."""
+    objects_seen: int
+    bytes_seen: int
+    tally: Tally
+    began: datetime
+    paused_seconds: float
+    limits: Limits
 
 
 class TransferRequest(Message):
-    """Starts the workflow `transfer`."""
+    """Starts the workflow `transfer`, as a child of a run or on its own."""
 
     run: RunRef
     key: str
@@ -25,11 +66,23 @@ class TransferRequest(Message):
     destination: str
     target: str
     method: TransferMethod
+    server_side: bool = False
+    """Whether the destination's store may fetch by itself, where both stores have a checksum in common."""
     if_exists: IfExists = "skip"
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    """Globs of names below the source; see `contracts.storage.ListRequest`."""
     expected_digest: str | None = None
     """Of the artifact, where it is known before."""
+    create_container: bool = False
+    dry_run: bool = False
+    """List and count, and move nothing."""
+    limits: Limits = Limits()
+    caps: Caps = Caps()
+    price: EgressPrice | None = None
     timeout: Duration = timedelta(minutes=30)
     """How long an absent worker is waited for."""
+    progress: TransferProgress | None = None
 
     @property
     def owner(self) -> str:
@@ -42,10 +95,23 @@ class TransferStatus(Message):
 
     artifact: str
     phase: Literal["RUNNING", "PAUSING", "PAUSED", "SUCCEEDED"]
+    listed: bool = False
+    """Whether the totals are final."""
     objects_total: int = 0
     objects_done: int = 0
     bytes_total: int = 0
     bytes_done: int = 0
+    """Without what is in flight; heartbeats of the transfer's activities tell of that."""
+    tally: Tally = Tally()
+    seconds: float = 0.0
+    """Without pauses."""
+    mb_per_s: float | None = None
+    eta_seconds: float | None = None
+    cost: Decimal | None = None
+    currency: str = ""
+    limits: Limits = Limits()
+    note: str = ""
+    """What it does or waits for, in a few words."""
 
 
 class Drained(Message):
