@@ -8,7 +8,9 @@ from temporalio import activity
 from contracts.connections import ConnectionReport
 from contracts.grants import IfExists
 from contracts.jobs import RunRef
+from contracts.limits import Caps, Limits
 from contracts.model import Message
+from contracts.prices import EgressPrice
 from contracts.spec import PipelineSpec
 
 TransferMethod = Literal["local", "pull", "push"]
@@ -27,6 +29,13 @@ class TransferPlan(Message):
     target: str
     """URI where it comes to lie: an object, or a prefix that ends in `/`."""
     if_exists: IfExists = "skip"
+    server_side: bool = False
+    """Whether the destination's store may fetch by itself; see `contracts.storage.CopyRequest`."""
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    limits: Limits = Limits()
+    caps: Caps = Caps()
+    price: EgressPrice | None = None
 
 
 class Placement(Message):

@@ -4,11 +4,10 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Literal
 
-from pydantic import Field
-
 from contracts.artifacts import ArtifactKind
 from contracts.grants import IfExists
 from contracts.jobs import RunRef
+from contracts.limits import Caps, Limits
 from contracts.model import Message
 from contracts.plan import TransferMethod
 from contracts.prices import EgressPrice
@@ -16,24 +15,6 @@ from contracts.storage import Tally
 from contracts.units import Duration
 
 LIMITS_UPDATE = "set_limits"
-
-
-class Limits(Message):
-    """How much a transfer may take at once; may be changed while it runs."""
-
-    streams: int = Field(default=8, ge=1, le=64)
-    """Parts or small objects in flight at once, over all of the transfer's activities."""
-    bytes_per_second: int | None = Field(default=None, gt=0)
-
-
-class Caps(Message):
-    """What a transfer stops before: it fails with `BUDGET_EXCEEDED` rather than break one."""
-
-    size_bytes: int | None = Field(default=None, ge=0)
-    cost: Decimal | None = Field(default=None, ge=0)
-    """In the currency of the price; a movement whose price is unknown cannot be capped and is refused."""
-    duration: Duration | None = None
-    """Without pauses."""
 
 
 class TransferProgress(Message):
