@@ -148,8 +148,8 @@ class Store(Protocol):
     def delete(self, uri: str) -> bool:
         """Remove an object; False when there was none."""
 
-    def sign_read(self, source: ObjectStat, life: timedelta) -> ReadGrant:
-        """Mint a read of exactly this version of the object."""
+    def sign_read(self, source: ObjectStat, life: timedelta, *, bare: bool = False) -> ReadGrant:
+        """Mint a read of exactly this version of the object; a bare one needs no header and pins what it can without."""
 
     def sign_write(self, intent: WriteIntent, life: timedelta) -> WriteGrant:
         """Mint a write of exactly this length and checksum, with the metadata above."""

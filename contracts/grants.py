@@ -56,6 +56,9 @@ class ReadGrantRequest(Message):
 
     objects: Packed[ObjectStat]
     life: timedelta = GRANT_LIFE
+    bare: bool = False
+    """Whether the grants must work without any header, for a store that reads by itself; their sources then have the
+    MD5 that their store vouches for, where it does."""
 
 
 class ReadGrants(Message):

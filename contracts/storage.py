@@ -194,6 +194,8 @@ class PartsReceipt(Message):
     parts: Packed[PartSum]
     tally: Tally
     """`objects` is 0."""
+    source: ObjectStat | None = None
+    """The source with its media type and metadata, as its store told on the way; `storage.seal` needs it so."""
     cut: Cut | None = None
     """None exactly when every part asked for is there."""
     kept: ObjectReceipt | None = None
