@@ -2,11 +2,16 @@
 
 import base64
 import hashlib
+from collections.abc import Iterable
+from functools import lru_cache, reduce
 
 import google_crc32c
 
+from contracts.parts import digest_of, part_bytes_of
+
 _CASTAGNOLI = 0x82F63B78
 """The CRC32C polynomial, reflected (RFC 3720, appendix B.4)."""
+Matrix = tuple[int, ...]
 
 
 def crc32c(content: bytes, before: int = 0) -> int:
@@ -38,18 +43,30 @@ def combine(first: int, second: int, second_bytes: int) -> int:
     squaring, so the time grows with the logarithm of the length. The method is `crc32_combine` of zlib (Mark
     Adler), with Castagnoli's polynomial.
     """
-    operator = [_CASTAGNOLI] + [1 << bit for bit in range(31)]
+    return _times(_appending(second_bytes), first) ^ second
+
+
+def combined(pieces: Iterable[tuple[int, int]]) -> int:
+    """Return the CRC32C of pieces put together, each given by its CRC and its length."""
+    return reduce(lambda before, piece: combine(before, *piece), pieces, 0)
+
+
+@lru_cache(maxsize=64)
+def _appending(zeros: int) -> Matrix:
+    """The matrix that appends so many zero bytes; parts have few different sizes."""
+    total = tuple(1 << bit for bit in range(32))
+    operator: Matrix = (_CASTAGNOLI, *(1 << bit for bit in range(31)))
     for _ in range(3):
-        operator = _square(operator)
-    while second_bytes:
-        if second_bytes & 1:
-            first = _times(operator, first)
-        operator = _square(operator)
-        second_bytes >>= 1
-    return first ^ second
+        operator = _product(operator, operator)
+    while zeros:
+        if zeros & 1:
+            total = _product(operator, total)
+        operator = _product(operator, operator)
+        zeros >>= 1
+    return total
 
 
-def _times(matrix: list[int], vector: int) -> int:
+def _times(matrix: Matrix, vector: int) -> int:
     total = 0
     for column in matrix:
         if not vector:
@@ -60,31 +77,41 @@ def _times(matrix: list[int], vector: int) -> int:
     return total
 
 
-def _square(matrix: list[int]) -> list[int]:
-    return [_times(matrix, column) for column in matrix]
+def _product(after: Matrix, before: Matrix) -> Matrix:
+    return tuple(_times(after, column) for column in before)
 
 
 class Hashes:
-    """The checksums of everything fed to it so far."""
+    """The checksums of an object of known size, fed to it in order."""
 
-    def __init__(self, *, md5: bool = False) -> None:
+    def __init__(self, size_bytes: int, *, md5: bool = False) -> None:
         self.size_bytes = 0
         self.crc32c = 0
-        self._sha256 = hashlib.sha256()
+        self._part_bytes = part_bytes_of(size_bytes)
+        self._left = self._part_bytes
+        self._part = hashlib.sha256()
+        self._parts: list[bytes] = []
         self._md5 = hashlib.md5(usedforsecurity=False) if md5 else None
 
     def feed(self, content: bytes) -> None:
         """Take the next bytes in order."""
         self.size_bytes += len(content)
         self.crc32c = crc32c(content, self.crc32c)
-        self._sha256.update(content)
         if self._md5:
             self._md5.update(content)
+        rest = memoryview(content)
+        while len(rest) > self._left:
+            self._part.update(rest[: self._left])
+            rest = rest[self._left :]
+            self._parts.append(self._part.digest())
+            self._part, self._left = hashlib.sha256(), self._part_bytes
+        self._part.update(rest)
+        self._left -= len(rest)
 
     @property
     def sha256(self) -> str:
-        """SHA-256 in hex."""
-        return self._sha256.hexdigest()
+        """Hex, as `contracts.parts.digest_of`."""
+        return digest_of([*self._parts, self._part.digest()])
 
     @property
     def md5(self) -> str:

@@ -7,7 +7,7 @@ from temporalio import activity
 
 from activities.guard import Translate, guarded
 from activities.parallel import Stop, for_each
-from activities.store import Store
+from activities.store import Store, WriteTarget
 from contracts.code import CodeActivities, CodeRef, PublishRequest
 from contracts.errors import ErrorDetail, ErrorKind, failure
 
@@ -41,8 +41,6 @@ class StoreCodeActivities(CodeActivities):
         held = self._store.stat(prefix + name)
         if held and held.size_bytes == len(content) and held.sha256 == sha256:
             return
-        media_type = "application/octet-stream"
         # The prefix is the content's digest, so whatever else lies there is damage that may be replaced.
-        self._store.put(
-            prefix + name, content, sha256=sha256, owner=_OWNER, media_type=media_type, replace=True
-        )
+        target = WriteTarget(prefix + name, len(content), source_etag="", owner=_OWNER, replace=True)
+        self._store.put(target, content, sha256)

@@ -1,218 +1,214 @@
-"""The copy engine: each object is read in order, hashed whole, and appears at its target whole or not at all.
+"""The copy engine: objects are hashed whole on their way, several parts at once, and appear whole or not at all."""
 
-Several objects are in flight at once, but the parts of one follow each other.
-"""
-
+import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
-from functools import cached_property, partial
+from functools import partial
 
-from temporalio.exceptions import ApplicationError
-
-from activities.checksums import Hashes, crc32c, md5_digest
-from activities.existing import decide
+from activities.cutting import cut_by
 from activities.grant_client import GrantClient
 from activities.guard import Translate, translated
-from activities.known import Known
-from activities.parallel import Stop, for_each
+from activities.landing import Landing
+from activities.pace import Throttle
+from activities.parallel import Crew
 from activities.progress import Meter
-from activities.store import Part, Sealed, Store, WriteTarget
+from activities.sources import Source, StoredSource, granted_source
+from activities.store import Part, Sealed, Store
+from activities.uploading import Upload, Window, as_sum, from_sum, part_of, sealed
 from contracts.artifacts import ObjectStat
 from contracts.errors import ErrorDetail, ErrorKind, failure
-from contracts.storage import CopyItem, CopyReceipt, CopyRequest, ObjectReceipt
-from contracts.units import MIB
-
-PUT_LIMIT_BYTES = 16 * MIB
-"""The largest object `Store.put` takes at once."""
+from contracts.grants import ReadGrant
+from contracts.parts import MAX_PARTS, part_size, parts_of
+from contracts.storage import (
+    CopyItem,
+    CopyReceipt,
+    CopyRequest,
+    ObjectReceipt,
+    PartsReceipt,
+    PartsRequest,
+    SealRequest,
+    Tally,
+)
 
 
 class Copier:
-    """Copies batches into one store, through grants or from the same store."""
+    """Copies into one store, through grants or within the store; one for each worker, since it bounds its memory."""
 
     def __init__(self, store: Store, client: GrantClient, translate: Translate) -> None:
         self.store = store
         self.client = client
         self.translate = translate
+        self.window = Window()
 
     def copy(self, request: CopyRequest, meter: Meter) -> CopyReceipt:
         """Make each target equal to its source; `storage.copy` states the promise.
 
         Raises:
-            ApplicationError: the first that any object met; the others have stopped.
-            CancelledError: the activity was cancelled; parts in flight have landed and nothing was aborted.
+            ApplicationError: a final error that any object met, or the first error when nothing was done before it.
         """
-        started = time.monotonic()
-        receipts = for_each(partial(self._copy_one, request, meter), request.items)
-        return CopyReceipt(objects=tuple(receipts), seconds=time.monotonic() - started)
+        began = time.monotonic()
+        batch = Batch(self, request, meter)
+        batch.crew.work()
+        cut = cut_by(batch.crew.error, progress=bool(batch.receipts) or batch.parts_sent > 0)
+        return CopyReceipt(
+            tally=sum((receipt.tally for receipt in batch.receipts.values()), meter.retried),
+            objects=tuple(batch.receipts[number] for number in sorted(batch.receipts)),
+            remaining=tuple(number for number in range(len(request.items)) if number not in batch.receipts),
+            cut=cut,
+            seconds=time.monotonic() - began,
+        )
 
-    def _copy_one(self, request: CopyRequest, meter: Meter, item: CopyItem, stop: Stop) -> ObjectReceipt:
-        with translated(self.translate, item.target):
-            receipt = _ObjectCopy(self, request, item, stop, meter).run()
-        meter.add(objects=1)
+    def copy_parts(self, request: PartsRequest, meter: Meter) -> PartsReceipt:
+        """Have the store hold parts of one large object; `storage.copy_parts` states the promise."""
+        began = time.monotonic()
+        with translated(self.translate, request.target):
+            throttle = Throttle(request.pace.bytes_per_second)
+            source = self.source(request.source, request.grant, throttle)
+            landing = Landing(self.store, source, request.target, request.if_exists, request.owner)
+            kept = landing.kept_by_word()
+            if kept:
+                return PartsReceipt(parts=(), tally=kept.tally, kept=kept)
+            noted = source.noted()
+            upload = Upload(source, self.store.writer(landing.prepared(noted)[0]), meter, self.window)
+        done, error = self._brought(upload, request)
+        return PartsReceipt(
+            parts=tuple(as_sum(done[index]) for index in sorted(done)),
+            tally=meter.retried
+            + Tally(
+                size_bytes=sum(part.size_bytes for part in done.values()),
+                bytes_sent=sum(upload.sent.values()),
+            ),
+            source=noted.on(request.source),
+            cut=cut_by(error, progress=bool(done)),
+            seconds=time.monotonic() - began,
+        )
+
+    def seal(self, request: SealRequest) -> ObjectReceipt:
+        """Make parts that have arrived the object; `storage.seal` states the promise."""
+        source = self.source(request.source, None, Throttle(None))
+        with translated(self.translate, request.target):
+            whole = sealed(map(from_sum, request.parts))
+            _check_complete(request.source, whole)
+            if request.expected_sha256 not in {None, whole.sha256}:
+                told = f"{request.source.uri} is no longer what its stage left there"
+                raise failure(ErrorKind.SOURCE_CHANGED, told, ErrorDetail(ref=request.source.uri))
+            landing = Landing(self.store, source, request.target, request.if_exists, request.owner)
+            return landing.seal(whole, pushed=request.pushed)
+
+    def source(self, stat: ObjectStat, grant: ReadGrant | None, throttle: Throttle) -> Source:
+        """Return where to read an object from; without a grant from the worker's own store."""
+        if grant:
+            return granted_source(stat, grant, self.client, throttle)
+        return StoredSource(stat, self.store, throttle)
+
+    def _brought(self, upload: Upload, request: PartsRequest) -> tuple[dict[int, Part], BaseException | None]:
+        done: dict[int, Part] = {}
+        crew = Crew(request.pace.streams)
+
+        def bring(index: int) -> None:
+            with translated(self.translate, request.target):
+                done[index] = upload.bring(index, crew.stop, index)
+
+        crew.add([partial(bring, index) for index in request.parts])
+        crew.work()
+        return done, crew.error
+
+
+class Batch:
+    """The objects of one request on their way."""
+
+    def __init__(self, copier: Copier, request: CopyRequest, meter: Meter) -> None:
+        """Have every object begun; `crew.work` does the rest."""
+        self.copier = copier
+        self.request = request
+        self.meter = meter
+        self.receipts: dict[int, ObjectReceipt] = {}
+        self.parts_sent = 0
+        self.throttle = Throttle(request.pace.bytes_per_second)
+        self.crew = Crew(request.pace.streams)
+        self.crew.add([partial(self._begin, number) for number in range(len(request.items))])
+
+    def done(self, number: int, receipt: ObjectReceipt) -> None:
+        """Keep the proof of an object."""
+        self.receipts[number] = receipt
+        self.meter.add(objects=1)
+
+    def _begin(self, number: int) -> None:
+        item = self.request.items[number]
+        with translated(self.copier.translate, item.target):
+            landing = self._landing(item)
+            receipt = self._without_reading(landing, item.grant)
+            if receipt:
+                self.meter.add(size_bytes=item.source.size_bytes)
+            elif parts_of(item.source.size_bytes) == 1:
+                receipt = self._at_once(landing, number)
+            else:
+                self._in_parts(landing, number)
+        if receipt:
+            self.done(number, receipt)
+
+    def _landing(self, item: CopyItem) -> Landing:
+        source = self.copier.source(item.source, item.grant, self.throttle)
+        request = self.request
+        return Landing(
+            self.copier.store, source, item.target, request.if_exists, request.owner, item.expected_sha256
+        )
+
+    def _without_reading(self, landing: Landing, grant: ReadGrant | None) -> ObjectReceipt | None:
+        kept = landing.kept(self.crew.stop)
+        if kept:
+            return kept
+        if grant is None:
+            return landing.within(self.crew.stop)
+        return landing.fetched(grant) if self.request.server_side else None
+
+    def _at_once(self, landing: Landing, number: int) -> ObjectReceipt:
+        size = landing.source.stat.size_bytes
+        with self.copier.window.room(size), self.meter.sending(number * MAX_PARTS, size):
+            content, noted = landing.source.content(0, size, self.crew.stop)
+            receipt = landing.put(part_of(0, content), content, noted)
+        self.meter.add(size_bytes=size)
         return receipt
 
-
-@dataclass
-class _ObjectCopy:
-    """One object on its way."""
-
-    copier: Copier
-    request: CopyRequest
-    item: CopyItem
-    stop: Stop
-    meter: Meter
-    hashes: Hashes = field(default_factory=Hashes)
-
-    def run(self) -> ObjectReceipt:
-        held = self.store.stat(self.item.target)
-        decision = decide(held, self._lies_there, self.request.if_exists, self.request.owner)
-        if held and decision == "keep":
-            self.meter.add(size_bytes=held.size_bytes)
-            return self._kept(held)
-        try:
-            stat, sent = self._send(replace=decision == "replace")
-        except ApplicationError as error:
-            return self._met(error)
-        return self._sent(stat, sent)
-
-    @property
-    def store(self) -> Store:
-        return self.copier.store
-
-    @cached_property
-    def expected(self) -> Known:
-        return Known.of(self.item.source, self.item.expected_sha256)
-
-    def _lies_there(self, held: ObjectStat) -> bool:
-        answer = self.expected.matches(Known.of(held))
-        if answer is not None:
-            return answer
-        # No checksum in common: only the bytes can tell, and the source may be as silent as the target.
-        source = Known.read(self._source(Hashes()))
-        answer = source.matches(Known.of(held))
-        if answer is not None:
-            return answer
-        return bool(source.matches(self._read_target(held)))
-
-    def _read_target(self, held: ObjectStat) -> Known:
-        return Known.read(self._watched(self.store.read(held)))
-
-    def _kept(self, held: ObjectStat) -> ObjectReceipt:
-        sha256 = held.sha256 or self.expected.sha256 or self._read_target(held).sha256 or ""
-        # What this owner wrote was hashed whole before it was committed; of others we have only the checksum.
-        own = bool(self.request.owner) and held.owner == self.request.owner
-        verified = "end_to_end" if own else "store_checksum"
-        return ObjectReceipt.model_validate(
-            {"target": held, "sha256": sha256, "bytes_sent": 0, "verified": verified}
-        )
-
-    def _sent(self, stat: ObjectStat, sent: int) -> ObjectReceipt:
-        if Known.of(stat).matches(Known.hashed(self.hashes)) is False:
-            raise self._damaged(f"{stat.uri} is not what was sent to it")
-        return ObjectReceipt(target=stat, sha256=self.hashes.sha256, bytes_sent=sent, verified="end_to_end")
-
-    def _met(self, error: ApplicationError) -> ObjectReceipt:
-        """Settle a conflict at the commit: an earlier attempt that was thought dead may have won the race."""
-        held = self.store.stat(self.item.target) if error.type == ErrorKind.TARGET_CONFLICT else None
-        own = held and self.request.owner and held.owner == self.request.owner
-        may_share = own or self.request.if_exists != "fail"
-        if held and may_share and Known.of(held).matches(Known.hashed(self.hashes)):
-            return self._kept(held)
-        raise error
-
-    def _send(self, *, replace: bool) -> tuple[ObjectStat, int]:
-        if self.item.source.size_bytes <= min(self.request.part_bytes, PUT_LIMIT_BYTES):
-            return self._send_at_once(replace=replace)
-        return self._send_in_parts(replace=replace)
-
-    def _send_at_once(self, *, replace: bool) -> tuple[ObjectStat, int]:
-        content = b"".join(self._source(self.hashes))
-        self._verify()
-        stat = self.store.put(
-            self.item.target,
-            content,
-            sha256=self.hashes.sha256,
-            owner=self.request.owner,
-            media_type=self.item.source.media_type,
-            replace=replace,
-        )
-        self.meter.add(size_bytes=len(content))
-        return stat, len(content)
-
-    def _send_in_parts(self, *, replace: bool) -> tuple[ObjectStat, int]:
-        writer = self.store.writer(self._target(replace=replace))
-        held = writer.held()
-        parts, sent = [], 0
-        for index, content in enumerate(_cut(self._source(self.hashes), writer.part_bytes)):
-            part = Part(index, len(content), crc32c(content), md5_digest(content))
-            if not _holds(held, part):
-                self.stop.check()
-                writer.put(part, content)
-                sent += len(content)
-            parts.append(part)
-            self.meter.add(size_bytes=len(content))
-        self._verify()
-        return writer.commit(Sealed(self.hashes.crc32c, self.hashes.sha256, parts)), sent
-
-    def _target(self, *, replace: bool) -> WriteTarget:
-        source = self.item.source
-        return WriteTarget(
-            uri=self.item.target,
-            size_bytes=source.size_bytes,
-            source_etag=source.etag,
-            part_bytes=max(1, self.request.part_bytes),
-            media_type=source.media_type,
-            owner=self.request.owner,
-            replace=replace,
-        )
-
-    def _source(self, hashes: Hashes) -> Iterator[bytes]:
-        source = self.item.source
-        with translated(self.copier.translate, source.uri):
-            for piece in self._watched(self._opened()):
-                hashes.feed(piece)
-                yield piece
-            if hashes.size_bytes != source.size_bytes:
-                told = f"{source.uri} came to {hashes.size_bytes} bytes instead of {source.size_bytes}"
-                raise failure(ErrorKind.SOURCE_CHANGED, told, ErrorDetail(ref=source.uri))
-
-    def _opened(self) -> Iterator[bytes]:
-        grant, source = self.item.grant, self.item.source
-        if grant is None:
-            return self.store.read(source)
-        if (grant.source.uri, grant.source.etag) != (source.uri, source.etag):
-            told = f"the grant is for another version of {source.uri} than the one to be copied"
-            raise failure(ErrorKind.INVALID_REQUEST, told, ErrorDetail(ref=source.uri))
-        return self.copier.client.read(grant)
-
-    def _watched(self, pieces: Iterable[bytes]) -> Iterator[bytes]:
-        for piece in pieces:
-            self.stop.check()
-            yield piece
-
-    def _verify(self) -> None:
-        if self.expected.matches(Known.hashed(self.hashes)) is False:
-            raise self._damaged(f"{self.item.source.uri} does not have the checksum it was listed with")
-
-    def _damaged(self, told: str) -> ApplicationError:
-        return failure(ErrorKind.CHECKSUM_MISMATCH, told, ErrorDetail(ref=self.item.source.uri))
+    def _in_parts(self, landing: Landing, number: int) -> None:
+        target, lost = landing.prepared(landing.source.noted())
+        writer = self.copier.store.writer(target)
+        upload = Upload(landing.source, writer, self.meter, self.copier.window)
+        whole = _Whole(self, landing, upload, number, lost)
+        self.crew.add([partial(whole.bring, index) for index in range(whole.count)])
 
 
-def _holds(held: Mapping[int, Part | None], part: Part) -> bool:
-    found = held.get(part.index)
-    return found is not None and (found.size_bytes, found.crc32c) == (part.size_bytes, part.crc32c)
+class _Whole:
+    """An object in parts; whoever brings the last of them makes it whole."""
+
+    def __init__(
+        self, batch: Batch, landing: Landing, upload: Upload, number: int, lost: tuple[str, ...]
+    ) -> None:
+        self.count = parts_of(landing.source.stat.size_bytes)
+        self._batch = batch
+        self._landing = landing
+        self._upload = upload
+        self._number = number
+        self._lost = lost
+        self._parts: list[Part] = []
+        self._lock = threading.Lock()
+
+    def bring(self, index: int) -> None:
+        """Bring one part."""
+        batch = self._batch
+        with translated(batch.copier.translate, self._landing.target):
+            part = self._upload.bring(index, batch.crew.stop, self._number * MAX_PARTS + index)
+            with self._lock:
+                self._parts.append(part)
+                batch.parts_sent += 1
+                last = len(self._parts) == self.count
+            if last:
+                sent = sum(self._upload.sent.values())
+                whole = sealed(self._parts)
+                batch.done(self._number, self._landing.commit(self._upload.writer, whole, sent, self._lost))
 
 
-def _cut(pieces: Iterable[bytes], size_bytes: int) -> Iterator[bytes]:
-    """Regroup a stream into parts of one size; only the last may be smaller."""
-    gathered = bytearray()
-    for piece in pieces:
-        gathered += piece
-        while len(gathered) >= size_bytes:
-            with memoryview(gathered) as view, view[:size_bytes] as part:
-                content = bytes(part)
-            yield content
-            del gathered[:size_bytes]
-    if gathered:
-        yield bytes(gathered)
+def _check_complete(source: ObjectStat, whole: Sealed) -> None:
+    sizes = [part_size(source.size_bytes, index) for index in range(parts_of(source.size_bytes))]
+    if [(part.index, part.size_bytes) for part in whole.parts] != list(enumerate(sizes)):
+        told = f"{len(whole.parts)} of {len(sizes)} parts of {source.uri} are there; it cannot be made whole"
+        raise failure(ErrorKind.INVALID_REQUEST, told, ErrorDetail(ref=source.uri))

@@ -1,8 +1,9 @@
 """Using a grant: bytes to and from another connection's store, no redirect followed, no signature told."""
 
 import ssl
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 import urllib3
 from urllib3.exceptions import HTTPError
@@ -10,15 +11,17 @@ from urllib3.response import BaseHTTPResponse
 
 from activities.grant_errors import refusal, unreachable
 from activities.grants import HostRules
+from activities.noted import Noted, check_version, noted_in
 from contracts.artifacts import ObjectStat
 from contracts.errors import ErrorDetail, ErrorKind, failure
-from contracts.grants import ReadGrant, WriteGrant
+from contracts.grants import PartGrant, ReadGrant, WriteGrant
 from contracts.units import MIB
 
 _TIMEOUT = urllib3.Timeout(connect=5, read=60)
 _PIECE_BYTES = MIB
-_CONNECTIONS = 16
+_CONNECTIONS = 64
 _LIES_THERE = {409, 412}
+_ANSWER_BYTES = 64 * 1024
 
 
 class GrantClient:
@@ -31,32 +34,51 @@ class GrantClient:
             maxsize=_CONNECTIONS, retries=False, timeout=_TIMEOUT, ssl_context=ssl.create_default_context()
         )
 
-    def read(self, grant: ReadGrant, start: int = 0) -> Iterator[bytes]:
-        """Stream the granted object from a byte on, in order; every byte arrives or an error does.
+    @contextmanager
+    def reading(self, grant: ReadGrant, start: int = 0, size_bytes: int | None = None) -> Iterator["Reading"]:
+        """Open so many bytes of the granted object, or all to its end; every byte arrives or an error does.
 
         Raises:
             ApplicationError: `SOURCE_MISSING`, `SOURCE_CHANGED`, `THROTTLED`, `ACCESS_DENIED` (a host this
                 worker may not reach), `UNAVAILABLE` (a body that ends early, too; final if the grant is refused).
         """
         source = grant.source
+        wanted = source.size_bytes - start if size_bytes is None else size_bytes
         url = self._hosts.check(grant.url, source.uri)
         headers = {"Accept-Encoding": "identity", **grant.headers}
-        if start:
-            headers["Range"] = f"bytes={start}-"
+        ranged = wanted < source.size_bytes
+        if ranged:
+            headers["Range"] = f"bytes={start}-{start + wanted - 1}"
         with _scrubbed(url.host, source.uri):
             response = self._pool.request(
                 "GET", url.url, headers=headers, redirect=False, preload_content=False
             )
-            try:
-                if response.status != (206 if start else 200):
-                    # Cloud Storage pins a version in the URL, and says of one that was replaced that it is not there.
-                    pinned = "generation=" in (url.query or "")
-                    raise refusal(response, url.host, source.uri, writing=False, pinned=pinned)
-                yield from _whole(response, source, source.size_bytes - start)
-            finally:
-                # A connection with bytes left on it must not be used again.
-                response.close()
-                response.release_conn()
+        try:
+            if response.status != (206 if ranged else 200):
+                # Cloud Storage pins a version in the URL, and says of one that was replaced that it is not there.
+                pinned = "generation=" in (url.query or "")
+                raise refusal(response, url.host, source.uri, writing=False, pinned=pinned)
+            check_version(response.headers, grant)
+            yield Reading(noted_in(response.headers), _whole(response, url.host, source, wanted))
+        finally:
+            # What was read to its end is back in the pool; a connection with bytes left on it must not be used again.
+            response.close()
+            response.release_conn()
+
+    def noted(self, grant: ReadGrant) -> Noted:
+        """Return what the source's store notes on the granted object, for the price of one byte; see `reading`."""
+        with self.reading(grant, 0, min(1, grant.source.size_bytes)) as reading:
+            for _ in reading.pieces:
+                pass
+            return reading.noted
+
+    def write_part(self, grant: PartGrant, ref: str, content: bytes) -> None:
+        """Send one part through its grant; one that lies there already is judged when the parts are sealed.
+
+        Raises:
+            ApplicationError: `ACCESS_DENIED`, `CHECKSUM_MISMATCH`, `THROTTLED`, `UNAVAILABLE`.
+        """
+        self._send(grant.url, grant.method, grant.headers, ref, content, len(content))
 
     def write(self, grant: WriteGrant, content: Iterable[bytes]) -> bool:
         """Send one object through its grant; False when something lies there already: the commit judges it.
@@ -64,24 +86,45 @@ class GrantClient:
         Raises:
             ApplicationError: `ACCESS_DENIED`, `CHECKSUM_MISMATCH`, `THROTTLED`, `UNAVAILABLE`.
         """
-        target = grant.intent.target
-        url = self._hosts.check(grant.url, target)
         size = grant.intent.measure.source.size_bytes
-        headers = {"Content-Length": str(size), **grant.headers}
-        body = content if size else b""
-        with _scrubbed(url.host, target):
+        return self._send(
+            grant.url, grant.method, grant.headers, grant.intent.target, content if size else b"", size
+        )
+
+    def _send(
+        self,
+        address: str,
+        method: str,
+        headers: Mapping[str, str],
+        ref: str,
+        body: bytes | Iterable[bytes],
+        size: int,
+    ) -> bool:
+        url = self._hosts.check(address, ref)
+        sent = {"Content-Length": str(size), **headers}
+        with _scrubbed(url.host, ref):
             response = self._pool.request(
-                grant.method, url.url, headers=headers, body=body, redirect=False, preload_content=False
+                method, url.url, headers=sent, body=body, redirect=False, preload_content=False
             )
             try:
                 if response.status in _LIES_THERE:
-                    return _already_there(response, url.host, target)
+                    return _already_there(response, url.host, ref)
                 if not 200 <= response.status < 300:
-                    raise refusal(response, url.host, target, writing=True)
+                    raise refusal(response, url.host, ref, writing=True)
+                response.read(_ANSWER_BYTES)
                 return True
             finally:
                 response.close()
                 response.release_conn()
+
+
+@dataclass(frozen=True)
+class Reading:
+    """An object, or some of it, on its way in."""
+
+    noted: Noted
+    pieces: Iterator[bytes]
+    """In order, of at most 1 MiB."""
 
 
 def _already_there(response: BaseHTTPResponse, host: str | None, target: str) -> bool:
@@ -91,16 +134,19 @@ def _already_there(response: BaseHTTPResponse, host: str | None, target: str) ->
     raise error
 
 
-def _whole(response: BaseHTTPResponse, source: ObjectStat, expected: int) -> Iterator[bytes]:
+def _whole(
+    response: BaseHTTPResponse, host: str | None, source: ObjectStat, expected: int
+) -> Iterator[bytes]:
     said = response.headers.get("Content-Length")
     if said is not None and said.isdigit() and int(said) != expected:
         raise _changed(source, int(said), expected)
     left = expected
-    for piece in response.stream(_PIECE_BYTES, decode_content=False):
-        left -= len(piece)
-        if left < 0:
-            raise _changed(source, expected - left, expected)
-        yield piece
+    with _scrubbed(host, source.uri):
+        for piece in response.stream(_PIECE_BYTES, decode_content=False):
+            left -= len(piece)
+            if left < 0:
+                raise _changed(source, expected - left, expected)
+            yield piece
     if left:
         told = f"the body of {source.uri} ended {left} bytes early"
         raise failure(ErrorKind.UNAVAILABLE, told, ErrorDetail(ref=source.uri, code="TRUNCATED"))

@@ -51,6 +51,11 @@ def refusal(
     return failure(kind, told, detail, retry_after=_retry_after(response))
 
 
+def expired(ref: str) -> ApplicationError:
+    """Return what a grant that has run out means before it is used: only a fresh one can help."""
+    return _refused(f"the grant for {ref} ran out before it was used", ErrorDetail(ref=ref))
+
+
 def unreachable(error: HTTPError | OSError, host: str | None, ref: str) -> ApplicationError:
     """Return what a connection that failed or broke means, without the library's text: it holds the URL."""
     name = type(error).__name__

@@ -1,26 +1,36 @@
 """Minting grants: under this worker's own allow-list, for a short life, and few enough for one payload."""
 
+import zlib
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
 from activities.existing import decide
 from activities.grants import AllowList
-from activities.store import Store, same_content
+from activities.landing import Landing
+from activities.parallel import Stop, for_each
+from activities.sources import StoredSource
+from activities.store import Store, same_content, same_part
+from activities.uploading import from_sum
 from contracts.artifacts import ObjectStat
-from contracts.errors import ErrorDetail, ErrorKind, failure
+from contracts.errors import ErrorKind, failure
 from contracts.grants import (
     GRANT_LIFE,
     GRANTS_LIMIT_BYTES,
-    SINGLE_PUT_LIMIT_BYTES,
+    PartGrant,
+    PartGrants,
     ReadGrant,
     ReadGrants,
     WriteGrant,
     WriteGrants,
     WriteIntent,
 )
+from contracts.storage import PartGrantRequest
 
-Grant = TypeVar("Grant", ReadGrant, WriteGrant)
+Grant = TypeVar("Grant", ReadGrant, WriteGrant, PartGrant)
+_STATS_AT_ONCE = 16
+"""Requests of a few bytes each."""
 
 
 class Minter:
@@ -30,7 +40,7 @@ class Minter:
         self._store = store
         self._allowed = allowed
 
-    def reads(self, objects: Iterable[ObjectStat], life: timedelta) -> ReadGrants:
+    def reads(self, objects: Iterable[ObjectStat], life: timedelta, *, bare: bool = False) -> ReadGrants:
         """Mint a read of exactly this version of each object.
 
         Raises:
@@ -39,7 +49,9 @@ class Minter:
         asked = tuple(objects)
         for source in asked:
             self._allowed.check(source.uri)
-        minted = (self._store.sign_read(source, _bounded(life)) for source in asked)
+        if bare:
+            asked = tuple(for_each(self._vouched, asked, at_once=_STATS_AT_ONCE))
+        minted = (self._store.sign_read(source, _bounded(life), bare=bare) for source in asked)
         return ReadGrants(grants=_fitting(minted))
 
     def writes(self, intents: Iterable[WriteIntent], life: timedelta) -> WriteGrants:
@@ -47,20 +59,55 @@ class Minter:
 
         Raises:
             ApplicationError: `ACCESS_DENIED` outside the allow-list, `TARGET_CONFLICT` over other content,
-                `UNSUPPORTED` for an object too large for one write, `INVALID_REQUEST` for one too large to travel.
+                `INVALID_REQUEST` for a name that the store cannot hold, or one too large to travel.
         """
         asked = tuple(intents)
         for intent in asked:
             self._allowed.check(intent.target)
-        return WriteGrants(grants=_fitting(self._write(intent, _bounded(life)) for intent in asked))
+            self._store.check_name(intent.target)
+        held = for_each(self._held, asked, at_once=_STATS_AT_ONCE)
+        pairs = zip(asked, held, strict=True)
+        return WriteGrants(
+            grants=_fitting(self._write(intent, stat, _bounded(life)) for intent, stat in pairs)
+        )
 
-    def _write(self, intent: WriteIntent, life: timedelta) -> WriteGrant:
-        _check_carriable(intent)
-        held = self._store.stat(intent.target)
+    def parts(self, request: PartGrantRequest) -> PartGrants:
+        """Mint an exact write for each part that the store does not hold yet.
+
+        Raises:
+            ApplicationError: `ACCESS_DENIED` outside the allow-list, `TARGET_CONFLICT` over other content.
+        """
+        self._allowed.check(request.target)
+        source = StoredSource(request.source, self._store)
+        landing = Landing(self._store, source, request.target, request.if_exists, request.owner)
+        landing.kept_by_word()
+        target, _ = landing.prepared(source.noted())
+        writer = self._store.writer(replace(target, pushed=True))
+        held = writer.held()
+        parts = [from_sum(told) for told in request.parts]
+        needed = [part for part in parts if not same_part(held.get(part.index), part)]
+        life = _bounded(request.life)
+        return PartGrants(
+            grants=_fitting(writer.sign(part, life) for part in needed),
+            held=tuple(part.index for part in parts if part not in needed),
+        )
+
+    def _write(self, intent: WriteIntent, held: ObjectStat | None, life: timedelta) -> WriteGrant:
         same = held is not None and same_content(held, intent.measure)
         if decide(held, lambda _: same, intent.if_exists, intent.owner) == "keep":
             return WriteGrant(intent=intent, expires_at=datetime.now(UTC) + life, needed=False)
         return self._store.sign_write(intent, life)
+
+    def _held(self, intent: WriteIntent, stop: Stop) -> ObjectStat | None:
+        stop.check()
+        return self._store.stat(intent.target)
+
+    def _vouched(self, source: ObjectStat, stop: Stop) -> ObjectStat:
+        stop.check()
+        found = self._store.stat(source.uri)
+        same = found is not None and found.etag.strip('"') == source.etag.strip('"')
+        # One that changed meanwhile is refused by whoever reads it.
+        return source.model_copy(update={"md5": found.md5}) if found and same else source
 
 
 def _bounded(life: timedelta) -> timedelta:
@@ -69,25 +116,17 @@ def _bounded(life: timedelta) -> timedelta:
     return min(life, GRANT_LIFE)
 
 
-def _check_carriable(intent: WriteIntent) -> None:
-    source = intent.measure.source
-    if source.size_bytes > SINGLE_PUT_LIMIT_BYTES:
-        told = (
-            f"{source.uri} has {source.size_bytes} bytes; one write carries {SINGLE_PUT_LIMIT_BYTES} at most"
-        )
-        raise failure(ErrorKind.UNSUPPORTED, told, ErrorDetail(ref=source.uri))
-
-
 def _fitting(minted: Iterable[Grant]) -> tuple[Grant, ...]:
-    """Return as many of the first grants as one payload takes; the others are asked for again."""
+    """Return as many of the first grants as one payload takes, as it travels; the others are asked for again."""
     found: list[Grant] = []
+    packed = zlib.compressobj()
     size = 0
     for grant in minted:
-        size += len(grant.model_dump_json().encode()) + 1
-        if size > GRANTS_LIMIT_BYTES:
+        # Base85 makes five characters of four bytes; a flush after each grant overstates a little.
+        size += len(packed.compress(grant.model_dump_json().encode()) + packed.flush(zlib.Z_SYNC_FLUSH))
+        if size * 5 // 4 > GRANTS_LIMIT_BYTES:
             break
         found.append(grant)
     if not found and size:
-        told = f"a grant comes to {size} bytes, over {GRANTS_LIMIT_BYTES}; its names are too long"
-        raise failure(ErrorKind.INVALID_REQUEST, told)
+        raise failure(ErrorKind.INVALID_REQUEST, "a grant is too large to travel; its names are too long")
     return tuple(found)

@@ -75,7 +75,7 @@ class Collector:
         if held.sha256:
             return held.sha256
         with translated(self._translate, held.uri):
-            return Known.read(_watched(self._store.read(held), stop)).sha256 or ""
+            return Known.read(held.size_bytes, _watched(self._store.read(held), stop)).sha256 or ""
 
 
 def parse_metrics(content: bytes) -> dict[str, float]:

@@ -2,16 +2,18 @@
 
 import contextvars
 import threading
+from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from functools import partial
 from typing import TypeVar
 
 from activities.stopping import asked_to_stop, stop_error
 
 AT_ONCE = 4
-"""Objects in flight; each holds at most about three parts in memory."""
+"""Objects in flight, where nobody says otherwise."""
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+Task = Callable[[], None]
 
 
 class Stop:
@@ -34,6 +36,65 @@ class Stop:
             raise stop_error()
 
 
+class Crew:
+    """Threads that do tasks until there are none; a task may add others, which go before those that wait."""
+
+    def __init__(self, at_once: int) -> None:
+        self.stop = Stop()
+        self.error: BaseException | None = None
+        """The first error of any task; nothing new starts after it."""
+        self._at_once = at_once
+        self._tasks: deque[Task] = deque()
+        self._busy = 0
+        self._changed = threading.Condition()
+
+    def add(self, tasks: Sequence[Task]) -> None:
+        """Have these done next, in their order."""
+        with self._changed:
+            self._tasks.extendleft(reversed(tasks))
+            self._changed.notify_all()
+
+    def work(self) -> None:
+        """Return when every task has ended, or when one has failed and what was in flight has ended."""
+        threads = [
+            threading.Thread(target=contextvars.copy_context().run, args=(self._help,), name=f"crew-{number}")
+            for number in range(max(1, self._at_once))
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+    def _help(self) -> None:
+        while (task := self._next()) is not None:
+            try:
+                self.stop.check()
+                task()
+            except BaseException as error:
+                self._fail(error)
+            finally:
+                self._end()
+
+    def _next(self) -> Task | None:
+        with self._changed:
+            # A task that is still under way may add others.
+            self._changed.wait_for(lambda: self._tasks or not self._busy or self.error)
+            if not self._tasks or self.error:
+                return None
+            self._busy += 1
+            return self._tasks.popleft()
+
+    def _end(self) -> None:
+        with self._changed:
+            self._busy -= 1
+            self._changed.notify_all()
+
+    def _fail(self, error: BaseException) -> None:
+        with self._changed:
+            self.error = self.error or error
+        self.stop.fail()
+
+
 def for_each(
     work: Callable[[Item, Stop], Result], items: Sequence[Item], *, at_once: int = AT_ONCE
 ) -> list[Result]:
@@ -42,24 +103,14 @@ def for_each(
     Raises:
         Exception: the first error of any; nothing new starts after it and whatever is in flight has ended.
     """
-    stop = Stop()
-    with ThreadPoolExecutor(max_workers=max(1, min(at_once, len(items)))) as pool:
-        futures = [pool.submit(contextvars.copy_context().run, _one, work, item, stop) for item in items]
-        done, _ = wait(futures, return_when=FIRST_EXCEPTION)
-        first = _first_error(done)
-        if first:
-            stop.fail()
-            for future in futures:
-                future.cancel()
-    if first:
-        raise first
-    return [future.result() for future in futures]
+    found: dict[int, Result] = {}
+    crew = Crew(min(at_once, len(items)))
 
+    def one(index: int) -> None:
+        found[index] = work(items[index], crew.stop)
 
-def _one(work: Callable[[Item, Stop], Result], item: Item, stop: Stop) -> Result:
-    stop.check()
-    return work(item, stop)
-
-
-def _first_error(done: set[Future[Result]]) -> BaseException | None:
-    return next((error for future in done if (error := future.exception()) is not None), None)
+    crew.add([partial(one, index) for index in range(len(items))])
+    crew.work()
+    if crew.error:
+        raise crew.error
+    return [found[index] for index in range(len(items))]

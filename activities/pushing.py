@@ -1,66 +1,129 @@
-"""Sending objects through write grants, from a store that nobody outside can read."""
+"""Sending objects and parts through write grants, from a store that nobody outside can read."""
 
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from functools import partial
 
-from activities.checksums import Hashes
+from activities.checksums import Hashes, to_base64
+from activities.cutting import cut_by
 from activities.grant_client import GrantClient
+from activities.grant_errors import expired
 from activities.guard import Translate, translated
 from activities.known import Known
-from activities.parallel import Stop, for_each
+from activities.pace import Throttle
+from activities.parallel import Crew, Stop
 from activities.progress import Meter
+from activities.sources import StoredSource
 from activities.store import Store
+from activities.uploading import Window, as_sum, part_of
+from contracts.artifacts import ObjectStat
 from contracts.errors import ErrorDetail, ErrorKind, failure
-from contracts.grants import Measure, WriteGrant
-from contracts.storage import PushReceipt
+from contracts.grants import Measure, PartGrant, WriteGrant
+from contracts.parts import part_bytes_of
+from contracts.storage import PushPartsReceipt, PushPartsRequest, PushReceipt, PushRequest, Tally
 
 
 class Pusher:
-    """Pushes batches out of one store; it neither lists nor commits at the destination."""
+    """Pushes out of one store; it neither lists nor commits at the destination."""
 
     def __init__(self, store: Store, client: GrantClient, translate: Translate) -> None:
         self._store = store
         self._client = client
         self._translate = translate
+        self._window = Window()
 
-    def push(self, grants: tuple[WriteGrant, ...], meter: Meter) -> PushReceipt:
+    def push(self, request: PushRequest, meter: Meter) -> PushReceipt:
         """Send each object that is needed; `storage.push` states the promise.
 
         Raises:
-            ApplicationError: the first that any object met; the others have stopped.
-            CancelledError: the activity was cancelled.
+            ApplicationError: a final error that any object met, or the first error when nothing was done before it.
         """
-        started = time.monotonic()
-        sent = for_each(partial(self._push_one, meter), grants)
-        return PushReceipt(bytes_sent=sum(sent), seconds=time.monotonic() - started)
+        began, crew, throttle = (
+            time.monotonic(),
+            Crew(request.pace.streams),
+            Throttle(request.pace.bytes_per_second),
+        )
+        sent: dict[int, int] = {}
 
-    def _push_one(self, meter: Meter, grant: WriteGrant, stop: Stop) -> int:
-        size_bytes = grant.intent.measure.source.size_bytes
-        sent = grant.needed and self._send(grant, stop, meter)
-        if not sent:
-            meter.add(size_bytes=size_bytes)
-        meter.add(objects=1)
-        return size_bytes if sent else 0
+        def push(number: int) -> None:
+            sent[number] = self._push_one(request.grants[number], number, meter, crew.stop, throttle)
 
-    def _send(self, grant: WriteGrant, stop: Stop, meter: Meter) -> bool:
-        with translated(self._translate, grant.intent.target):
-            return self._client.write(grant, self._proven(grant.intent.measure, stop, meter))
+        crew.add([partial(push, number) for number in range(len(request.grants))])
+        crew.work()
+        return PushReceipt(
+            tally=meter.retried + Tally(bytes_sent=sum(sent.values())),
+            remaining=tuple(number for number in range(len(request.grants)) if number not in sent),
+            cut=cut_by(crew.error, progress=bool(sent)),
+            seconds=time.monotonic() - began,
+        )
 
-    def _proven(self, measure: Measure, stop: Stop, meter: Meter) -> Iterator[bytes]:
+    def push_parts(self, request: PushPartsRequest, meter: Meter) -> PushPartsReceipt:
+        """Send parts of one large object; `storage.push_parts` states the promise."""
+        began, crew = time.monotonic(), Crew(request.pace.streams)
+        source = StoredSource(request.source, self._store, Throttle(request.pace.bytes_per_second))
+        sent: dict[int, int] = {}
+
+        def push(grant: PartGrant) -> None:
+            size = grant.part.size_bytes
+            with (
+                translated(self._translate, request.source.uri),
+                self._window.room(size),
+                meter.sending(grant.part.index, size),
+            ):
+                self._push_part(source, grant, crew.stop)
+            sent[grant.part.index] = size
+            meter.add(size_bytes=size)
+
+        crew.add([partial(push, grant) for grant in request.grants])
+        crew.work()
+        return PushPartsReceipt(
+            sent=tuple(sorted(sent)),
+            tally=meter.retried + Tally(bytes_sent=sum(sent.values())),
+            cut=cut_by(crew.error, progress=bool(sent)),
+            seconds=time.monotonic() - began,
+        )
+
+    def _push_part(self, source: StoredSource, grant: PartGrant, stop: Stop) -> None:
+        told, whole = grant.part, source.stat
+        start = told.index * part_bytes_of(whole.size_bytes)
+        content, _ = source.content(start, told.size_bytes, stop)
+        if as_sum(part_of(told.index, content)) != told:
+            raise _changed(whole)
+        _check_alive(grant, whole.uri)
+        self._client.write_part(grant, whole.uri, content)
+
+    def _push_one(self, grant: WriteGrant, number: int, meter: Meter, stop: Stop, throttle: Throttle) -> int:
+        size = grant.intent.measure.source.size_bytes
+        sent = False
+        if grant.needed:
+            _check_alive(grant, grant.intent.target)
+            with translated(self._translate, grant.intent.target), meter.sending(number, size):
+                sent = self._client.write(grant, self._proven(grant.intent.measure, stop, throttle))
+        meter.add(objects=1, size_bytes=size)
+        return size if sent else 0
+
+    def _proven(self, measure: Measure, stop: Stop, throttle: Throttle) -> Iterator[bytes]:
         """Yield the object's bytes, the last of them only once all are known to be what was measured."""
-        source, hashes, kept_back = measure.source, Hashes(), b""
+        source, kept_back = measure.source, b""
+        hashes = Hashes(source.size_bytes)
         with translated(self._translate, source.uri):
-            for piece in self._store.read(source):
-                stop.check()
+            for piece in throttle.watched(self._store.read(source), stop):
                 hashes.feed(piece)
                 if kept_back:
                     yield kept_back
-                    meter.add(size_bytes=len(kept_back))
                 kept_back = piece
-            measured = Known(source.size_bytes, measure.crc32c, measure.sha256)
-            if not Known.hashed(hashes).matches(measured):
-                told = f"{source.uri} is not what was measured before"
-                raise failure(ErrorKind.SOURCE_CHANGED, told, ErrorDetail(ref=source.uri))
+            read = Known(hashes.size_bytes, to_base64(hashes.crc32c), hashes.sha256)
+            if not read.matches(Known(source.size_bytes, measure.crc32c, measure.sha256)):
+                raise _changed(source)
         yield kept_back
-        meter.add(size_bytes=len(kept_back))
+
+
+def _check_alive(grant: WriteGrant | PartGrant, ref: str) -> None:
+    if datetime.now(UTC) >= grant.expires_at:
+        raise expired(ref)
+
+
+def _changed(source: ObjectStat) -> Exception:
+    told = f"{source.uri} is not what was measured before"
+    return failure(ErrorKind.SOURCE_CHANGED, told, ErrorDetail(ref=source.uri))

@@ -11,22 +11,29 @@ from activities.grant_client import GrantClient
 from activities.granting import Minter
 from activities.grants import AllowList
 from activities.guard import Translate, guarded, translated
+from activities.manifests import Manifests
 from activities.parallel import Stop, for_each
 from activities.progress import Meter
 from activities.pushing import Pusher
+from activities.selection import selected_page
+from activities.sources import StoredSource
 from activities.store import Store
+from activities.uploading import as_sum, part_of
 from contracts.artifacts import ObjectStat
 from contracts.errors import ErrorDetail, ErrorKind, failure
 from contracts.grants import (
     Measure,
     MeasureRequest,
     Measures,
+    PartGrants,
+    PartSum,
     ReadGrantRequest,
     ReadGrants,
     WriteGrantRequest,
     WriteGrants,
     WriteIntent,
 )
+from contracts.parts import part_bytes_of, part_size
 from contracts.storage import (
     PAGE_OBJECTS,
     AbortRequest,
@@ -37,12 +44,23 @@ from contracts.storage import (
     CopyRequest,
     DeleteRequest,
     ListRequest,
+    ManifestReceipt,
+    ManifestRequest,
+    MeasurePartsRequest,
     ObjectPage,
     ObjectReceipt,
+    PartGrantRequest,
+    PartsReceipt,
+    PartsRequest,
+    PartSums,
+    PushPartsReceipt,
+    PushPartsRequest,
     PushReceipt,
     PushRequest,
+    SealRequest,
     StatRequest,
     StorageActivities,
+    Tally,
     UriList,
 )
 
@@ -56,6 +74,7 @@ class StoreActivities(StorageActivities):
         self._minter = Minter(store, allowed)
         self._copier = Copier(store, client, translate)
         self._pusher = Pusher(store, client, translate)
+        self._manifests = Manifests(store)
 
     @activity.defn(name="storage.ensure_container", no_thread_cancel_exception=True)
     def ensure_container(self, request: ContainerRequest) -> ContainerReceipt:
@@ -80,7 +99,7 @@ class StoreActivities(StorageActivities):
         with guarded(self._translate, request.prefix):
             _check_prefix(request.prefix)
             limit = max(1, min(request.limit, PAGE_OBJECTS))
-            return self._store.list(request.prefix, request.after, limit)
+            return selected_page(self._store, request.model_copy(update={"limit": limit}))
 
     @activity.defn(name="storage.measure", no_thread_cancel_exception=True)
     def measure(self, request: MeasureRequest) -> Measures:
@@ -93,7 +112,7 @@ class StoreActivities(StorageActivities):
     def grant_read(self, request: ReadGrantRequest) -> ReadGrants:
         """See the contract."""
         with guarded(self._translate, _summary(request.objects)):
-            return self._minter.reads(request.objects, request.life)
+            return self._minter.reads(request.objects, request.life, bare=request.bare)
 
     @activity.defn(name="storage.grant_write", no_thread_cancel_exception=True)
     def grant_write(self, request: WriteGrantRequest) -> WriteGrants:
@@ -107,7 +126,44 @@ class StoreActivities(StorageActivities):
         sources = [item.source for item in request.items]
         meter = _meter(sources)
         with guarded(self._translate, _summary(sources), meter.told):
-            return self._copier.copy(request, meter)
+            return self._accounted(request.manifest, self._copier.copy(request, meter))
+
+    @activity.defn(name="storage.copy_parts", no_thread_cancel_exception=True)
+    def copy_parts(self, request: PartsRequest) -> PartsReceipt:
+        """See the contract."""
+        meter = _part_meter(request.source, request.parts)
+        with guarded(self._translate, request.target, meter.told):
+            return self._copier.copy_parts(request, meter)
+
+    @activity.defn(name="storage.seal", no_thread_cancel_exception=True)
+    def seal(self, request: SealRequest) -> ObjectReceipt:
+        """See the contract."""
+        with guarded(self._translate, request.target):
+            receipt = self._copier.seal(request)
+            self._account(request.manifest, [receipt])
+            return receipt
+
+    @activity.defn(name="storage.measure_parts", no_thread_cancel_exception=True)
+    def measure_parts(self, request: MeasurePartsRequest) -> PartSums:
+        """See the contract."""
+        meter = _part_meter(request.source, request.parts)
+        with guarded(self._translate, request.source.uri, meter.told):
+            return PartSums(
+                parts=tuple(for_each(partial(self._measure_part, meter, request.source), request.parts))
+            )
+
+    @activity.defn(name="storage.grant_parts", no_thread_cancel_exception=True)
+    def grant_parts(self, request: PartGrantRequest) -> PartGrants:
+        """See the contract."""
+        with guarded(self._translate, request.target):
+            return self._minter.parts(request)
+
+    @activity.defn(name="storage.push_parts", no_thread_cancel_exception=True)
+    def push_parts(self, request: PushPartsRequest) -> PushPartsReceipt:
+        """See the contract."""
+        meter = _part_meter(request.source, [grant.part.index for grant in request.grants])
+        with guarded(self._translate, request.source.uri, meter.told):
+            return self._pusher.push_parts(request, meter)
 
     @activity.defn(name="storage.push", no_thread_cancel_exception=True)
     def push(self, request: PushRequest) -> PushReceipt:
@@ -115,13 +171,21 @@ class StoreActivities(StorageActivities):
         sources = [grant.intent.measure.source for grant in request.grants]
         meter = _meter(sources)
         with guarded(self._translate, _summary(sources), meter.told):
-            return self._pusher.push(request.grants, meter)
+            return self._pusher.push(request, meter)
 
     @activity.defn(name="storage.commit", no_thread_cancel_exception=True)
     def commit(self, request: CommitRequest) -> CopyReceipt:
         """See the contract."""
         with guarded(self._translate, _summary([intent.measure.source for intent in request.intents])):
-            return CopyReceipt(objects=tuple(for_each(self._commit_one, request.intents)))
+            receipts = tuple(for_each(self._commit_one, request.intents))
+            tally = sum((receipt.tally for receipt in receipts), Tally())
+            return self._accounted(request.manifest, CopyReceipt(tally=tally, objects=receipts))
+
+    @activity.defn(name="storage.publish_manifest", no_thread_cancel_exception=True)
+    def publish_manifest(self, request: ManifestRequest) -> ManifestReceipt:
+        """See the contract."""
+        with guarded(self._translate, request.target):
+            return self._manifests.publish(request)
 
     @activity.defn(name="storage.abort_upload", no_thread_cancel_exception=True)
     def abort_upload(self, request: AbortRequest) -> UriList:
@@ -139,7 +203,7 @@ class StoreActivities(StorageActivities):
             )
 
     def _measure_one(self, meter: Meter, source: ObjectStat, stop: Stop) -> Measure:
-        hashes = Hashes(md5=True)
+        hashes = Hashes(source.size_bytes, md5=True)
         with translated(self._translate, source.uri):
             for piece in self._store.read(source):
                 stop.check()
@@ -148,14 +212,35 @@ class StoreActivities(StorageActivities):
         meter.add(objects=1)
         return Measure(source=source, crc32c=to_base64(hashes.crc32c), md5=hashes.md5, sha256=hashes.sha256)
 
+    def _measure_part(self, meter: Meter, source: ObjectStat, index: int, stop: Stop) -> PartSum:
+        stop.check()
+        start, size = index * part_bytes_of(source.size_bytes), part_size(source.size_bytes, index)
+        with translated(self._translate, source.uri):
+            content, _ = StoredSource(source, self._store).content(start, size, stop)
+        meter.add(size_bytes=size)
+        return as_sum(part_of(index, content))
+
     def _commit_one(self, intent: WriteIntent, stop: Stop) -> ObjectReceipt:
         stop.check()
         with translated(self._translate, intent.target):
             stat = self._store.confirm(intent)
-        sent = intent.measure.source.size_bytes
+            kept = self._store.carriable(intent.measure.source.metadata)
+        lost = tuple(name for name in intent.measure.source.metadata if name not in kept)
+        # What was sent is told by the push.
         return ObjectReceipt(
-            target=stat, sha256=intent.measure.sha256, bytes_sent=sent, verified="end_to_end"
+            target=stat, sha256=intent.measure.sha256, bytes_sent=0, verified="end_to_end", lost=lost
         )
+
+    def _accounted(self, manifest: str | None, receipt: CopyReceipt) -> CopyReceipt:
+        """Leave an account of what is done instead of telling it, when asked to."""
+        if manifest is None:
+            return receipt
+        self._account(manifest, receipt.objects)
+        return receipt.model_copy(update={"objects": ()})
+
+    def _account(self, manifest: str | None, receipts: Sequence[ObjectReceipt]) -> None:
+        if manifest and receipts:
+            self._manifests.leave(manifest, receipts)
 
     def _delete_one(self, uri: str, stop: Stop) -> bool:
         stop.check()
@@ -165,6 +250,10 @@ class StoreActivities(StorageActivities):
 
 def _meter(objects: Sequence[ObjectStat]) -> Meter:
     return Meter(len(objects), sum(source.size_bytes for source in objects))
+
+
+def _part_meter(source: ObjectStat, parts: Sequence[int]) -> Meter:
+    return Meter(0, sum(part_size(source.size_bytes, index) for index in parts))
 
 
 def _summary(objects: Sequence[ObjectStat]) -> str:

@@ -163,6 +163,13 @@ def covers(prefix: str, uri: str) -> bool:
     return uri.startswith(prefix) if prefix.endswith("/") else uri == prefix
 
 
+def same_part(held: Part | None, part: Part) -> bool:
+    """Whether the destination holds this very part, as far as it keeps checksums of it."""
+    if held is None or (held.size_bytes, held.crc32c) != (part.size_bytes, part.crc32c):
+        return False
+    return held.sha256 is None or held.sha256 == part.sha256
+
+
 def may_replace(if_exists: IfExists) -> bool:
     """Whether the author allowed an object with other content to be replaced."""
     return if_exists == "overwrite"

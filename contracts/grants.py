@@ -12,7 +12,7 @@ from contracts.packed import Packed
 GRANT_LIFE = timedelta(minutes=15)
 """The longest a grant lives; the minting worker holds to it whatever is asked."""
 GRANTS_LIMIT_BYTES = 256 * 1024
-"""The most grants, as JSON, in one payload."""
+"""The most grants in one payload, as they travel."""
 
 IfExists = Literal["skip", "overwrite", "fail"]
 

@@ -113,18 +113,6 @@ class CopyRequest(Message):
     """URI below which an account of each object is left; without one the receipt has an `ObjectReceipt` for each."""
 
 
-class ObjectReceipt(Message):
-    """Proof that an object lies at its target."""
-
-    target: ObjectStat
-    sha256: str
-    bytes_sent: int
-    """0 when it was there already."""
-    verified: Verified
-    lost: tuple[str, ...] = ()
-    """What the source had noted and the destination cannot keep, such as names of metadata."""
-
-
 class Tally(Message):
     """What moving objects came to, added up."""
 
@@ -138,7 +126,7 @@ class Tally(Message):
     verified: Verified = "end_to_end"
     """The weakest of all."""
     lost: tuple[str, ...] = ()
-    """As of `ObjectReceipt`, each once, the first `LOST_KEPT`."""
+    """What sources had noted and the destination cannot keep, each once, the first `LOST_KEPT`."""
 
     def __add__(self, other: "Tally") -> "Tally":
         """Return both together."""
@@ -150,6 +138,29 @@ class Tally(Message):
             bytes_sent_twice=self.bytes_sent_twice + other.bytes_sent_twice,
             verified=min(self.verified, other.verified, key=_STRENGTH.index),
             lost=tuple(dict.fromkeys((*self.lost, *other.lost)))[:LOST_KEPT],
+        )
+
+
+class ObjectReceipt(Message):
+    """Proof that an object lies at its target."""
+
+    target: ObjectStat
+    sha256: str
+    bytes_sent: int
+    """0 when it was there already."""
+    verified: Verified
+    lost: tuple[str, ...] = ()
+    """What the source had noted and the destination cannot keep, such as names of metadata."""
+
+    @property
+    def tally(self) -> Tally:
+        """This object alone."""
+        return Tally(
+            objects=1,
+            size_bytes=self.target.size_bytes,
+            bytes_sent=self.bytes_sent,
+            verified=self.verified,
+            lost=self.lost,
         )
 
 
@@ -451,7 +462,7 @@ class StorageActivities:
 
     @activity.defn(name="storage.commit")
     def commit(self, request: CommitRequest) -> CopyReceipt:
-        """Check that each pushed object is what was measured, and make it visible.
+        """Check that each pushed object is what was measured, and make it visible; `bytes_sent` is the push's to tell.
 
         Safe to run twice. Final: `SOURCE_MISSING` (it was not pushed), `TARGET_CONFLICT`, `ACCESS_DENIED`.
         """

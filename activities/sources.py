@@ -1,0 +1,106 @@
+"""Where a copy's bytes come from: another store through a grant, or a store of the worker's own."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Protocol
+
+from activities.grant_client import GrantClient
+from activities.grant_errors import expired
+from activities.noted import Noted
+from activities.pace import Throttle
+from activities.parallel import Stop
+from activities.store import Store
+from contracts.artifacts import ObjectStat
+from contracts.errors import ErrorDetail, ErrorKind, failure
+from contracts.grants import ReadGrant
+
+
+class Source(Protocol):
+    """One version of one object that can be read in any order, from several threads."""
+
+    stat: ObjectStat
+
+    def noted(self) -> Noted:
+        """Return media type and metadata."""
+
+    def content(self, start: int, size_bytes: int, stop: Stop) -> tuple[bytes, Noted]:
+        """Return so many bytes; `SOURCE_CHANGED` when the object has fewer."""
+
+    def pieces(self, stop: Stop) -> Iterator[bytes]:
+        """Stream all of it."""
+
+
+@dataclass
+class GrantedSource:
+    """An object that a grant gives leave to read."""
+
+    stat: ObjectStat
+    grant: ReadGrant
+    client: GrantClient
+    throttle: Throttle
+
+    def noted(self) -> Noted:
+        """See `Source`."""
+        self._check_alive()
+        return self.client.noted(self.grant)
+
+    def content(self, start: int, size_bytes: int, stop: Stop) -> tuple[bytes, Noted]:
+        """See `Source`."""
+        self._check_alive()
+        with self.client.reading(self.grant, start, size_bytes) as reading:
+            return b"".join(self.throttle.watched(reading.pieces, stop)), reading.noted
+
+    def pieces(self, stop: Stop) -> Iterator[bytes]:
+        """See `Source`."""
+        self._check_alive()
+        with self.client.reading(self.grant) as reading:
+            for piece in self.throttle.watched(reading.pieces, stop):
+                stop.check()
+                yield piece
+
+    def _check_alive(self) -> None:
+        # What is under way when a grant runs out goes on; nothing new is begun with it.
+        if datetime.now(UTC) >= self.grant.expires_at:
+            raise expired(self.stat.uri)
+
+
+@dataclass
+class StoredSource:
+    """An object of the worker's own store."""
+
+    stat: ObjectStat
+    store: Store
+    throttle: Throttle = field(default_factory=lambda: Throttle(None))
+
+    def noted(self) -> Noted:
+        """See `Source`."""
+        return Noted(self.stat.media_type, self.stat.metadata)
+
+    def content(self, start: int, size_bytes: int, stop: Stop) -> tuple[bytes, Noted]:
+        """See `Source`."""
+        content = b"".join(self.throttle.watched(self.store.read(self.stat, start, size_bytes), stop))
+        if len(content) != size_bytes:
+            told = f"{self.stat.uri} came to {len(content)} bytes instead of {size_bytes} at {start}"
+            raise failure(ErrorKind.SOURCE_CHANGED, told, ErrorDetail(ref=self.stat.uri))
+        return content, self.noted()
+
+    def pieces(self, stop: Stop) -> Iterator[bytes]:
+        """See `Source`."""
+        for piece in self.throttle.watched(self.store.read(self.stat), stop):
+            stop.check()
+            yield piece
+
+
+def granted_source(
+    stat: ObjectStat, grant: ReadGrant, client: GrantClient, throttle: Throttle
+) -> GrantedSource:
+    """Return the object that a grant gives leave to read.
+
+    Raises:
+        ApplicationError: `INVALID_REQUEST`, the grant is for another version.
+    """
+    if (grant.source.uri, grant.source.etag) != (stat.uri, stat.etag):
+        told = f"the grant is for another version of {stat.uri} than the one to be copied"
+        raise failure(ErrorKind.INVALID_REQUEST, told, ErrorDetail(ref=stat.uri))
+    return GrantedSource(stat, grant, client, throttle)
