@@ -51,7 +51,7 @@ class Minter:
             self._allowed.check(source.uri)
         if bare:
             asked = tuple(for_each(self._vouched, asked, at_once=_STATS_AT_ONCE))
-        minted = (self._store.sign_read(source, _bounded(life), bare=bare) for source in asked)
+        minted = (self._store.sign_read(source, self._bounded(life), bare=bare) for source in asked)
         return ReadGrants(grants=_fitting(minted))
 
     def writes(self, intents: Iterable[WriteIntent], life: timedelta) -> WriteGrants:
@@ -68,7 +68,7 @@ class Minter:
         held = for_each(self._held, asked, at_once=_STATS_AT_ONCE)
         pairs = zip(asked, held, strict=True)
         return WriteGrants(
-            grants=_fitting(self._write(intent, stat, _bounded(life)) for intent, stat in pairs)
+            grants=_fitting(self._write(intent, stat, self._bounded(life)) for intent, stat in pairs)
         )
 
     def parts(self, request: PartGrantRequest) -> PartGrants:
@@ -86,7 +86,7 @@ class Minter:
         held = writer.held()
         parts = [from_sum(told) for told in request.parts]
         needed = [part for part in parts if not same_part(held.get(part.index), part)]
-        life = _bounded(request.life)
+        life = self._bounded(request.life)
         return PartGrants(
             grants=_fitting(writer.sign(part, life) for part in needed),
             held=tuple(part.index for part in parts if part not in needed),
@@ -101,6 +101,11 @@ class Minter:
     def _held(self, intent: WriteIntent, stop: Stop) -> ObjectStat | None:
         stop.check()
         return self._store.stat(intent.target)
+
+    def _bounded(self, life: timedelta) -> timedelta:
+        if life <= timedelta(0):
+            raise failure(ErrorKind.INVALID_REQUEST, "a grant needs a life longer than nothing")
+        return min(life, self._allowed.longest, GRANT_LIFE)
 
     def _vouched(self, source: ObjectStat, stop: Stop) -> ObjectStat:
         stop.check()

@@ -3,6 +3,7 @@
 import ipaddress
 import re
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Self
 
 from urllib3.exceptions import LocationParseError
@@ -10,6 +11,7 @@ from urllib3.util import Url, parse_url
 
 from contracts.artifacts import locate
 from contracts.errors import ErrorDetail, ErrorKind, failure
+from contracts.grants import GRANT_LIFE
 
 _PUBLIC_STORES = re.compile(
     r"(?:[a-z0-9][a-z0-9.-]*\.)?s3(?:-fips|-accelerate)?(?:\.dualstack)?(?:[.-][a-z]{2}(?:-[a-z]+)+-\d)?"
@@ -26,12 +28,14 @@ _MISLEADING = re.compile(r"[\\\s\x00-\x1f\x7f]")
 
 @dataclass(frozen=True)
 class AllowList:
-    """The containers and prefixes this worker mints grants for, whoever asks."""
+    """The containers and prefixes this worker mints grants for, whoever asks, and for how long at most."""
 
     prefixes: tuple[str, ...]
+    longest: timedelta = GRANT_LIFE
+    """What no grant of this worker outlives."""
 
     @classmethod
-    def of(cls, prefixes: tuple[str, ...], default: str) -> Self:
+    def of(cls, prefixes: tuple[str, ...], default: str, longest: timedelta = GRANT_LIFE) -> Self:
         """Build the list from settings; nothing said means the worker's own container.
 
         Raises:
@@ -40,7 +44,7 @@ class AllowList:
         chosen = prefixes or (default,)
         for prefix in chosen:
             locate(prefix)
-        return cls(chosen)
+        return cls(chosen, longest)
 
     def check(self, uri: str) -> None:
         """Pass if the object lies under the list.

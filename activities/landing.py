@@ -57,7 +57,7 @@ class Landing:
     def within(self, stop: Stop) -> ObjectReceipt:
         """Have the store copy an object of its own."""
         stat = self.store.copy_within(self.source.stat, self.write_target(Noted()))
-        sha256 = self.expected.sha256 or self._read(stat, stop).sha256 or ""
+        sha256 = self.expected.sha256 or stat.sha256 or self._read(stat, stop).sha256 or ""
         return self._receipt(stat, sha256, self.source.stat.size_bytes, "store_checksum")
 
     def fetched(self, grant: ReadGrant) -> ObjectReceipt | None:

@@ -8,7 +8,9 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from activities.grants import AllowList, HostRules
 from contracts.artifacts import locate
+from contracts.grants import GRANT_LIFE
 from contracts.queues import DEFAULT_CONNECTION
+from contracts.units import Duration
 
 _CONTAINER = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
 
@@ -48,6 +50,8 @@ class WorkerSettings(BaseModel):
         (), validation_alias="CAUSEWAY_GRANT_ALLOW"
     )
     """URI prefixes this worker mints grants for; nothing here means its own container."""
+    grant_life: Duration = Field(GRANT_LIFE, validation_alias="CAUSEWAY_GRANT_LIFE")
+    """What no grant of this worker outlives; at most 15 minutes."""
     store_hosts: CommaList = Field((), validation_alias="CAUSEWAY_STORE_HOSTS")
     """`host` or `host:port` that grants may point at, besides the vendors' public stores."""
     image: str | None = Field(None, validation_alias="CAUSEWAY_IMAGE")
@@ -55,7 +59,7 @@ class WorkerSettings(BaseModel):
 
     def allow_list(self, container_uri: str) -> AllowList:
         """Return what this worker mints grants for: what was said, or its own container."""
-        return AllowList.of(self.grant_allow, container_uri)
+        return AllowList.of(self.grant_allow, container_uri, self.grant_life)
 
     def host_rules(self) -> HostRules:
         """Return where this worker follows grants to."""

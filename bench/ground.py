@@ -8,11 +8,13 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 
 import psutil
 
 from sandbox.layout import Endpoints, Layout
+from sandbox.ports import assign
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 OUTSIDE = ("TEMPORAL_", "AWS_", "AZURE_", "ARM_", "GOOGLE_", "CAUSEWAY_")
@@ -67,6 +69,11 @@ class Ground:
         """Where the servers are, and their keys."""
         return Endpoints.load(Layout(root=self.root, tools=self.root, checkout=CHECKOUT))
 
+    @cached_property
+    def free_port(self) -> int:
+        """Where the store that costs nothing is served."""
+        return assign({"free": None})["free"]
+
     @property
     def onprem(self) -> Path:
         """The root of the on-prem worker."""
@@ -82,23 +89,45 @@ class Ground:
         return found
 
     @contextmanager
-    def worker(self, module: str) -> Iterator[None]:
-        """Run a worker of the measurements' own until the end of the block."""
-        ready = self.root / f"{module}.ready"
-        environment = {
-            **self.environment,
-            **self.settings("workflows"),
-            "CAUSEWAY_READY_FILE": str(ready),
-        }
-        with (self.root / f"{module}.log").open("w") as log:
-            command = [sys.executable, "-m", module]
-            process = subprocess.Popen(command, cwd=CHECKOUT, env=environment, stderr=log)  # noqa: S603 - ours
+    def running(
+        self, name: str, *command: str, settings: Mapping[str, str], ready: Path | None = None
+    ) -> Iterator[psutil.Process]:
+        """Run a process of the measurements' own until the end of the block."""
+        told = {"CAUSEWAY_READY_FILE": str(ready)} if ready else {}
+        with (self.root / f"{name}.log").open("w") as log:
+            process = subprocess.Popen(  # noqa: S603 - our own modules
+                [sys.executable, "-m", *command],
+                cwd=CHECKOUT,
+                env={**self.environment, **settings, **told},
+                stderr=log,
+            )
             try:
-                _await(ready, process)
-                yield
+                if ready:
+                    _await(ready, process)
+                yield psutil.Process(process.pid)
             finally:
                 process.terminate()
                 process.wait()
+
+    @contextmanager
+    def worker(self, module: str) -> Iterator[None]:
+        """Run a worker of the measurements' own until the end of the block."""
+        ready = self.root / f"{module}.ready"
+        with self.running(module, module, settings=self.settings("workflows"), ready=ready):
+            yield
+
+    @contextmanager
+    def connection(self, name: str, container: str, endpoint: str) -> Iterator[psutil.Process]:
+        """Serve one more AWS connection, whose S3 is at `endpoint`."""
+        settings = self.settings("aws") | {
+            "CAUSEWAY_CONNECTION": name,
+            "CAUSEWAY_CONTAINER": container,
+            "AWS_ENDPOINT_URL_S3": endpoint,
+        }
+        settings["CAUSEWAY_STORE_HOSTS"] += f",{endpoint.removeprefix('http://')}"
+        ready = self.root / f"{name}.ready"
+        with self.running(name, "workers", "aws", settings=settings, ready=ready) as process:
+            yield process
 
 
 @contextmanager

@@ -3,6 +3,8 @@
 import threading
 from types import TracebackType
 
+import psutil
+
 from bench.ground import Ground
 from bench.numbers import Numbers
 
@@ -16,36 +18,35 @@ def at_rest(ground: Ground, numbers: Numbers, when: str) -> None:
         numbers.add(f"memory {when}, {name} worker", process.memory_info().rss / MIB, "MiB")
 
 
-class Watch:
-    """Keeps how far each worker rises above where it stood at the start of the block."""
+class Watched:
+    """What one worker spends in a block: CPU, and memory above where it stood at the start."""
 
-    def __init__(self, ground: Ground, numbers: Numbers) -> None:
-        """Watch the workers that live now."""
-        self._processes = ground.workers()
-        self._numbers = numbers
+    def __init__(self, process: psutil.Process) -> None:
+        """Watch this process."""
+        self._process = process
         self._stop = threading.Event()
-        self._before: dict[str, int] = {}
-        self._peak: dict[str, int] = {}
         self._thread = threading.Thread(target=self._look, daemon=True)
 
-    def __enter__(self) -> None:
+    def __enter__(self) -> "Watched":
         """Begin to look."""
-        self._before = self._peak = self._now()
+        self._before = self._peak = self._process.memory_info().rss
+        self._cpu = self._spent()
         self._thread.start()
+        return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Keep the peaks."""
+        """Keep the peak and the sum."""
         self._stop.set()
         self._thread.join()
-        for name, peak in self._peak.items():
-            risen = (peak - self._before[name]) / MIB
-            self._numbers.add(f"memory above rest while 64 MiB go around, {name} worker", risen, "MiB")
+        self.cpu_seconds = self._spent() - self._cpu
+        self.risen_mib = (self._peak - self._before) / MIB
 
     def _look(self) -> None:
         while not self._stop.wait(LOOK_SECONDS):
-            self._peak = {name: max(self._peak[name], held) for name, held in self._now().items()}
+            self._peak = max(self._peak, self._process.memory_info().rss)
 
-    def _now(self) -> dict[str, int]:
-        return {name: process.memory_info().rss for name, process in self._processes.items()}
+    def _spent(self) -> float:
+        times = self._process.cpu_times()
+        return float(times.user + times.system)

@@ -44,6 +44,10 @@ class Numbers:
         for one, other in zip(self.values[above], self.values[below], strict=True):
             self.add(name, one / other, "x")
 
+    def latest_ratio(self, name: str, above: str, below: str) -> None:
+        """Keep the ratio of this round as one more value of a name of its own."""
+        self.add(name, self.values[above][-1] / self.values[below][-1], "x")
+
     def summed_up(self) -> Mapping[str, Spread]:
         """The spread of each name."""
         return {name: Spread.of(values, self.units[name]) for name, values in self.values.items()}

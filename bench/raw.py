@@ -1,51 +1,54 @@
-"""The ceiling: the same bytes moved by the vendors' own SDKs, in memory, without grants, checksums or resumption."""
+"""The ceiling: the same bytes moved by the vendors' own SDKs, a few parts at once, without grants, checksums or resumption."""
 
-from collections.abc import Callable
+import os
+import time
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 from bench.ground import Ground
 
-AT_ONCE = 4
-"""As many objects at once as the copy engine has in flight."""
-CONTAINER = "causeway"
-Read = Callable[[str], bytes]
-Write = Callable[[str, bytes], object]
+PART_BYTES = 16 * 2**20
+AT_ONCE = 16
+"""Requests at once where nothing is measured."""
+Piece = tuple[str, int, int]
+"""A name, where in it, and how many bytes."""
 
 
 class RawStores:
-    """Whole-object reads and writes on each of the four stores."""
+    """Reads and writes of parts on each of the four stores, by URI."""
 
     def __init__(self, ground: Ground) -> None:
         """Open one client for each store."""
         self._s3 = _s3(ground)
-        self._container = _blob(ground)
-        self._bucket = _gcs(ground)
+        self._blobs = _blob(ground)
+        self._gcs = _gcs(ground)
         self._folder: Path = ground.onprem
-        self.read: dict[str, Read] = {
-            "onprem": lambda name: (self._folder / name).read_bytes(),
-            "aws": lambda name: bytes(self._s3.get_object(Bucket=CONTAINER, Key=name)["Body"].read()),
-            "azure": lambda name: bytes(self._container.download_blob(name).readall()),
-            "gcp": lambda name: bytes(self._bucket.blob(name).download_as_bytes()),
-        }
-        self.write: dict[str, Write] = {
-            "onprem": self._write_file,
-            "aws": lambda name, content: self._s3.put_object(Bucket=CONTAINER, Key=name, Body=content),
-            "azure": lambda name, content: self._container.upload_blob(name, content, overwrite=True),
-            "gcp": lambda name, content: self._bucket.blob(name).upload_from_string(content),
-        }
 
-    def copy(self, source: str, destination: str, names: list[str]) -> None:
-        """Bring objects of these names from one store to another, as many at once as our engine does."""
-        read, write = self.read[source], self.write[destination]
+    def seed(self, prefix: str, name: str, size_bytes: int, count: int) -> None:
+        """Lay objects of random content; a name that ends in `/` gets `count` of them below it."""
+        block = os.urandom(min(size_bytes, PART_BYTES))
+        content = block * (size_bytes // len(block))
+        names = [f"{name}{number:05}" for number in range(count)] if name.endswith("/") else [name]
         with ThreadPoolExecutor(AT_ONCE) as pool:
-            list(pool.map(lambda name: write(name, read(name)), names))
+            list(pool.map(lambda one: self._write_whole(prefix + one, content), names))
 
-    def _write_file(self, name: str, content: bytes) -> None:
-        path = self._folder / "back" / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
+    def copy(self, source: str, target: str, streams: int) -> float:
+        """Copy an object, or all below a prefix, by parallel reads and writes; return the seconds."""
+        began = time.perf_counter()
+        found = dict(self._sizes(source))
+        pieces = [
+            (name, start, min(PART_BYTES, size - start))
+            for name, size in found.items()
+            for start in range(0, size, PART_BYTES)
+        ]
+        uploads = {name: self._begin(target + name.removeprefix(source), size) for name, size in found.items()}
+        with ThreadPoolExecutor(streams) as pool:
+            done = list(pool.map(lambda piece: self._piece(piece, uploads[piece[0]]), pieces))
+        for name, upload in uploads.items():
+            upload.finish([mark for mark, (of, _, _) in zip(done, pieces, strict=True) if of == name])
+        return time.perf_counter() - began
 
 
 def _s3(ground: Ground) -> Any:

@@ -23,6 +23,8 @@ class Metadata(BaseModel, frozen=True):
     sha256: str
     owner: str
     media_type: str
+    metadata: dict[str, str] = {}
+    """The user's."""
 
 
 def etag_of(status: os.stat_result) -> str:
@@ -43,17 +45,21 @@ class Publisher:
             ApplicationError: `TARGET_CONFLICT` when something lies there and may not be replaced.
             OSError: the file system refused.
         """
-        target = self._places.file(uri)
-        with self._aside() as draft:
+        with self.aside() as draft:
             with draft.open("xb") as file:
                 for piece in pieces:
                     file.write(piece)
                 file.flush()
                 os.fsync(file.fileno())
-            self._remember(uri, etag_of(draft.stat()), metadata)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            _place(draft, target, uri, replace=replace)
-            _sync(target.parent)
+            self.place(uri, draft, metadata, replace=replace)
+
+    def place(self, uri: str, draft: Path, metadata: Metadata, *, replace: bool) -> None:
+        """Make a synced file of the same disk the file at a URI; see `write`."""
+        target = self._places.file(uri)
+        self._remember(uri, etag_of(draft.stat()), metadata)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        _place(draft, target, uri, replace=replace)
+        sync_folder(target.parent)
         self._forget_old(uri)
 
     def recall(self, uri: str, etag: str) -> Metadata | None:
@@ -68,7 +74,8 @@ class Publisher:
         self._forget_old(uri)
 
     @contextmanager
-    def _aside(self) -> Iterator[Path]:
+    def aside(self) -> Iterator[Path]:
+        """Give the path of a file that nobody sees, and that is gone afterwards unless it was placed."""
         drafts = self._places.hidden / "drafts"
         drafts.mkdir(parents=True, exist_ok=True)
         draft = drafts / uuid.uuid4().hex
@@ -119,7 +126,8 @@ def _place(draft: Path, target: Path, uri: str, *, replace: bool) -> None:
         raise failure(ErrorKind.TARGET_CONFLICT, told, ErrorDetail(cloud="onprem", ref=uri)) from None
 
 
-def _sync(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """Have the names in a folder survive a loss of power."""
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(handle)

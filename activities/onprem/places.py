@@ -7,7 +7,7 @@ from contracts.artifacts import locate
 from contracts.errors import ErrorDetail, ErrorKind, failure
 
 HIDDEN = ".causeway"
-"""The folder below the root where Causeway keeps metadata, unfinished uploads and jobs; no URI reaches it."""
+"""The folder below the root where Causeway keeps what is its own; of it, URIs reach the manifests of transfers alone."""
 
 
 class Places:
@@ -19,6 +19,7 @@ class Places:
         self.metadata = self.hidden / "meta"
         self.uploads = self.hidden / "uploads"
         self.jobs = self.hidden / "jobs"
+        self.manifests = self.hidden / "manifests"
 
     def file(self, uri: str) -> Path:
         """Return the path of an object.
@@ -44,6 +45,8 @@ class Places:
     def holds(self, path: Path) -> bool:
         """Whether a path, once every link is followed, lies below the root and outside of what is hidden."""
         real = Path(os.path.realpath(path))
+        if real.is_relative_to(self.manifests):
+            return True
         return real.is_relative_to(self.root) and not real.is_relative_to(self.hidden)
 
     def _path(self, uri: str) -> Path:

@@ -1,24 +1,31 @@
-"""Uploads that outlive a worker: parts are files below `.causeway/uploads`, named by what they hold."""
+"""Uploads that outlive a worker: parts are written at their places in one draft below `.causeway/uploads`.
 
+Beside the draft lies one empty file for each part that was synced into it; its name says what the part came to. So
+the disk holds an object once, and a commit is a rename. The content is not read back then: what it would come from is
+the same memory that it was written from.
+"""
+
+import os
 import re
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
+from datetime import timedelta
 from hashlib import sha256
 from pathlib import Path
 
 from pydantic import BaseModel, ValidationError
 
 from activities.checksums import crc32c, to_base64
-from activities.onprem.files import Metadata, Publisher, write_atomically
+from activities.onprem.files import Metadata, Publisher, sync_folder, write_atomically
 from activities.onprem.places import Places
-from activities.store import Part, Sealed, WriteTarget, covers
+from activities.store import Part, Sealed, WriteTarget, covers, same_part
 from contracts.artifacts import ObjectStat
 from contracts.errors import ErrorDetail, ErrorKind, failure
-from contracts.units import MIB
+from contracts.grants import PartGrant
+from contracts.parts import part_bytes_of, part_size
 
-_PART = re.compile(r"(\d{8})-([0-9a-f]{8})-([0-9a-f]{32})")
-_ABOUT = "upload.json"
-_PIECE_BYTES = MIB
+_RECORD = re.compile(r"(\d{8})-([0-9a-f]{8})-([0-9a-f]{64})")
+_ABOUT, _DRAFT = "upload.json", "draft"
 
 
 class _About(BaseModel, frozen=True):
@@ -31,72 +38,88 @@ class FileWriter:
     def __init__(
         self, places: Places, publisher: Publisher, target: WriteTarget, written: Callable[[str], ObjectStat]
     ) -> None:
-        self.part_bytes = target.part_bytes
         self._publisher = publisher
         self._target = target
         self._written = written
         self._folder = places.uploads / _key(target)
+        self._draft = self._folder / _DRAFT
 
     def held(self) -> Mapping[int, Part | None]:
-        """List the parts on disk; each name vouches for what was synced under it."""
+        """List the parts in the draft; a record was made only after its part was synced."""
+        if not self._draft.is_file() or self._draft.stat().st_size != self._target.size_bytes:
+            return {}
         found: dict[int, Part | None] = {}
-        for path in self._folder.iterdir() if self._folder.is_dir() else ():
-            if match := _PART.fullmatch(path.name):
-                size, index = path.stat().st_size, int(match[1])
+        for path in self._folder.iterdir():
+            if match := _RECORD.fullmatch(path.name):
+                index = int(match[1])
+                size = part_size(self._target.size_bytes, index)
                 found[index] = Part(index, size, int(match[2], 16), bytes.fromhex(match[3]))
         return found
 
     def put(self, part: Part, content: bytes) -> None:
         """Store one part; `CHECKSUM_MISMATCH` if the content is not what the part says."""
-        if len(content) != part.size_bytes or crc32c(content) != part.crc32c:
+        if len(content) != part.size_bytes or crc32c(content) != part.crc32c or part.sha256 is None:
             raise self._damaged(f"part {part.index} of {self._target.uri} is not what was announced")
-        self._folder.mkdir(parents=True, exist_ok=True)
-        about = self._folder / _ABOUT
-        if not about.exists():
-            write_atomically(about, _About(uri=self._target.uri).model_dump_json().encode())
-        write_atomically(self._path(part), content)
+        self._open()
+        handle = os.open(self._draft, os.O_WRONLY)
+        try:
+            _write_all(handle, content, part.index * part_bytes_of(self._target.size_bytes))
+            os.fdatasync(handle)
+        finally:
+            os.close(handle)
+        for stale in self._folder.glob(f"{part.index:08d}-*"):
+            stale.unlink(missing_ok=True)
+        self._record(part).touch()
+        sync_folder(self._folder)
+
+    def sign(self, part: Part, life: timedelta) -> PartGrant:
+        """Refuse: nobody outside can write files."""
+        told = f"{self._target.uri} cannot be reached from outside; its worker pulls by itself"
+        raise failure(ErrorKind.UNSUPPORTED, told, self._detail())
 
     def commit(self, sealed: Sealed) -> ObjectStat:
-        """Put the parts together, reading each back, and place the whole; the upload is gone afterwards."""
+        """Place the draft once it holds exactly these parts; the upload is gone afterwards."""
+        held = self.held()
+        for part in sealed.parts:
+            if not same_part(held.get(part.index), part):
+                # An attempt that was thought dead has committed or aborted meanwhile; the next one will see.
+                told = f"part {part.index} of {self._target.uri} is gone"
+                raise failure(ErrorKind.UNAVAILABLE, told, self._detail())
         target = self._target
         metadata = Metadata(
             crc32c=to_base64(sealed.crc32c),
             sha256=sealed.sha256,
             owner=target.owner,
             media_type=target.media_type,
+            metadata=dict(target.metadata),
         )
-        self._publisher.write(target.uri, self._joined(sealed), metadata, replace=target.replace)
+        self._publisher.place(target.uri, self._draft, metadata, replace=target.replace)
         shutil.rmtree(self._folder, ignore_errors=True)
         return self._written(target.uri)
 
-    def _joined(self, sealed: Sealed) -> Iterator[bytes]:
-        whole = 0
-        for part in sealed.parts:
-            for piece in self._pieces(part):
-                whole = crc32c(piece, whole)
-                yield piece
-        if whole != sealed.crc32c:
-            raise self._damaged(f"the parts of {self._target.uri} on disk are not what was sent")
-
-    def _pieces(self, part: Part) -> Iterator[bytes]:
+    def _open(self) -> None:
+        """Have a draft of the whole size, so that a disk too small is found before anything is sent."""
+        if self._draft.is_file() and self._draft.stat().st_size == self._target.size_bytes:
+            return
+        self._folder.mkdir(parents=True, exist_ok=True)
+        write_atomically(self._folder / _ABOUT, _About(uri=self._target.uri).model_dump_json().encode())
+        new = self._folder / f".{os.urandom(8).hex()}"
+        handle = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
         try:
-            with self._path(part).open("rb") as file:
-                while piece := file.read(_PIECE_BYTES):
-                    yield piece
-        except FileNotFoundError:
-            # An attempt that was thought dead has committed or aborted meanwhile; the next one will see.
-            told = f"part {part.index} of {self._target.uri} is gone"
-            raise failure(ErrorKind.UNAVAILABLE, told, self._detail()) from None
+            os.posix_fallocate(handle, 0, self._target.size_bytes)
+            os.fsync(handle)
+            _place_first(new, self._draft)
+        finally:
+            os.close(handle)
+            new.unlink(missing_ok=True)
+
+    def _record(self, part: Part) -> Path:
+        return self._folder / f"{part.index:08d}-{part.crc32c:08x}-{(part.sha256 or b'').hex()}"
 
     def _detail(self) -> ErrorDetail:
         return ErrorDetail(cloud="onprem", ref=self._target.uri)
 
-    def _path(self, part: Part) -> Path:
-        return self._folder / f"{part.index:08d}-{part.crc32c:08x}-{part.md5.hex()}"
-
     def _damaged(self, told: str) -> Exception:
-        # Whatever is damaged is dropped, so that the next attempt sends it again.
-        shutil.rmtree(self._folder, ignore_errors=True)
         return failure(ErrorKind.CHECKSUM_MISMATCH, told, self._detail())
 
 
@@ -114,6 +137,22 @@ def abort_below(places: Places, prefix: str) -> list[str]:
     return sorted(set(aborted))
 
 
+def _place_first(new: Path, draft: Path) -> None:
+    """Make the new file the draft unless another thread or worker was faster."""
+    try:
+        os.link(new, draft)
+    except FileExistsError:
+        if draft.stat().st_size != new.stat().st_size:
+            new.replace(draft)
+
+
+def _write_all(handle: int, content: bytes, offset: int) -> None:
+    left = memoryview(content)
+    while left:
+        count = os.pwrite(handle, left, offset)
+        left, offset = left[count:], offset + count
+
+
 def _key(target: WriteTarget) -> str:
-    pins = (target.uri, str(target.size_bytes), target.source_etag, str(target.part_bytes), target.owner)
+    pins = (target.uri, str(target.size_bytes), target.source_etag, target.owner)
     return sha256("\0".join(pins).encode()).hexdigest()

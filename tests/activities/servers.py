@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Literal
 
+from activities.grant_client import GrantClient
+from contracts.grants import ReadGrant
+
 Fault = Literal["none", "cut", "short", "damaged", "redirect", "status"]
 
 
@@ -48,7 +51,13 @@ class _Handler(BaseHTTPRequestHandler):
         content = source.content
         if source.fault == "damaged":
             content = content[:-1] + bytes([content[-1] ^ 1])
-        self.send_response(200)
+        asked = self.headers.get("Range")
+        if asked:
+            first, last = (int(number) for number in asked.removeprefix("bytes=").split("-"))
+            content = content[first : last + 1]
+        self.send_response(206 if asked else 200)
+        for name, value in source.headers.items():
+            self.send_header(name, value)
         self.send_header("Content-Length", str(len(content) + (7 if source.fault == "short" else 0)))
         self.end_headers()
         half = len(content) // 2
@@ -100,3 +109,9 @@ def serving(content: bytes = b"", **more: Any) -> Iterator[Source]:
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+def granted(client: GrantClient, grant: ReadGrant, start: int = 0, size_bytes: int | None = None) -> bytes:
+    """Read what a grant gives leave to."""
+    with client.reading(grant, start, size_bytes) as reading:
+        return b"".join(reading.pieces)

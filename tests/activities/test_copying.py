@@ -25,6 +25,7 @@ from contracts.artifacts import ObjectStat
 from contracts.errors import ErrorKind
 from contracts.grants import MeasureRequest, ReadGrant
 from contracts.storage import CopyItem, CopyProgress, CopyReceipt, CopyRequest
+from contracts.parts import PART_BYTES, digest_of
 from contracts.units import MIB
 from tests.activities.servers import Source, serving
 
@@ -75,7 +76,7 @@ def item(source: Source, *, target: str = TARGET, etag: str = "one", **known: An
 
 
 def request(*items: CopyItem, **more: Any) -> CopyRequest:
-    return CopyRequest(items=items, **{"owner": OWNER, "part_bytes": MIB, **more})
+    return CopyRequest(items=items, **{"owner": OWNER, **more})
 
 
 def copy(store: Counting, source: Source, asked: CopyRequest) -> CopyReceipt:
@@ -91,8 +92,8 @@ def failed(store: Counting, source: Source, asked: CopyRequest) -> ApplicationEr
 
 
 def put(store: Counting, content: bytes, owner: str = "somebody/else") -> None:
-    sha256 = hashlib.sha256(content).hexdigest()
-    store.put(TARGET, content, sha256=sha256, owner=owner, media_type="text/csv", replace=False)
+    target = WriteTarget(TARGET, len(content), "", owner, replace=False, media_type="text/csv")
+    store.put(target, content, hashlib.sha256(content).hexdigest())
 
 
 def held(store: Counting, uri: str = TARGET) -> bytes | None:
@@ -100,7 +101,12 @@ def held(store: Counting, uri: str = TARGET) -> bytes | None:
     return b"".join(store.read(stat)) if stat else None
 
 
-SIZES = pytest.mark.parametrize("size", [0, 1, MIB, MIB + 1, 5 * MIB + 7], ids=str)
+def digest(content: bytes) -> str:
+    starts = range(0, len(content) or 1, PART_BYTES)
+    return digest_of(hashlib.sha256(content[start : start + PART_BYTES]).digest() for start in starts)
+
+
+SIZES = pytest.mark.parametrize("size", [0, 1, PART_BYTES, PART_BYTES + 1, 2 * PART_BYTES + 7], ids=str)
 
 
 @SIZES
@@ -109,7 +115,7 @@ def test_a_copy_is_byte_for_byte_and_proven(store: Counting, size: int) -> None:
     with serving(content) as source:
         receipt = copy(store, source, request(item(source))).objects[0]
     assert held(store) == content
-    assert receipt.sha256 == receipt.target.sha256 == hashlib.sha256(content).hexdigest()
+    assert receipt.sha256 == receipt.target.sha256 == digest(content)
     assert receipt.target.crc32c == to_base64(crc32c(content))
     assert (receipt.bytes_sent, receipt.verified) == (size, "end_to_end")
     assert receipt.target.owner == OWNER
@@ -129,7 +135,7 @@ def test_a_second_copy_sends_nothing(store: Counting, size: int, known: bool) ->
     assert second.objects[0].sha256 == first.objects[0].sha256
 
 
-@pytest.mark.parametrize("size", [1000, 5 * MIB], ids=["small", "large"])
+@pytest.mark.parametrize("size", [1000, 2 * PART_BYTES + 7], ids=["small", "large"])
 @pytest.mark.parametrize(
     ("fault", "kind"),
     [
