@@ -7,7 +7,7 @@ from temporalio import activity
 
 from activities.guard import Translate, guarded
 from activities.parallel import Stop, for_each
-from activities.store import Store, WriteTarget
+from activities.store import Store, put_small
 from contracts.code import CodeActivities, CodeRef, PublishRequest
 from contracts.errors import ErrorDetail, ErrorKind, failure
 
@@ -42,5 +42,4 @@ class StoreCodeActivities(CodeActivities):
         if held and held.size_bytes == len(content) and held.sha256 == sha256:
             return
         # The prefix is the content's digest, so whatever else lies there is damage that may be replaced.
-        target = WriteTarget(prefix + name, len(content), source_etag="", owner=_OWNER, replace=True)
-        self._store.put(target, content, sha256)
+        put_small(self._store, prefix + name, content, owner=_OWNER)

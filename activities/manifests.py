@@ -8,7 +8,7 @@ import heapq
 from collections.abc import Iterable, Iterator
 
 from activities.parallel import Stop, for_each
-from activities.store import Store, WriteTarget
+from activities.store import Store, WriteTarget, put_small
 from activities.uploading import part_of, sealed
 from contracts.artifacts import Artifact, ObjectStat
 from contracts.errors import ErrorDetail, ErrorKind, failure
@@ -31,7 +31,7 @@ class Manifests:
         )
         content = "".join(lines).encode()
         name = f"{prefix.rstrip('/')}/{hashlib.sha256(content).hexdigest()[:32]}.tsv"
-        self._put(name, content)
+        put_small(self._store, name, content, owner="", media_type=MEDIA_TYPE)
 
     def publish(self, request: ManifestRequest) -> ManifestReceipt:
         """Put the accounts together; `storage.publish_manifest` states the promise.
@@ -116,10 +116,6 @@ class Manifests:
             digest=digest.hexdigest(),
             media_type="inode/directory",
         )
-
-    def _put(self, uri: str, content: bytes) -> None:
-        sha256 = hashlib.sha256(content).hexdigest()
-        self._store.put(self._target(uri, len(content), sha256, ""), content, sha256)
 
     def _target(self, uri: str, size: int, pin: str, owner: str) -> WriteTarget:
         return WriteTarget(uri, size, source_etag=pin, owner=owner, replace=True, media_type=MEDIA_TYPE)

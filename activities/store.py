@@ -1,5 +1,6 @@
 """The seam between storage activities and a cloud: what one store must be able to do. Adding a store is one `Store`."""
 
+import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -8,6 +9,8 @@ from typing import Protocol
 from contracts.artifacts import ObjectStat
 from contracts.grants import IfExists, Measure, PartGrant, ReadGrant, WriteGrant, WriteIntent
 from contracts.storage import ContainerReceipt, ObjectPage
+
+PLAIN = "application/octet-stream"
 
 
 @dataclass(frozen=True)
@@ -33,7 +36,7 @@ class WriteTarget:
     owner: str
     replace: bool
     """Whether another object at this URI may be replaced; if not, the commit itself must refuse to."""
-    media_type: str = "application/octet-stream"
+    media_type: str = PLAIN
     metadata: Mapping[str, str] = field(default_factory=dict)
     """Of the user, as `Store.carriable` let it pass; Causeway's own comes on top."""
     pushed: bool = False
@@ -161,6 +164,12 @@ class Store(Protocol):
 def covers(prefix: str, uri: str) -> bool:
     """Whether a URI lies below a prefix that ends in `/`, or is the very object named; siblings never match."""
     return uri.startswith(prefix) if prefix.endswith("/") else uri == prefix
+
+
+def put_small(store: Store, uri: str, content: bytes, *, owner: str, media_type: str = PLAIN) -> ObjectStat:
+    """Store something of Causeway's own, such as a script, whatever lay there before."""
+    target = WriteTarget(uri, len(content), "", owner, replace=True, media_type=media_type)
+    return store.put(target, content, hashlib.sha256(content).hexdigest())
 
 
 def same_part(held: Part | None, part: Part) -> bool:

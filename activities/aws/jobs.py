@@ -1,6 +1,5 @@
 """SageMaker as a job service: the job's name is the key; a job that carries it is found, not made again."""
 
-import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -19,7 +18,7 @@ from activities.aws.job_requests import (
     trains,
 )
 from activities.aws.states import processing_state, training_state
-from activities.store import Store
+from activities.store import Store, put_small
 from contracts.errors import ErrorDetail, ErrorKind, failure
 from contracts.jobs import JobKind, JobRef, JobRequest, JobState, LogPage
 
@@ -129,14 +128,8 @@ class SageMakerJobs:
     def _publish(self, request: JobRequest, around: Surroundings) -> str:
         prefix = around.folder(request) + "job/"
         text = script_for(request).encode()
-        self._store.put(
-            prefix + SCRIPT,
-            text,
-            sha256=hashlib.sha256(text).hexdigest(),
-            owner=f"{request.run.run_uid}/{request.stage}",
-            media_type="text/x-shellscript",
-            replace=True,
-        )
+        owner = f"{request.run.run_uid}/{request.stage}"
+        put_small(self._store, prefix + SCRIPT, text, owner=owner, media_type="text/x-shellscript")
         return prefix
 
     def _adopt(self, request: JobRequest) -> JobRef:

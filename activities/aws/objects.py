@@ -1,5 +1,7 @@
 """How S3 names, encrypts and describes objects: what the store, its writer and its signer share."""
 
+import base64
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,6 +15,14 @@ from contracts.errors import ErrorDetail, ErrorKind, failure
 CRC32C = "causeway-crc32c"
 SHA256 = "causeway-sha256"
 OWNER = "causeway-owner"
+KEY_LIMIT_BYTES = 1024
+METADATA_LIMIT_BYTES = 2048 - 300
+"""What S3 takes, less what Causeway notes itself."""
+_OWN = (CRC32C, SHA256, OWNER)
+_MD5 = re.compile(r'"([0-9a-f]{32})"')
+_TOKEN = re.compile(r"[a-z0-9!#$%&'*+.^_`|~-]+")
+_PLAIN = re.compile(r"[\x20-\x7e]*")
+_UNLISTABLE = re.compile(r"[\x00-\x1f\x7f\ufffe\uffff]")
 
 
 def place(uri: str) -> Location:
@@ -41,6 +51,34 @@ def encryption(kms_key: str | None) -> dict[str, Any]:
     return {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": kms_key, "BucketKeyEnabled": True}
 
 
+def check_key(uri: str) -> None:
+    """Pass if S3 can hold a key of this name, byte for byte.
+
+    Raises:
+        ApplicationError: `INVALID_REQUEST`.
+    """
+    key = place(uri).name
+    # HTTP clients fold dot segments away, and XML, in which S3 lists, has no control characters.
+    folded = not {".", ".."}.isdisjoint(key.split("/"))
+    if not 1 <= len(key.encode()) <= KEY_LIMIT_BYTES or folded or _UNLISTABLE.search(key):
+        told = f"{uri}: a key has 1 to {KEY_LIMIT_BYTES} bytes, no '.' or '..' between slashes and no control characters"
+        raise failure(ErrorKind.INVALID_REQUEST, told, ErrorDetail(cloud="aws", ref=uri))
+
+
+def carriable(metadata: Mapping[str, str]) -> dict[str, str]:
+    """Return the user's metadata that S3 can hold unchanged: in all 2 KB of names and values of plain ASCII.
+
+    https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingMetadata.html
+    """
+    kept: dict[str, str] = {}
+    left = METADATA_LIMIT_BYTES
+    for name, value in sorted(metadata.items()):
+        left -= len(name) + len(value)
+        if _TOKEN.fullmatch(name) and _PLAIN.fullmatch(value) and value == value.strip() and left >= 0:
+            kept[name] = value
+    return kept
+
+
 def recorded(crc32c: int, sha256: str, owner: str) -> dict[str, str]:
     """Return what each object that Causeway writes carries."""
     return {CRC32C: to_base64(crc32c), SHA256: sha256, OWNER: owner}
@@ -62,7 +100,19 @@ def described(uri: str, answer: Mapping[str, Any], carried: Mapping[str, str]) -
         sha256=carried.get(SHA256),
         owner=carried.get(OWNER),
         media_type=answer.get("ContentType", "application/octet-stream"),
+        md5=_md5(answer),
+        metadata={name: value for name, value in carried.items() if name not in _OWN},
     )
+
+
+def _md5(answer: Mapping[str, Any]) -> str | None:
+    """Return the MD5 that the ETag is: of an object in one part that no key of KMS or the customer's encrypts.
+
+    https://docs.aws.amazon.com/AmazonS3/latest/API/API_Object.html
+    """
+    plain = answer.get("ServerSideEncryption", "AES256") == "AES256" and "SSECustomerAlgorithm" not in answer
+    found = _MD5.fullmatch(answer["ETag"])
+    return base64.b64encode(bytes.fromhex(found[1])).decode() if plain and found else None
 
 
 def in_parts(etag: str) -> bool:

@@ -13,7 +13,6 @@ from activities.aws.settings import AwsSettings
 from activities.aws.store import S3Store
 from activities.code import StoreCodeActivities
 from activities.grant_client import GrantClient
-from activities.grants import AllowList
 from activities.jobs import ServiceJobActivities
 from activities.registration import bound_activities
 from activities.storage import StoreActivities
@@ -55,7 +54,7 @@ def jobs(settings: AwsSettings) -> SageMakerJobs:
 def activities(settings: AwsSettings) -> list[Callable[..., Any]]:
     """Return every activity this connection's worker registers."""
     bucket, service = store(settings), jobs(settings)
-    allowed = AllowList.of(settings.grant_allow, bucket.default_container)
+    allowed = settings.allow_list(bucket.default_container)
     grants = GrantClient(settings.host_rules())
     sts, sagemaker = client(settings, "sts"), client(settings, "sagemaker")
     return bound_activities(

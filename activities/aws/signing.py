@@ -3,10 +3,12 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from activities.aws.objects import CRC32C, OWNER, SHA256, encryption, named
-from activities.store import may_replace
+from activities.aws.objects import CRC32C, OWNER, SHA256, carriable, encryption, named
+from activities.checksums import to_base64
+from activities.store import Part, may_replace
+from activities.uploading import as_sum
 from contracts.artifacts import ObjectStat
-from contracts.grants import GRANT_LIFE, ReadGrant, WriteGrant, WriteIntent
+from contracts.grants import GRANT_LIFE, PartGrant, ReadGrant, WriteGrant, WriteIntent
 
 _HEADER = {
     "ContentType": "Content-Type",
@@ -18,19 +20,37 @@ _HEADER = {
 }
 
 
-def sign_read(client: Any, source: ObjectStat, life: timedelta) -> ReadGrant:
-    """Mint a read of this version: the header that names its ETag is part of the signature."""
+def sign_read(client: Any, source: ObjectStat, life: timedelta, *, bare: bool) -> ReadGrant:
+    """Mint a read of this version: the header that names its ETag is part of the signature, unless it is bare."""
     seconds, expires_at = _lifetime(life)
-    what = {**named(source.uri), "IfMatch": source.etag}
-    url = client.generate_presigned_url("get_object", Params=what, ExpiresIn=seconds)
-    return ReadGrant(source=source, url=url, headers={"If-Match": source.etag}, expires_at=expires_at)
+    pin = {} if bare else {"IfMatch": source.etag}
+    url = client.generate_presigned_url("get_object", Params={**named(source.uri), **pin}, ExpiresIn=seconds)
+    headers = {} if bare else {"If-Match": source.etag}
+    return ReadGrant(source=source, url=url, headers=headers, expires_at=expires_at)
+
+
+def sign_part(client: Any, uri: str, upload: str, part: Part, life: timedelta) -> PartGrant:
+    """Mint a write of one part of an upload; its number, length and checksum are part of the signature."""
+    seconds, expires_at = _lifetime(life)
+    checksum = to_base64(part.crc32c)
+    what = {
+        **named(uri),
+        "UploadId": upload,
+        "PartNumber": part.index + 1,
+        "ContentLength": part.size_bytes,
+        "ChecksumCRC32C": checksum,
+    }
+    url = client.generate_presigned_url("upload_part", Params=what, ExpiresIn=seconds)
+    headers = {"Content-Length": str(part.size_bytes), "x-amz-checksum-crc32c": checksum}
+    return PartGrant(part=as_sum(part), url=url, headers=headers, expires_at=expires_at)
 
 
 def sign_write(client: Any, intent: WriteIntent, life: timedelta, kms_key: str | None) -> WriteGrant:
     """Mint a write; length, checksum, metadata, encryption and condition are part of the signature."""
     seconds, expires_at = _lifetime(life)
     measure = intent.measure
-    carried = {CRC32C: measure.crc32c, SHA256: measure.sha256, OWNER: intent.owner}
+    own = {CRC32C: measure.crc32c, SHA256: measure.sha256, OWNER: intent.owner}
+    carried = {**carriable(measure.source.metadata), **own}
     condition = {} if may_replace(intent.if_exists) else {"IfNoneMatch": "*"}
     pinned = {
         "ContentType": measure.source.media_type,

@@ -9,9 +9,12 @@ from botocore.exceptions import ClientError
 
 from activities.aws import signing
 from activities.aws.containers import ensure_bucket
+from activities.aws.copies import copy_object
 from activities.aws.errors import CLOUD
 from activities.aws.objects import (
     absent,
+    carriable,
+    check_key,
     conflict,
     described,
     encryption,
@@ -28,7 +31,7 @@ from activities.store import ObjectWriter, WriteTarget, covers, same_content
 from contracts.artifacts import ObjectStat
 from contracts.errors import ErrorDetail, ErrorKind, failure
 from contracts.grants import ReadGrant, WriteGrant, WriteIntent
-from contracts.storage import ContainerReceipt, ObjectPage
+from contracts.storage import HIDDEN, ContainerReceipt, ObjectPage
 from contracts.units import MIB
 
 READ_BYTES = MIB
@@ -39,6 +42,7 @@ class S3Store:
     """One connection's buckets. The client is boto3's for S3; it is safe across threads."""
 
     scheme = "s3"
+    fetches = False
 
     def __init__(self, client: Any, container: str, kms_key: str | None = None) -> None:
         self.default_container = f"s3://{container}/"
@@ -53,6 +57,14 @@ class S3Store:
         """Describe one object; None when there is none."""
         return stat_object(self._client, uri)
 
+    def check_name(self, uri: str) -> None:
+        """See `Store.check_name`."""
+        check_key(uri)
+
+    def carriable(self, metadata: Mapping[str, str]) -> Mapping[str, str]:
+        """See `Store.carriable`."""
+        return carriable(metadata)
+
     def list(self, prefix: str, after: str | None, limit: int) -> ObjectPage:
         """List objects below a prefix by name; the markers that consoles leave for folders are no objects."""
         folder = place(prefix)
@@ -61,27 +73,22 @@ class S3Store:
             Bucket=folder.container, Prefix=folder.name, MaxKeys=limit, **start
         )
         held = answer.get("Contents", [])
-        objects = tuple(
-            ObjectStat(
-                uri=f"s3://{folder.container}/{entry['Key']}", size_bytes=entry["Size"], etag=entry["ETag"]
-            )
-            for entry in held
-            if not (entry["Key"].endswith("/") and entry["Size"] == 0)
-        )
+        objects = tuple(_listed(folder.container, entry) for entry in held if _is_object(entry, folder.name))
         return ObjectPage(
             objects=objects, next_after=held[-1]["Key"] if held and answer["IsTruncated"] else None
         )
 
-    def read(self, source: ObjectStat, start: int = 0) -> Iterator[bytes]:
+    def read(self, source: ObjectStat, start: int = 0, size_bytes: int | None = None) -> Iterator[bytes]:
         """Stream this version of the object from a byte on.
 
         Raises:
             ApplicationError: `SOURCE_CHANGED`, another version lies there now.
         """
-        if 0 < source.size_bytes <= start:
-            return
+        left = source.size_bytes - start if size_bytes is None else size_bytes
         # S3 refuses every range of an empty object.
-        part = {"Range": f"bytes={start}-"} if start else {}
+        part = {"Range": f"bytes={start}-{start + left - 1}"} if left < source.size_bytes else {}
+        if part and left <= 0:
+            return
         try:
             answer = self._client.get_object(**named(source.uri), IfMatch=source.etag, **part)
         except ClientError as error:
@@ -91,32 +98,38 @@ class S3Store:
         with closing(answer["Body"]) as body:
             yield from body.iter_chunks(READ_BYTES)
 
-    def put(
-        self, uri: str, content: bytes, *, sha256: str, owner: str, media_type: str, replace: bool
-    ) -> ObjectStat:
-        """Store a small object at once; one that holds this very content already is left alone."""
-        crc = crc32c(content)
-        condition = {} if replace else {"IfNoneMatch": "*"}
-        carried = recorded(crc, sha256, owner)
+    def put(self, target: WriteTarget, content: bytes, sha256: str) -> ObjectStat:
+        """Store an object of one part at once; one that holds this very content already is left alone."""
+        own = recorded(crc32c(content), sha256, target.owner)
+        condition = {} if target.replace else {"IfNoneMatch": "*"}
+        carried = {**target.metadata, **own}
         sent: Mapping[str, Any] = {
-            **named(uri),
+            **named(target.uri),
             **encryption(self._kms_key),
             **condition,
-            "ContentType": media_type,
+            "ContentType": target.media_type,
             "Metadata": carried,
-            "ChecksumCRC32C": carried["causeway-crc32c"],
+            "ChecksumCRC32C": own["causeway-crc32c"],
         }
         try:
             answer = self._client.put_object(**sent, Body=content)
         except ClientError as error:
             if not refused(error):
                 raise
-            return self._same(uri, sha256)
-        return described(uri, {"ContentLength": len(content), "ContentType": media_type, **answer}, carried)
+            return self._same(target.uri, sha256)
+        told = {"ContentLength": len(content), "ContentType": target.media_type, **answer}
+        return described(target.uri, told, carried)
 
     def writer(self, target: WriteTarget) -> ObjectWriter:
         """Open the upload of a larger object, or take up the one that was begun for this very target."""
         return MultipartWriter(self._client, target, self._kms_key)
+
+    def copy_within(self, source: ObjectStat, target: WriteTarget) -> ObjectStat:
+        """Have S3 copy this version of an object of the same account."""
+        return copy_object(self._client, source, target, self._kms_key)
+
+    def fetch(self, grant: ReadGrant, target: WriteTarget, sha256: str) -> None:
+        """Return None: S3 reads no URL."""
 
     def abort_uploads(self, prefix: str) -> Sequence[str]:
         """See `Store.abort_uploads`; S3's own prefix matches siblings too."""
@@ -141,9 +154,9 @@ class S3Store:
         self._client.delete_object(**named(uri))
         return True
 
-    def sign_read(self, source: ObjectStat, life: timedelta) -> ReadGrant:
-        """Mint a read of exactly this version of the object."""
-        return signing.sign_read(self._client, source, life)
+    def sign_read(self, source: ObjectStat, life: timedelta, *, bare: bool = False) -> ReadGrant:
+        """Mint a read of this version of the object; a bare one cannot pin it, so its reader compares the ETag."""
+        return signing.sign_read(self._client, source, life, bare=bare)
 
     def sign_write(self, intent: WriteIntent, life: timedelta) -> WriteGrant:
         """Mint a write of exactly this length and checksum, with what each object carries."""
@@ -170,8 +183,10 @@ def _listed(bucket: str, entry: Mapping[str, Any]) -> ObjectStat:
     return ObjectStat(uri=f"s3://{bucket}/{entry['Key']}", size_bytes=entry["Size"], etag=entry["ETag"])
 
 
-def _marker(entry: Mapping[str, Any]) -> bool:
-    return bool(entry["Key"].endswith("/") and entry["Size"] == 0)
+def _is_object(entry: Mapping[str, Any], below: str) -> bool:
+    marker = entry["Key"].endswith("/") and entry["Size"] == 0
+    hidden = entry["Key"].startswith(HIDDEN) and not below.startswith(HIDDEN)
+    return not marker and not hidden
 
 
 def _changed(uri: str) -> Exception:

@@ -40,7 +40,11 @@ class Uploads:
         )
         upload = str(answer["UploadId"])
         self.put(upload, PIN_PART, pin, to_base64(crc32c(pin)))
-        return upload
+        first = self.find(pin) or upload
+        if first != upload:
+            # Another worker began one at the same moment: both go on with the older.
+            self.abort(upload)
+        return first
 
     def put(self, upload: str, number: int, content: bytes, checksum: str) -> None:
         """Store a part; S3 refuses it when the bytes that arrive have another CRC32C."""

@@ -1,36 +1,36 @@
 """An object on its way in, part by part; any worker can take it up, for S3 says which parts it holds."""
 
 import hashlib
+import json
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 
 from botocore.exceptions import ClientError
 
 from activities.aws.errors import CLOUD, code_of
 from activities.aws.objects import OWNER, conflict, encryption, named, recorded, refused, stat_object
-from activities.aws.uploads import PIN_PART, Listed, Uploads
+from activities.aws.signing import sign_part
+from activities.aws.uploads import Listed, Uploads
 from activities.checksums import crc32c, from_base64, to_base64
 from activities.store import Part, Sealed, WriteTarget
 from contracts.artifacts import ObjectStat
 from contracts.errors import ErrorDetail, ErrorKind, failure
-from contracts.units import MIB
-
-SMALLEST_PART_BYTES = 5 * MIB
-"""S3 refuses smaller parts, but for the last: https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html"""
+from contracts.grants import PartGrant
 
 
 class MultipartWriter:
     """One object's upload: the one with this target's pin is taken up; if there is none, it is created."""
 
     def __init__(self, client: Any, target: WriteTarget, kms_key: str | None) -> None:
-        self.part_bytes = part_bytes_for(target)
         self._client = client
         self._target = target
         self._kms_key = kms_key
         self._uploads = Uploads(client, target.uri)
-        pin = pin_of(target, self.part_bytes)
+        pin = pin_of(target)
+        noted = {**target.metadata, OWNER: target.owner}
         self._upload = self._uploads.find(pin) or self._uploads.begin(
-            pin, ContentType=target.media_type, Metadata={OWNER: target.owner}, **encryption(kms_key)
+            pin, ContentType=target.media_type, Metadata=noted, **encryption(kms_key)
         )
 
     def held(self) -> Mapping[int, Part | None]:
@@ -41,6 +41,10 @@ class MultipartWriter:
     def put(self, part: Part, content: bytes) -> None:
         """Store one part; S3 refuses it when the bytes that arrive have another CRC32C."""
         self._uploads.put(self._upload, part.index + 1, content, to_base64(part.crc32c))
+
+    def sign(self, part: Part, life: timedelta) -> PartGrant:
+        """Mint a write of exactly this part; it can neither list nor complete the upload."""
+        return sign_part(self._client, self._target.uri, self._upload, part, life)
 
     def commit(self, sealed: Sealed) -> ObjectStat:
         """Make exactly these parts the object; safe to call again when the answer to the first call was lost.
@@ -123,21 +127,13 @@ class MultipartWriter:
         checksum = listed.get("ChecksumCRC32C")
         if checksum is None:
             return None
-        # Under a KMS key the ETag is not the MD5.
-        md5 = b"" if self._kms_key else bytes.fromhex(listed["ETag"].strip('"'))
-        return Part(listed["PartNumber"] - 1, listed["Size"], from_base64(checksum), md5)
+        return Part(listed["PartNumber"] - 1, listed["Size"], from_base64(checksum))
 
 
-def part_bytes_for(target: WriteTarget) -> int:
-    """Return the smallest part size, in whole MiB, that is what was asked and makes at most 9 999 parts."""
-    needed = -(-target.size_bytes // (PIN_PART - 1))
-    least = max(target.part_bytes, SMALLEST_PART_BYTES, needed)
-    return -(-least // MIB) * MIB
-
-
-def pin_of(target: WriteTarget, part_bytes: int) -> bytes:
-    """Return what an upload's parts belong to: this version of the source, cut this way, for this owner."""
-    belongs = (target.source_etag, str(target.size_bytes), str(part_bytes), target.owner, target.media_type)
+def pin_of(target: WriteTarget) -> bytes:
+    """Return what an upload's parts belong to: this version of the source, for this owner, with this noted on it."""
+    noted = json.dumps(dict(target.metadata), sort_keys=True)
+    belongs = (target.source_etag, str(target.size_bytes), target.owner, target.media_type, noted)
     return hashlib.sha256("\0".join(belongs).encode()).hexdigest().encode()
 
 

@@ -24,7 +24,7 @@ from activities.azure.settings import AzureSettings
 from activities.azure.states import phase_of, reason_of
 from activities.azure.workspace import MlWorkspace
 from activities.scrub import scrub
-from activities.store import Store
+from activities.store import Store, put_small
 from contracts.artifacts import Artifact
 from contracts.errors import ErrorDetail, ErrorKind, failure
 from contracts.jobs import JobKind, JobPhase, JobRef, JobRequest, JobState, LogPage
@@ -118,14 +118,8 @@ class AzureMlJobs:
 
     def _put_script(self, request: JobRequest) -> None:
         text = script.script(request).encode()
-        self._store.put(
-            self._script_uri(request),
-            text,
-            sha256=script.sha256(text),
-            owner=f"{request.run.run_uid}/{request.stage}",
-            media_type="text/x-shellscript",
-            replace=True,
-        )
+        owner = f"{request.run.run_uid}/{request.stage}"
+        put_small(self._store, self._script_uri(request), text, owner=owner, media_type="text/x-shellscript")
 
     def _script_uri(self, request: JobRequest) -> str:
         folder = f"runs/{request.run.run_uid}/{request.stage}/g{request.generation}/job/"

@@ -1,6 +1,5 @@
 """Vertex AI custom jobs as a job service: a label is the key, and a claim decides who creates."""
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,7 +14,7 @@ from activities.gcp.job_logs import JobLogs
 from activities.gcp.machines import machine_for
 from activities.gcp.states import phase_of, state_of
 from activities.job_script import render_script
-from activities.store import Store
+from activities.store import Store, put_small
 from contracts.artifacts import Artifact, locate
 from contracts.errors import ErrorDetail, ErrorKind, failure
 from contracts.jobs import JobRef, JobRequest, JobState, LogPage
@@ -168,13 +167,13 @@ class VertexJobs:
 
     def _publish_script(self, request: JobRequest) -> None:
         text = script_for(request).encode()
-        self._store.put(
+        owner = f"{request.run.run_uid}/{request.stage}"
+        put_small(
+            self._store,
             f"{self._folder(request)}{SCRIPT}",
             text,
-            sha256=hashlib.sha256(text).hexdigest(),
-            owner=f"{request.run.run_uid}/{request.stage}",
+            owner=owner,
             media_type="text/x-shellscript",
-            replace=True,
         )
 
     def _folder(self, request: JobRequest) -> str:
