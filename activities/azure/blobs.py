@@ -14,8 +14,17 @@ from contracts.errors import ErrorDetail, ErrorKind, failure
 SCHEME = "az"
 CRC32C, SHA256, OWNER = "causeway_crc32c", "causeway_sha256", "causeway_owner"
 """Names of metadata; Azure takes only C# identifiers."""
-NAME_LIMIT = 1024
+FOLDER_MARK = "hdi_isfolder"
+"""Metadata of the empty blobs that stand for folders in accounts with a hierarchical namespace."""
+NAME_LIMIT, SEGMENTS_LIMIT = 1024, 254
+"""https://learn.microsoft.com/rest/api/storageservices/naming-and-referencing-containers--blobs--and-metadata"""
+METADATA_LIMIT_BYTES = 8192 - 400
+"""What Azure takes, less what Causeway notes itself."""
+_OWN = (CRC32C, SHA256, OWNER)
+_IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_PLAIN = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?")
 _CONTAINER = re.compile(r"[a-z0-9](?:-?[a-z0-9])+")
+_UNLISTABLE = re.compile(r"[\x00-\x1f\x7f\ufffe\uffff]")
 _REFUSED = {"BlobAlreadyExists", "ConditionNotMet", "TargetConditionNotMet", "UnauthorizedBlobOverwrite"}
 
 
@@ -43,10 +52,35 @@ def _problem(location: Location) -> str | None:
         return "a container has 3 to 63 lower-case letters, digits and single hyphens"
     if len(location.name) > NAME_LIMIT:
         return f"a blob's name has at most {NAME_LIMIT} characters"
+    if len(location.name.split("/")) > SEGMENTS_LIMIT:
+        return f"a blob's name has at most {SEGMENTS_LIMIT} pieces between slashes"
     # Clients and servers resolve dot segments in URLs, so the name would come to mean another blob.
     if not {".", ".."}.isdisjoint(location.name.split("/")) or "\\" in location.name:
         return "a name must not hold '.' or '..' between slashes, nor a backslash"
     return None
+
+
+def check_blob_name(uri: str) -> None:
+    """Pass if Azure can hold a blob of this name, byte for byte.
+
+    Raises:
+        ApplicationError: `INVALID_REQUEST`.
+    """
+    location = blob_location(uri)
+    if not location.name or location.name.endswith(".") or _UNLISTABLE.search(location.name):
+        message = f"Azure cannot store {uri}: a name neither ends in '.' nor holds control characters"
+        raise failure(ErrorKind.INVALID_REQUEST, message, ErrorDetail(cloud=CLOUD, ref=uri))
+
+
+def carriable(metadata: Mapping[str, str]) -> dict[str, str]:
+    """Return the user's metadata that Azure can hold unchanged: in all 8 KB, names that C# takes, values of ASCII."""
+    kept: dict[str, str] = {}
+    left = METADATA_LIMIT_BYTES
+    for name, value in sorted(metadata.items()):
+        left -= len(name) + len(value)
+        if _IDENTIFIER.fullmatch(name) and _PLAIN.fullmatch(value) and left >= 0:
+            kept[name] = value
+    return kept
 
 
 def metadata_of(crc32c: str, sha256: str, owner: str) -> dict[str, str]:
@@ -75,6 +109,8 @@ def described(uri: str, blob: BlobProperties) -> ObjectStat:
         sha256=noted.get(SHA256) or None,
         owner=noted.get(OWNER) or None,
         media_type=blob.content_settings.content_type or "application/octet-stream",
+        # Azure's MD5 of a blob is whatever a client said it was, so it vouches for nothing.
+        metadata={name: value for name, value in noted.items() if name not in _OWN and name != FOLDER_MARK},
     )
 
 

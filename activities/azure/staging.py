@@ -6,31 +6,25 @@ object that others read.
 
 import base64
 import hashlib
-from typing import Any
 
-from azure.core import MatchConditions
 from azure.core.exceptions import ResourceNotFoundError
-from azure.storage.blob import BlobClient, BlobProperties, BlobSasPermissions
+from azure.storage.blob import BlobClient, BlobProperties
 
-from activities.azure.blobs import bare_etag, metadata_of, quoted_etag, refusing_conflicts
+from activities.azure.blobs import carriable, metadata_of
+from activities.azure.copies import Moved, copy_from
 from activities.azure.errors import CLOUD
 from activities.azure.signing import Signer
-from activities.azure.writer import BLOCK_LIMIT_BYTES, block_id, commit_blocks
-from activities.checksums import from_base64
-from activities.store import Part
 from contracts.artifacts import ObjectStat
 from contracts.errors import ErrorDetail, ErrorKind, failure
-from contracts.grants import GRANT_LIFE, Measure, WriteIntent
-from contracts.units import MIB
+from contracts.grants import Measure, WriteIntent
+from contracts.storage import HIDDEN
 
-PREFIX = "causeway-staging/"
-COPY_LIMIT_BYTES = 256 * MIB
-"""The most that can be copied at once: https://learn.microsoft.com/rest/api/storageservices/copy-blob-from-url"""
+PREFIX = f"{HIDDEN}staging/"
 
 
-def staging_name(name: str, intent: WriteIntent) -> str:
-    """Return where an object arrives: its own name below the prefix, told apart by content and owner."""
-    mark = hashlib.sha256(f"{intent.measure.sha256}\n{intent.owner}".encode()).hexdigest()[:16]
+def staging_name(name: str, *belongs: str) -> str:
+    """Return where an object arrives: its own name below the prefix, told apart by what it belongs to."""
+    mark = hashlib.sha256("\n".join(belongs).encode()).hexdigest()[:16]
     return f"{PREFIX}{name}.{mark}"
 
 
@@ -77,17 +71,13 @@ def publish(
 ) -> ObjectStat:
     """Have the store copy what arrived to its target, whole or not at all; no byte passes through the worker."""
     measure = intent.measure
-    url, _ = signer.sign(staging, BlobSasPermissions(read=True), GRANT_LIFE)
     media_type = arrived.content_settings.content_type or "application/octet-stream"
-    metadata = metadata_of(measure.crc32c, measure.sha256, intent.owner)
+    kept = carriable(measure.source.metadata)
+    noted = {**kept, **metadata_of(measure.crc32c, measure.sha256, intent.owner)}
     # The pin keeps a pusher from changing the blob after it was checked.
-    pin = quoted_etag(str(arrived.etag))
-    with refusing_conflicts(intent.target):
-        if measure.source.size_bytes <= COPY_LIMIT_BYTES:
-            etag = _copy(target, url, pin, measure, metadata, replace=replace)
-        else:
-            ids = _copy_blocks(target, url, pin, measure)
-            etag = commit_blocks(target, ids, media_type=media_type, metadata=metadata, replace=replace)
+    pin = str(arrived.etag)
+    moved = Moved(intent.target, measure.source.size_bytes, pin, media_type, noted, measure.md5)
+    etag = copy_from(staging, target, moved, signer, replace=replace)
     return ObjectStat(
         uri=intent.target,
         size_bytes=measure.source.size_bytes,
@@ -96,49 +86,5 @@ def publish(
         sha256=measure.sha256,
         owner=intent.owner,
         media_type=media_type,
+        metadata=kept,
     )
-
-
-def _copy(
-    target: BlobClient, url: str, pin: str, measure: Measure, metadata: dict[str, str], *, replace: bool
-) -> str:
-    """Copy at once: the store compares the bytes with their MD5, and takes the media type along."""
-    condition: dict[str, Any] = {} if replace else {"match_condition": MatchConditions.IfMissing}
-    answer = target.start_copy_from_url(
-        url,
-        metadata=metadata,
-        requires_sync=True,
-        source_etag=pin,
-        source_match_condition=MatchConditions.IfNotModified,
-        headers={"x-ms-source-content-md5": measure.md5},
-        **condition,
-    )
-    return bare_etag(str(answer["etag"]))
-
-
-def _copy_blocks(target: BlobClient, url: str, pin: str, measure: Measure) -> list[str]:
-    """Stage the object as few large blocks and return their ids."""
-    parts = _parts(measure)
-    mark = hashlib.sha256(pin.encode()).hexdigest()[:16]
-    for part in parts:
-        target.stage_block_from_url(
-            block_id(mark, part),
-            url,
-            part.index * BLOCK_LIMIT_BYTES,
-            part.size_bytes,
-            # An MD5 of the whole says nothing of one block among several; the pin still does.
-            source_content_md5=part.md5 if len(parts) == 1 else None,
-            headers={"x-ms-source-if-match": pin},
-        )
-    return [block_id(mark, part) for part in parts]
-
-
-def _parts(measure: Measure) -> list[Part]:
-    """Divide an object into blocks of the largest size; nearly always one, which then carries the MD5 of the whole."""
-    size = measure.source.size_bytes
-    md5, crc32c = base64.b64decode(measure.md5), from_base64(measure.crc32c)
-    starts = range(0, size, BLOCK_LIMIT_BYTES)
-    return [
-        Part(index=index, size_bytes=min(BLOCK_LIMIT_BYTES, size - start), crc32c=crc32c, md5=md5)
-        for index, start in enumerate(starts)
-    ]

@@ -1,7 +1,7 @@
 """Azure Blob storage as one connection's object store: block blobs of one account, by the worker's own identity."""
 
 import base64
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import timedelta
 from typing import Any
@@ -24,33 +24,39 @@ from azure.storage.blob import (
 
 from activities.azure import staging
 from activities.azure.blobs import (
+    CRC32C,
+    FOLDER_MARK,
+    OWNER,
     SCHEME,
+    SHA256,
     bare_etag,
     blob_location,
+    carriable,
+    check_blob_name,
     described,
     metadata_of,
     quoted_etag,
     refusing_conflicts,
 )
+from activities.azure.blocks import commit_blocks, put_as_block, read_block_id
+from activities.azure.copies import Moved, copy_from, fetch_from
 from activities.azure.errors import CLOUD, code_of
 from activities.azure.signing import Signer
-from activities.azure.writer import BlockWriter, commit_blocks, put_as_block, read_block_id
+from activities.azure.writer import BlockWriter
 from activities.checksums import crc32c, md5_digest, to_base64
 from activities.existing import decide
 from activities.store import Part, WriteTarget, covers, same_content
 from contracts.artifacts import Location, ObjectStat
 from contracts.errors import ErrorDetail, ErrorKind, failure
 from contracts.grants import ReadGrant, WriteGrant, WriteIntent
-from contracts.storage import ContainerReceipt, ObjectPage
-
-FOLDER_MARK = "hdi_isfolder"
-"""Metadata of the empty blobs that stand for folders in accounts with a hierarchical namespace."""
+from contracts.storage import HIDDEN, ContainerReceipt, ObjectPage
 
 
 class BlobStore:
     """One storage account; `az://container/blob` names no account, for the connection does."""
 
     scheme = SCHEME
+    fetches = True
 
     def __init__(self, service: BlobServiceClient, container: str) -> None:
         """Serve the account of this client; `container` is the bare name of the default one."""
@@ -78,6 +84,14 @@ class BlobStore:
             public_access_blocked=found.public_access is None,
         )
 
+    def check_name(self, uri: str) -> None:
+        """See `Store.check_name`."""
+        check_blob_name(uri)
+
+    def carriable(self, metadata: Mapping[str, str]) -> Mapping[str, str]:
+        """See `Store.carriable`."""
+        return carriable(metadata)
+
     def stat(self, uri: str) -> ObjectStat | None:
         """See `Store.stat`."""
         try:
@@ -104,13 +118,16 @@ class BlobStore:
                 return ObjectPage(objects=objects, next_after=pages.continuation_token or None)
         return ObjectPage(objects=())
 
-    def read(self, source: ObjectStat, start: int = 0) -> Iterator[bytes]:
+    def read(self, source: ObjectStat, start: int = 0, size_bytes: int | None = None) -> Iterator[bytes]:
         """See `Store.read`; each piece is a request of its own that pins the ETag."""
-        if start and start >= source.size_bytes:
+        left = source.size_bytes - start if size_bytes is None else size_bytes
+        whole = left == source.size_bytes
+        if not whole and left <= 0:
             return
         try:
             download = self._blob(source.uri).download_blob(
-                offset=start or None,
+                offset=None if whole else start,
+                length=None if whole else left,
                 etag=quoted_etag(source.etag),
                 match_condition=MatchConditions.IfNotModified,
             )
@@ -120,44 +137,67 @@ class BlobStore:
                 raise
             raise self._changed(source, code_of(exc)) from None
 
-    def put(
-        self, uri: str, content: bytes, *, sha256: str, owner: str, media_type: str, replace: bool
-    ) -> ObjectStat:
+    def put(self, target: WriteTarget, content: bytes, sha256: str) -> ObjectStat:
         """See `Store.put`: one request, checked by its MD5 on arrival."""
         checksum, md5 = crc32c(content), md5_digest(content)
-        noted = metadata_of(to_base64(checksum), sha256, owner)
-        blob = self._blob(uri)
-        with refusing_conflicts(uri):
+        noted = {**target.metadata, **metadata_of(to_base64(checksum), sha256, target.owner)}
+        blob = self._blob(target.uri)
+        with refusing_conflicts(target.uri):
             try:
                 answer = blob.upload_blob(
                     content,
                     length=len(content),
-                    overwrite=replace,
+                    overwrite=target.replace,
                     metadata=noted,
-                    content_settings=ContentSettings(content_type=media_type),
+                    content_settings=ContentSettings(content_type=target.media_type),
                     headers={"Content-MD5": base64.b64encode(md5).decode()},
                 )
                 etag = bare_etag(str(answer["etag"]))
             except ResourceExistsError:
                 # Where staged blocks of an unfinished upload count as an object, only a commit is judged by what lies there.
-                if replace or self.stat(uri) is not None:
+                if target.replace or self.stat(target.uri) is not None:
                     raise
-                etag = put_as_block(
-                    blob, content, Part(0, len(content), checksum, md5), media_type=media_type, metadata=noted
-                )
-        return ObjectStat(
-            uri=uri,
-            size_bytes=len(content),
-            etag=etag,
-            crc32c=to_base64(checksum),
-            sha256=sha256,
-            owner=owner,
-            media_type=media_type,
-        )
+                part = Part(0, len(content), checksum, bytes.fromhex(sha256))
+                etag = put_as_block(blob, content, part, media_type=target.media_type, metadata=noted)
+        return self._written(target, etag, sha256, to_base64(checksum))
 
     def writer(self, target: WriteTarget) -> BlockWriter:
         """See `Store.writer`."""
-        return BlockWriter(self._blob(target.uri), target)
+        location = blob_location(target.uri)
+        belongs = (target.source_etag, str(target.size_bytes), target.owner)
+        arrival = self._service.get_blob_client(
+            location.container, staging.staging_name(location.name, *belongs)
+        )
+        return BlockWriter(self._blob(target.uri), target, self._signer, arrival)
+
+    def copy_within(self, source: ObjectStat, target: WriteTarget) -> ObjectStat:
+        """See `Store.copy_within`."""
+        held = self.stat(source.uri)
+        if held is None or held.etag != source.etag:
+            raise self._changed(source, "ConditionNotMet")
+        noted = {**held.metadata, OWNER: target.owner}
+        noted |= {CRC32C: held.crc32c} if held.crc32c else {}
+        noted |= {SHA256: held.sha256} if held.sha256 else {}
+        moved = Moved(target.uri, source.size_bytes, source.etag, held.media_type, noted)
+        copy_from(self._blob(source.uri), self._blob(target.uri), moved, self._signer, replace=target.replace)
+        found = self.stat(target.uri)
+        if found is None:
+            told = f"{target.uri} is not there after the copy"
+            raise failure(ErrorKind.UNAVAILABLE, told, ErrorDetail(cloud=CLOUD, ref=target.uri))
+        return found
+
+    def fetch(self, grant: ReadGrant, target: WriteTarget, sha256: str) -> ObjectStat | None:
+        """See `Store.fetch`: Put Block From URL, for which a grant must need no header."""
+        md5, crc = grant.source.md5, grant.source.crc32c
+        if md5 is None or grant.headers:
+            return None
+        noted = {**target.metadata, SHA256: sha256, OWNER: target.owner}
+        noted |= {CRC32C: crc} if crc else {}
+        moved = Moved(target.uri, target.size_bytes, target.source_etag, target.media_type, noted)
+        etag = fetch_from(
+            grant.url, self._blob(target.uri), moved, base64.b64decode(md5), replace=target.replace
+        )
+        return self._written(target, etag, sha256, crc) if etag else None
 
     def abort_uploads(self, prefix: str) -> Sequence[str]:
         """See `Store.abort_uploads`: Causeway's own uncommitted blocks, and what was pushed but not confirmed."""
@@ -182,12 +222,11 @@ class BlobStore:
         """See `Store.delete`."""
         return _delete(self._blob(uri))
 
-    def sign_read(self, source: ObjectStat, life: timedelta) -> ReadGrant:
+    def sign_read(self, source: ObjectStat, life: timedelta, *, bare: bool = False) -> ReadGrant:
         """See `Store.sign_read`: the header pins the version, the signature the blob."""
         url, expires_at = self._signer.sign(self._blob(source.uri), BlobSasPermissions(read=True), life)
-        return ReadGrant(
-            source=source, url=url, headers={"If-Match": quoted_etag(source.etag)}, expires_at=expires_at
-        )
+        headers = {} if bare else {"If-Match": quoted_etag(source.etag)}
+        return ReadGrant(source=source, url=url, headers=headers, expires_at=expires_at)
 
     def sign_write(self, intent: WriteIntent, life: timedelta) -> WriteGrant:
         """See `Store.sign_write`: a write of a staging blob; `confirm` makes it the target."""
@@ -226,7 +265,20 @@ class BlobStore:
 
     def _arrival(self, intent: WriteIntent) -> BlobClient:
         location = blob_location(intent.target)
-        return self._service.get_blob_client(location.container, staging.staging_name(location.name, intent))
+        name = staging.staging_name(location.name, intent.measure.sha256, intent.owner)
+        return self._service.get_blob_client(location.container, name)
+
+    def _written(self, target: WriteTarget, etag: str, sha256: str, crc: str | None) -> ObjectStat:
+        return ObjectStat(
+            uri=target.uri,
+            size_bytes=target.size_bytes,
+            etag=etag,
+            crc32c=crc,
+            sha256=sha256,
+            owner=target.owner,
+            media_type=target.media_type,
+            metadata=dict(target.metadata),
+        )
 
 
 def _create(container: ContainerClient) -> bool:
@@ -240,7 +292,7 @@ def _create(container: ContainerClient) -> bool:
 
 
 def _is_object(blob: BlobProperties, below: Location) -> bool:
-    hidden = blob.name.startswith(staging.PREFIX) and not below.name.startswith(staging.PREFIX)
+    hidden = blob.name.startswith(HIDDEN) and not below.name.startswith(HIDDEN)
     return not hidden and (blob.metadata or {}).get(FOLDER_MARK) != "true"
 
 
@@ -260,7 +312,7 @@ def _discard_blocks(blob: BlobClient) -> bool:
         committed, uncommitted = blob.get_block_list("all")
     except ResourceNotFoundError:
         return False
-    if committed or not uncommitted or not all(read_block_id(block.id) for block in uncommitted):
+    if committed or not uncommitted or not all(read_block_id(block.id, block.size) for block in uncommitted):
         return False
     # Blocks go only with a commit. An empty blob appears for a moment, and never in the place of one that came to lie there.
     with suppress(ResourceExistsError, ResourceModifiedError):

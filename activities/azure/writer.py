@@ -1,135 +1,126 @@
-"""Uploads in parts: staged blocks whose ids say what they hold, so the list of them alone proves what is there."""
+"""Uploads in parts: any worker takes them up again by the list of blocks that Azure holds."""
 
 import base64
-import binascii
-import hashlib
-import re
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from functools import reduce
+from urllib.parse import quote
 
 from azure.core import MatchConditions
 from azure.core.exceptions import ResourceNotFoundError
-from azure.storage.blob import BlobBlock, BlobClient, BlockState, ContentSettings
+from azure.storage.blob import BlobClient, BlobSasPermissions
 
-from activities.azure.blobs import bare_etag, metadata_of, refusing_conflicts
-from activities.checksums import to_base64
-from activities.store import Part, Sealed, WriteTarget
+from activities.azure.blobs import metadata_of, quoted_etag, refusing_conflicts
+from activities.azure.blocks import block_id, commit_blocks, pin_of, read_block_id, stage
+from activities.azure.copies import Moved, copy_from
+from activities.azure.errors import CLOUD
+from activities.azure.signing import Signer
+from activities.checksums import crc32c, to_base64
+from activities.store import Part, Sealed, WriteTarget, same_part
+from activities.uploading import as_sum
 from contracts.artifacts import ObjectStat
-from contracts.units import MIB
-
-BLOCKS_LIMIT = 50_000
-"""Blocks of one blob: https://learn.microsoft.com/rest/api/storageservices/put-block-list"""
-BLOCK_LIMIT_BYTES = 4000 * MIB
-_BLOCK_ID = re.compile(r"(\d{5})\.([0-9a-f]{16})\.([0-9a-f]{8})\.([0-9a-f]{8})\.([A-Za-z0-9_-]{22})")
-
-
-def block_id(pin: str, part: Part) -> str:
-    """Return index, pin, size, CRC32C and MD5 of a part as 63 characters: all ids of a blob have one length, at most 64."""
-    md5 = base64.urlsafe_b64encode(part.md5).decode().rstrip("=")
-    return f"{part.index:05d}.{pin}.{part.size_bytes:08x}.{part.crc32c:08x}.{md5}"
-
-
-def read_block_id(text: str) -> tuple[str, Part] | None:
-    """Return the pin and the part that an id names; None when another tool made it."""
-    found = _BLOCK_ID.fullmatch(text)
-    if not found:
-        return None
-    index, pin, size, crc32c, md5 = found.groups()
-    try:
-        digest = base64.urlsafe_b64decode(md5 + "==")
-    except binascii.Error:
-        return None
-    return pin, Part(index=int(index), size_bytes=int(size, 16), crc32c=int(crc32c, 16), md5=digest)
-
-
-def commit_blocks(
-    blob: BlobClient, block_ids: Iterable[str], *, media_type: str, metadata: dict[str, str], replace: bool
-) -> str:
-    """Make exactly these staged blocks the blob and return its ETag; the store refuses to replace unless it may."""
-    condition: dict[str, Any] = {} if replace else {"match_condition": MatchConditions.IfMissing}
-    # Not LATEST: a block of the same id in an older, committed version must not stand in for one that is gone.
-    blocks = [BlobBlock(name, state=BlockState.UNCOMMITTED) for name in block_ids]
-    settings = ContentSettings(content_type=media_type)
-    answer = blob.commit_block_list(blocks, content_settings=settings, metadata=metadata, **condition)
-    return bare_etag(str(answer["etag"]))
-
-
-def put_as_block(
-    blob: BlobClient, content: bytes, part: Part, *, media_type: str, metadata: dict[str, str]
-) -> str:
-    """Store a whole object as one block where nothing was committed yet, and return its ETag."""
-    name = block_id("0" * 16, part)
-    stage(blob, name, part, content)
-    return commit_blocks(blob, [name], media_type=media_type, metadata=metadata, replace=False)
-
-
-def stage(blob: BlobClient, name: str, part: Part, content: bytes) -> None:
-    """Send one block; the store compares it with its MD5 on arrival."""
-    # Our own header: `validate_content` would hash the part a second time. It also spares the emulator a CRC64.
-    headers = {"Content-MD5": base64.b64encode(part.md5).decode()}
-    blob.stage_block(name, content, length=len(content), headers=headers)
+from contracts.errors import ErrorDetail, ErrorKind, failure
+from contracts.grants import PartGrant
+from contracts.parts import part_size
 
 
 class BlockWriter:
     """One object's upload as staged blocks. Uncommitted blocks live a week; any worker takes them up again."""
 
-    def __init__(self, blob: BlobClient, target: WriteTarget) -> None:
-        """Open the upload; nothing is sent yet."""
+    def __init__(self, blob: BlobClient, target: WriteTarget, signer: Signer, arrival: BlobClient) -> None:
+        """Open the upload; nothing is sent yet. What others push goes to `arrival`, never to the blob itself."""
         self._blob = blob
         self._target = target
-        self.part_bytes = max(target.part_bytes, _whole_mib(target.size_bytes, BLOCKS_LIMIT))
-        # Parts of another source, another version of it or another division never match.
-        pinned = f"{target.source_etag}\n{target.size_bytes}\n{self.part_bytes}"
-        self._pin = hashlib.sha256(pinned.encode()).hexdigest()[:16]
+        self._signer = signer
+        self._staged = arrival if target.pushed else blob
+        # Parts of another source, or another version of it, never match.
+        self._pin = pin_of(target.source_etag, target.size_bytes, target.owner)
 
     def held(self) -> Mapping[int, Part | None]:
         """See `ObjectWriter.held`: what the uncommitted list names under this upload's pin, at the size it should have."""
         try:
-            _, uncommitted = self._blob.get_block_list("uncommitted")
+            _, uncommitted = self._staged.get_block_list("uncommitted")
         except ResourceNotFoundError:
             return {}
         found: dict[int, Part | None] = {}
         for block in uncommitted:
-            named = read_block_id(block.id)
-            if named is None:
+            named = read_block_id(block.id, block.size)
+            if named is None or named[0] != self._pin:
                 continue
-            pin, part = named
-            if pin == self._pin and part.size_bytes == block.size == self._size_of(part.index):
+            part = named[1]
+            if part.size_bytes == part_size(self._target.size_bytes, part.index):
                 # Two different contents for one part: neither is to be trusted.
                 found[part.index] = None if part.index in found and found[part.index] != part else part
         return found
 
     def put(self, part: Part, content: bytes) -> None:
         """See `ObjectWriter.put`: the store compares the content with its MD5 on arrival."""
-        stage(self._blob, block_id(self._pin, part), part, content)
+        if len(content) != part.size_bytes or crc32c(content) != part.crc32c:
+            told = f"part {part.index} of {self._target.uri} is not what was announced"
+            raise failure(ErrorKind.CHECKSUM_MISMATCH, told, self._detail())
+        stage(self._staged, block_id(self._pin, part), content)
+
+    def sign(self, part: Part, life: timedelta) -> PartGrant:
+        """Mint a write of this part, under its own id, to a blob aside.
+
+        A signature pins neither bytes nor length here: `commit` reads what was pushed before anybody else can.
+        """
+        permission = BlobSasPermissions(create=True, write=True)
+        url, expires_at = self._signer.sign(self._staged, permission, life)
+        name = base64.b64encode(block_id(self._pin, part).encode()).decode()
+        return PartGrant(
+            part=as_sum(part),
+            url=f"{url}&comp=block&blockid={quote(name, safe='')}",
+            headers={"Content-Length": str(part.size_bytes)},
+            expires_at=expires_at,
+        )
 
     def commit(self, sealed: Sealed) -> ObjectStat:
         """See `ObjectWriter.commit`: each block was verified on arrival, and only the blocks named become the object."""
         target = self._target
-        ordered = sorted(sealed.parts, key=lambda part: part.index)
+        held = self.held()
+        for part in sealed.parts:
+            if not same_part(held.get(part.index), part):
+                told = f"part {part.index} of {target.uri} is not there any more"
+                raise failure(ErrorKind.UNAVAILABLE, told, self._detail())
         crc32c = to_base64(sealed.crc32c)
-        with refusing_conflicts(target.uri):
-            etag = commit_blocks(
-                self._blob,
-                [block_id(self._pin, part) for part in ordered],
-                media_type=target.media_type,
-                metadata=metadata_of(crc32c, sealed.sha256, target.owner),
-                replace=target.replace,
-            )
+        noted = {**target.metadata, **metadata_of(crc32c, sealed.sha256, target.owner)}
+        names = [block_id(self._pin, part) for part in sealed.parts]
+        if target.pushed:
+            etag = self._publish(names, sealed, noted)
+        else:
+            with refusing_conflicts(target.uri):
+                etag = commit_blocks(
+                    self._blob, names, media_type=target.media_type, metadata=noted, replace=target.replace
+                )
         return ObjectStat(
             uri=target.uri,
-            size_bytes=sum(part.size_bytes for part in ordered),
+            size_bytes=target.size_bytes,
             etag=etag,
             crc32c=crc32c,
             sha256=sealed.sha256,
             owner=target.owner,
             media_type=target.media_type,
+            metadata=dict(target.metadata),
         )
 
-    def _size_of(self, index: int) -> int:
-        return min(self.part_bytes, self._target.size_bytes - index * self.part_bytes)
+    def _publish(self, names: Sequence[str], sealed: Sealed, noted: dict[str, str]) -> str:
+        """Make what was pushed a blob aside, read it there, and have the store copy this very version."""
+        target = self._target
+        pin = commit_blocks(self._staged, names, media_type=target.media_type, metadata=noted, replace=True)
+        if _crc_of(self._staged, pin) != sealed.crc32c:
+            self._staged.delete_blob()
+            told = f"what was pushed for {target.uri} is not what was measured"
+            raise failure(ErrorKind.CHECKSUM_MISMATCH, told, self._detail())
+        whole = Moved(target.uri, target.size_bytes, pin, target.media_type, noted)
+        etag = copy_from(self._staged, self._blob, whole, self._signer, replace=target.replace)
+        self._staged.delete_blob()
+        return etag
+
+    def _detail(self) -> ErrorDetail:
+        return ErrorDetail(cloud=CLOUD, ref=self._target.uri)
 
 
-def _whole_mib(size_bytes: int, parts: int) -> int:
-    """Return the smallest whole number of MiB that divides a size into at most so many parts."""
-    return -(-size_bytes // (parts * MIB)) * MIB
+def _crc_of(blob: BlobClient, etag: str) -> int:
+    download = blob.download_blob(etag=quoted_etag(etag), match_condition=MatchConditions.IfNotModified)
+    return reduce(lambda crc, piece: crc32c(piece, crc), download.chunks(), 0)
