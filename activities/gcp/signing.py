@@ -1,5 +1,7 @@
 """Leave for others to read or write exactly one object for a short while: V4 signed URLs."""
 
+import re
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from urllib.parse import urlsplit
 
@@ -7,11 +9,20 @@ from google.auth.credentials import Credentials, Signing
 from google.auth.transport.requests import Request
 from google.cloud.storage import Blob
 
-from activities.store import may_replace
+from activities.store import PLAIN, Part, may_replace
+from activities.uploading import as_sum
 from contracts.artifacts import ObjectStat
-from contracts.grants import ReadGrant, WriteGrant, WriteIntent
+from contracts.grants import PartGrant, ReadGrant, WriteGrant, WriteIntent
 
 META = "x-goog-meta-"
+CRC32C, SHA256, OWNER = CARRIED = ("causeway-crc32c", "causeway-sha256", "causeway-owner")
+"""Names of what Causeway notes on every object it writes."""
+
+
+METADATA_LIMIT_BYTES = 8192 - 400
+"""What Cloud Storage takes, less what Causeway notes itself: https://cloud.google.com/storage/quotas"""
+_TOKEN = re.compile(r"[a-z0-9!#$%&'*+.^_`|~-]+")
+_PLAIN = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?")
 
 
 class Signer:
@@ -22,12 +33,27 @@ class Signer:
         self._credentials = credentials
         self._endpoint = endpoint
 
-    def sign_read(self, blob: Blob, source: ObjectStat, life: timedelta) -> ReadGrant:
+    def sign_read(self, blob: Blob, source: ObjectStat, life: timedelta, *, bare: bool) -> ReadGrant:
         """Mint a read of exactly this generation; a newer one answers 404."""
         expires_at = datetime.now(UTC) + life
         url = self._url(blob, "GET", expires_at, {}, generation=source.etag)
         # Without it an object stored with gzip encoding is unpacked on its way, and its checksum is another.
-        return ReadGrant(source=source, url=url, headers={"Accept-Encoding": "gzip"}, expires_at=expires_at)
+        headers = {} if bare else {"Accept-Encoding": "gzip"}
+        return ReadGrant(source=source, url=url, headers=headers, expires_at=expires_at)
+
+    def sign_part(self, blob: Blob, part: Part, life: timedelta) -> PartGrant:
+        """Mint a write of exactly this part where nothing lies yet: the store refuses another length or checksum."""
+        expires_at = datetime.now(UTC) + life
+        told = as_sum(part)
+        headers = {
+            "content-type": PLAIN,
+            "x-goog-content-length-range": f"{part.size_bytes},{part.size_bytes}",
+            "x-goog-hash": f"crc32c={told.crc32c}",
+            "x-goog-if-generation-match": "0",
+            META + SHA256: told.sha256,
+        }
+        url = self._url(blob, "PUT", expires_at, headers)
+        return PartGrant(part=told, url=url, headers=headers, expires_at=expires_at)
 
     def sign_write(self, blob: Blob, intent: WriteIntent, life: timedelta) -> WriteGrant:
         """Mint a write of exactly these bytes: the store refuses another length or checksum."""
@@ -74,7 +100,8 @@ def write_headers(intent: WriteIntent) -> dict[str, str]:
         "x-goog-content-length-range": f"{size},{size}",
         "x-goog-hash": f"crc32c={measure.crc32c},md5={measure.md5}",
     }
-    carried = metadata(measure.crc32c, measure.sha256, intent.owner)
+    own = metadata(measure.crc32c, measure.sha256, intent.owner)
+    carried = {**carriable(measure.source.metadata), **own}
     headers |= {META + name: value for name, value in carried.items()}
     if not may_replace(intent.if_exists):
         headers["x-goog-if-generation-match"] = "0"
@@ -83,10 +110,21 @@ def write_headers(intent: WriteIntent) -> dict[str, str]:
 
 def metadata(crc32c: str, sha256: str, owner: str) -> dict[str, str]:
     """Return what every object written by Causeway carries."""
-    return {"causeway-crc32c": crc32c, "causeway-sha256": sha256, "causeway-owner": owner}
+    return {CRC32C: crc32c, SHA256: sha256, OWNER: owner}
 
 
 def public_endpoint(endpoint: str) -> str:
     """Return the scheme and host that signed URLs name."""
     parts = urlsplit(endpoint)
     return f"{parts.scheme}://{parts.netloc}"
+
+
+def carriable(held: Mapping[str, str]) -> dict[str, str]:
+    """Return the user's metadata that travels unchanged: in all 8 KiB of names and values that headers carry."""
+    kept: dict[str, str] = {}
+    left = METADATA_LIMIT_BYTES
+    for name, value in sorted(held.items()):
+        left -= len(name) + len(value)
+        if _TOKEN.fullmatch(name) and _PLAIN.fullmatch(value) and left >= 0:
+            kept[name] = value
+    return kept

@@ -1,19 +1,21 @@
 """Cloud Storage as a `Store`: objects are pinned by their generation and verified by their CRC32C."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
 from google.api_core.exceptions import Conflict, NotFound
 from google.cloud import storage
 
-from activities.gcp.signing import Signer, metadata
-from activities.gcp.writer import UPLOADS, PartWriter, describe, put_whole, remove, uploads_below
+from activities.gcp.copies import rewrite
+from activities.gcp.objects import check_object_name, describe, put_whole
+from activities.gcp.signing import Signer, carriable, metadata
+from activities.gcp.writer import PartWriter, remove, uploads_below
 from activities.store import WriteTarget
 from contracts.artifacts import Location, ObjectStat, locate
 from contracts.errors import ErrorDetail, ErrorKind, failure
 from contracts.grants import ReadGrant, WriteGrant, WriteIntent
-from contracts.storage import ContainerReceipt, ObjectPage
+from contracts.storage import HIDDEN, ContainerReceipt, ObjectPage
 
 TIMEOUT = (5.0, 60.0)
 """Seconds to connect and to wait for bytes; retries are Temporal's."""
@@ -24,6 +26,7 @@ class GcsStore:
     """One project's buckets, reached by the worker's own rights. An `etag` is the object's generation."""
 
     scheme = "gs"
+    fetches = False
 
     def __init__(
         self, client: storage.Client, signer: Signer, *, default_container: str, location: str
@@ -59,22 +62,31 @@ class GcsStore:
         blob = self._bucket(where).get_blob(where.name, timeout=TIMEOUT, retry=None)
         return describe(blob) if blob is not None else None
 
+    def check_name(self, uri: str) -> None:
+        """Pass if Cloud Storage can hold an object of this name, byte for byte."""
+        check_object_name(uri)
+
+    def carriable(self, metadata: Mapping[str, str]) -> Mapping[str, str]:
+        """Return the user's metadata that Cloud Storage can hold unchanged."""
+        return carriable(metadata)
+
     def list(self, prefix: str, after: str | None, limit: int) -> ObjectPage:
-        """List objects below a prefix by name; folder markers and parts of unfinished uploads are none."""
+        """List objects below a prefix by name; folder markers and what Causeway keeps for itself are none."""
         where = locate(prefix)
         listed = self._client.list_blobs(
             where.container, prefix=where.name, page_token=after, page_size=limit, timeout=TIMEOUT, retry=None
         )
         page: Any = next(listed.pages, ())
-        found = tuple(describe(blob) for blob in page if _is_object(blob))
+        found = tuple(describe(blob) for blob in page if _is_object(blob, where.name))
         return ObjectPage(objects=found, next_after=listed.next_page_token or None)
 
-    def read(self, source: ObjectStat, start: int = 0) -> Iterator[bytes]:
+    def read(self, source: ObjectStat, start: int = 0, size_bytes: int | None = None) -> Iterator[bytes]:
         """Stream exactly this generation of the object from a byte on, as it is stored."""
         where = locate(source.uri)
         blob = self._bucket(where).blob(where.name, generation=int(source.etag))
-        for offset in range(start, source.size_bytes, READ_BYTES):
-            last = min(offset + READ_BYTES, source.size_bytes) - 1
+        end = source.size_bytes if size_bytes is None else start + size_bytes
+        for offset in range(start, end, READ_BYTES):
+            last = min(offset + READ_BYTES, end) - 1
             try:
                 yield blob.download_as_bytes(
                     start=offset, end=last, raw_download=True, checksum=None, timeout=TIMEOUT, retry=None
@@ -82,17 +94,21 @@ class GcsStore:
             except NotFound:
                 raise self._gone(source) from None
 
-    def put(
-        self, uri: str, content: bytes, *, sha256: str, owner: str, media_type: str, replace: bool
-    ) -> ObjectStat:
-        """Store a small object at once; the store verifies its CRC32C and MD5."""
-        where = locate(uri)
-        blob = self._bucket(where).blob(where.name)
-        return put_whole(blob, content, sha256=sha256, owner=owner, media_type=media_type, replace=replace)
+    def put(self, target: WriteTarget, content: bytes, sha256: str) -> ObjectStat:
+        """Store an object of one part at once; the store verifies its CRC32C."""
+        where = locate(target.uri)
+        return put_whole(self._bucket(where).blob(where.name), target, content, sha256)
 
     def writer(self, target: WriteTarget) -> PartWriter:
         """Open or find the upload of a larger object."""
-        return PartWriter(self._client, target)
+        return PartWriter(self._client, target, self._signer)
+
+    def copy_within(self, source: ObjectStat, target: WriteTarget) -> ObjectStat:
+        """Have Cloud Storage rewrite this generation of an object of the same project."""
+        return rewrite(self._client, source, target)
+
+    def fetch(self, grant: ReadGrant, target: WriteTarget, sha256: str) -> None:
+        """Return None: Cloud Storage reads no URL."""
 
     def abort_uploads(self, prefix: str) -> Sequence[str]:
         """Remove the parts of unfinished uploads below a prefix; return the URIs they were for."""
@@ -109,10 +125,11 @@ class GcsStore:
             return False
         return True
 
-    def sign_read(self, source: ObjectStat, life: timedelta) -> ReadGrant:
-        """Mint a read of exactly this generation of the object."""
+    def sign_read(self, source: ObjectStat, life: timedelta, *, bare: bool = False) -> ReadGrant:
+        """Mint a read of exactly this generation of the object, which the URL itself names."""
         where = locate(source.uri)
-        return self._signer.sign_read(self._bucket(where).blob(where.name), source, life)
+        blob = self._bucket(where).blob(where.name)
+        return self._signer.sign_read(blob, source, life, bare=bare)
 
     def sign_write(self, intent: WriteIntent, life: timedelta) -> WriteGrant:
         """Mint a write of exactly this length and checksum; create-only unless it may replace."""
@@ -135,7 +152,8 @@ class GcsStore:
         # An object that lay there before with this very content: say who vouches for it.
         where = locate(intent.target)
         blob = self._bucket(where).blob(where.name)
-        blob.metadata = metadata(intent.measure.crc32c, intent.measure.sha256, intent.owner)
+        own = metadata(intent.measure.crc32c, intent.measure.sha256, intent.owner)
+        blob.metadata = {**held.metadata, **own}
         blob.patch(if_generation_match=int(held.etag), timeout=TIMEOUT, retry=None)
         return describe(blob)
 
@@ -170,7 +188,8 @@ class GcsStore:
         return failure(ErrorKind.SOURCE_CHANGED, f"{source.uri} was replaced while it was read", detail)
 
 
-def _is_object(blob: storage.Blob) -> bool:
+def _is_object(blob: storage.Blob, below: str) -> bool:
     # The console, and gcsfuse which mounts buckets into jobs, keep an empty object for each folder.
     marker = blob.name.endswith("/") and not blob.size
-    return not marker and not blob.name.startswith(UPLOADS)
+    hidden = blob.name.startswith(HIDDEN) and not below.startswith(HIDDEN)
+    return not marker and not hidden

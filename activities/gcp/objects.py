@@ -1,0 +1,113 @@
+"""How Cloud Storage names, describes and takes objects: what the store, its writer and its copies share."""
+
+import re
+
+from google.api_core.exceptions import PreconditionFailed
+from google.cloud import storage
+from temporalio.exceptions import ApplicationError
+
+from activities.checksums import crc32c, to_base64
+from activities.gcp.signing import CARRIED, metadata
+from activities.store import PLAIN, WriteTarget
+from contracts.artifacts import ObjectStat, locate
+from contracts.errors import ErrorDetail, ErrorKind, failure
+
+TIMEOUT = (5.0, 60.0)
+"""Seconds to connect and to wait for bytes; retries are Temporal's."""
+NAME_LIMIT_BYTES = 1024
+_UNFIT = re.compile(r"[\x00-\x1f\x7f\ufffe\uffff]")
+
+
+def check_object_name(uri: str) -> None:
+    """Pass if Cloud Storage can hold an object of this name, byte for byte.
+
+    https://cloud.google.com/storage/docs/objects#naming
+
+    Raises:
+        ApplicationError: `INVALID_REQUEST`.
+    """
+    name = locate(uri).name
+    # HTTP clients fold dot segments away, so such a name would come to mean another object.
+    folded = not {".", ".."}.isdisjoint(name.split("/"))
+    reserved = name.startswith(".well-known/acme-challenge/")
+    if not 1 <= len(name.encode()) <= NAME_LIMIT_BYTES or folded or reserved or _UNFIT.search(name):
+        told = f"{uri}: a name has 1 to {NAME_LIMIT_BYTES} bytes, no '.' or '..' between slashes, no control characters"
+        raise failure(ErrorKind.INVALID_REQUEST, told, ErrorDetail(cloud="gcp", ref=uri))
+
+
+def upload(blob: storage.Blob, content: bytes, crc: int, *, media_type: str, match: int | None) -> None:
+    """Send an object in one request, which the store refuses if its checksum differs from this.
+
+    Raises:
+        ApplicationError: `CHECKSUM_MISMATCH` when the store describes other bytes than were sent.
+    """
+    blob.crc32c = to_base64(crc)
+    blob.upload_from_string(
+        content,
+        content_type=media_type,
+        if_generation_match=match,
+        checksum=None,
+        timeout=TIMEOUT,
+        retry=None,
+    )
+    if blob.crc32c != to_base64(crc):
+        uri = f"gs://{blob.bucket.name}/{blob.name}"
+        text = f"{uri}: the store holds {blob.crc32c}, what was sent is {to_base64(crc)}"
+        raise failure(ErrorKind.CHECKSUM_MISMATCH, text, ErrorDetail(cloud="gcp", ref=uri))
+
+
+def put_whole(blob: storage.Blob, target: WriteTarget, content: bytes, sha256: str) -> ObjectStat:
+    """Store an object in one request with the metadata every object of Causeway carries.
+
+    Raises:
+        ApplicationError: `TARGET_CONFLICT` when an object lies there and may not be replaced.
+    """
+    crc = crc32c(content)
+    blob.metadata = {**target.metadata, **metadata(to_base64(crc), sha256, target.owner)}
+    try:
+        upload(blob, content, crc, media_type=target.media_type, match=None if target.replace else 0)
+    except PreconditionFailed:
+        return own_or_conflict(blob, sha256, target.owner)
+    return describe(blob)
+
+
+def describe(blob: storage.Blob) -> ObjectStat:
+    """Say what the store says of an object."""
+    held = {name.lower(): value for name, value in (blob.metadata or {}).items()}
+    return ObjectStat(
+        uri=f"gs://{blob.bucket.name}/{blob.name}",
+        size_bytes=int(blob.size or 0),
+        etag=str(blob.generation),
+        crc32c=blob.crc32c,
+        md5=blob.md5_hash or None,
+        sha256=held.get("causeway-sha256"),
+        owner=held.get("causeway-owner"),
+        media_type=blob.content_type or PLAIN,
+        metadata={name: value for name, value in held.items() if name not in CARRIED},
+    )
+
+
+def lies_there(blob: storage.Blob) -> bool:
+    """Whether an object has this name.
+
+    The precondition of a request decides. Asking first spares a request bound to fail, and a local stand-in of the
+    store (fake-gcs-server 1.54) ignores preconditions on anything but uploads.
+    """
+    return blob.bucket.get_blob(blob.name, timeout=TIMEOUT, retry=None) is not None
+
+
+def own_or_conflict(blob: storage.Blob, sha256: str, owner: str) -> ObjectStat:
+    """Return the object if it is our own, written by a request whose answer was lost; else refuse."""
+    uri = f"gs://{blob.bucket.name}/{blob.name}"
+    held = blob.bucket.get_blob(blob.name, timeout=TIMEOUT, retry=None)
+    if held is not None:
+        found = describe(held)
+        if (found.sha256, found.owner) == (sha256, owner):
+            return found
+    raise conflict(uri)
+
+
+def conflict(uri: str) -> ApplicationError:
+    """Return the refusal to touch what lies there."""
+    text = f"{uri}: an object lies there and may not be replaced"
+    return failure(ErrorKind.TARGET_CONFLICT, text, ErrorDetail(cloud="gcp", ref=uri, code="412"))
