@@ -1,11 +1,15 @@
 """Makes the plan of a run: code over data, no cloud. Same request, same plan."""
 
+from typing import Any
+
 from temporalio import activity
 
+from activities.prices import PriceBook
 from contracts.artifacts import locate
 from contracts.connections import ConnectionReport
 from contracts.errors import ErrorKind, failure
 from contracts.graph import needs, order, problems_of, resolve
+from contracts.limits import Caps, Limits
 from contracts.plan import (
     Placement,
     Plan,
@@ -14,6 +18,7 @@ from contracts.plan import (
     TransferMethod,
     TransferPlan,
     prefix_of,
+    server_side_between,
     transfer_key,
 )
 from contracts.queues import CLOUD_OF_SCHEME, normalise
@@ -22,6 +27,10 @@ from contracts.spec import CopyStage, inputs_of
 
 class Planner(PlanActivities):
     """Places every stage where its spec says, and finds the transfers that takes."""
+
+    def __init__(self, book: PriceBook | None = None) -> None:
+        """Price transfers by this book; without one no price is known."""
+        self._book = book or PriceBook(())
 
     @activity.defn(name="plan.make")
     def make(self, request: PlanRequest) -> Plan:
@@ -33,14 +42,15 @@ class Planner(PlanActivities):
         if problems:
             said = "; ".join(f"{'.'.join(map(str, problem.path))}: {problem.message}" for problem in problems)
             raise failure(ErrorKind.INVALID_REQUEST, f"the pipeline has mistakes: {said}")
-        return _Draft(request).plan()
+        return _Draft(request, self._book).plan()
 
 
 class _Draft:
     """A plan in the making."""
 
-    def __init__(self, request: PlanRequest) -> None:
+    def __init__(self, request: PlanRequest, book: PriceBook) -> None:
         self.request = request
+        self.book = book
         self.spec = request.spec
         self.transfers: dict[str, TransferPlan] = {}
 
@@ -97,7 +107,9 @@ class _Draft:
             destination=destination,
             method=self._method(source, destination),
             target=target,
-            if_exists=stage.if_exists if stage else "skip",
+            server_side=server_side_between(source, destination) and (stage is None or stage.server_side),
+            price=self.book.quote(source, destination).price,
+            **_wishes(stage),
         )
         return key
 
@@ -121,3 +133,15 @@ class _Draft:
         if report is None:
             raise failure(ErrorKind.INVALID_REQUEST, f"no preflight answer of {connection}")
         return report
+
+
+def _wishes(stage: CopyStage | None) -> dict[str, Any]:
+    if stage is None:
+        return {}
+    return {
+        "if_exists": stage.if_exists,
+        "include": stage.include,
+        "exclude": stage.exclude,
+        "limits": Limits(streams=stage.streams, bytes_per_second=stage.limit_rate),
+        "caps": Caps(size_bytes=stage.max_size, cost=stage.max_cost, duration=stage.max_duration),
+    }

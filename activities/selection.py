@@ -76,15 +76,15 @@ def _compiled(pattern: str) -> re.Pattern[str]:
 
 
 def _translated(found: re.Match[str]) -> str:
-    token = found[0]
-    if token in _WILD:
-        return _WILD[token]
+    piece = found[0]
+    if piece in _WILD:
+        return _WILD[piece]
     if found[2]:
         inside = found[2].replace("\\", "\\\\").replace("^", "\\^")
         return f"[{'^/' if found[1] else ''}{inside}]"
-    if token == "[":
+    if piece == "[":
         raise ValueError(f"the pattern {found.string!r} has a '[' that is never closed")
-    return re.escape(token)
+    return re.escape(piece)
 
 
 _WILD = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}

@@ -133,7 +133,9 @@ class StoreActivities(StorageActivities):
         """See the contract."""
         meter = _part_meter(request.source, request.parts)
         with guarded(self._translate, request.target, meter.told):
-            return self._copier.copy_parts(request, meter)
+            receipt = self._copier.copy_parts(request, meter)
+            self._account(request.manifest, [receipt.kept] if receipt.kept else [])
+            return receipt
 
     @activity.defn(name="storage.seal", no_thread_cancel_exception=True)
     def seal(self, request: SealRequest) -> ObjectReceipt:

@@ -11,6 +11,7 @@ from contracts.jobs import RunRef
 from contracts.limits import Caps, Limits
 from contracts.model import Message
 from contracts.prices import EgressPrice
+from contracts.queues import Cloud, cloud_of
 from contracts.spec import PipelineSpec
 
 TransferMethod = Literal["local", "pull", "push"]
@@ -114,6 +115,11 @@ class QueueActivities:
     async def describe(self, request: QueuesRequest) -> QueueReports:
         """Say for each queue whether a worker serves it. Safe to run twice. Nothing is final."""
         raise NotImplementedError
+
+
+def server_side_between(source: str, destination: str) -> bool:
+    """Whether the destination's store can read the source's by itself: Azure reads signed URLs of S3 and Cloud Storage."""
+    return cloud_of(destination) is Cloud.AZURE and cloud_of(source) in {Cloud.AWS, Cloud.GCP}
 
 
 def transfer_key(artifact: str, destination: str) -> str:

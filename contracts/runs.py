@@ -35,6 +35,8 @@ STATE_MEMO = "causeway_state"
 """Memo of the live state in brief: phases of the run and its stages, and its pause."""
 STATUS_MEMO = "causeway_status"
 """Memo of the whole status, written once when the run has ended."""
+TRANSFER_MEMO = "causeway_transfer"
+"""Memo of how a transfer on its own ended."""
 
 
 class RunPhase(StrEnum):

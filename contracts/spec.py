@@ -4,6 +4,7 @@ import hashlib
 import json
 import math
 from datetime import timedelta
+from decimal import Decimal
 from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
@@ -15,7 +16,7 @@ from contracts.model import Declared
 from contracts.placeholders import parse_template, split_command
 from contracts.queues import normalise
 from contracts.tables import Column, Scalar, TableFormat, WriteMode
-from contracts.units import Duration
+from contracts.units import Duration, Rate, Size
 
 PIPELINE_NAME = r"^[a-z][a-z0-9-]{0,39}$"
 STAGE_NAME = r"^[a-z][a-z0-9_]{0,31}$"
@@ -27,6 +28,9 @@ OnFailure = Literal["wait", "fail"]
 Connection = Annotated[
     str, Field(description="aws, azure, gcp or onprem, or one of its connections such as aws/eu")
 ]
+
+
+Glob = Annotated[str, Field(min_length=1, max_length=1024)]
 
 
 class Defaults(Declared):
@@ -71,6 +75,22 @@ class CopyStage(StageBase):
     """A URI of the author's own in the stage's cloud; by default a prefix of the run's."""
     if_exists: IfExists = "skip"
     """When the target holds an object: `skip` keeps the same content and refuses other; `overwrite`; `fail`."""
+    include: tuple[Glob, ...] = ()
+    """Of a folder only what one of these matches: `*.csv` in any folder, `/logs/**` from the source on."""
+    exclude: tuple[Glob, ...] = ()
+    """Of a folder not what one of these matches."""
+    server_side: bool = True
+    """Whether Azure may read from S3 or Cloud Storage by itself, where an MD5 proves it; no byte passes a worker then."""
+    streams: int = Field(default=8, ge=1, le=64)
+    """Parts or small objects in flight at once."""
+    limit_rate: Rate | None = None
+    """Bytes per second at most, such as `50MB/s`."""
+    max_size: Size | None = None
+    """The copy stops before it sends more than this."""
+    max_cost: Decimal | None = Field(default=None, gt=0, allow_inf_nan=False)
+    """The copy stops before its egress costs more than this, in the currency of the price book."""
+    max_duration: Duration | None = None
+    """The copy stops when it has taken this long, without pauses."""
 
     @field_validator("source", "target")
     @classmethod

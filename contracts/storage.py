@@ -110,7 +110,7 @@ class CopyRequest(Message):
     server_side: bool = False
     """Whether the destination's store may fetch by itself what both stores have a checksum in common for."""
     manifest: str | None = None
-    """URI below which an account of each object is left; without one the receipt has an `ObjectReceipt` for each."""
+    """URI prefix below which an account of each object is left; without one the receipt has an `ObjectReceipt` each."""
 
 
 class Tally(Message):
@@ -197,6 +197,8 @@ class PartsRequest(Message):
     if_exists: IfExists = "skip"
     owner: str = ""
     pace: Pace = Pace()
+    manifest: str | None = None
+    """As of `CopyRequest`, for an object that lies there already."""
 
 
 class PartsReceipt(Message):

@@ -11,6 +11,7 @@ from contracts.limits import Caps, Limits
 from contracts.model import Message
 from contracts.plan import TransferMethod
 from contracts.prices import EgressPrice
+from contracts.runs import Pause, TransferResult
 from contracts.storage import Tally
 from contracts.units import Duration
 
@@ -21,16 +22,15 @@ class TransferProgress(Message):
     """What a transfer carries from one execution to the next when its history is cut: always between two batches."""
 
     after: str | None
-    """The listing goes on after it; None when it has ended."""
-    listed: bool
-    batches: int
-    """Begun so far; the next one's account is named by it."""
-    objects_seen: int
-    bytes_seen: int
+    """The page of the listing that holds what comes next."""
+    next_uri: str | None
+    """The object of that page that comes next; None for the first."""
     tally: Tally
     began: datetime
     paused_seconds: float
+    pause: Pause | None
     limits: Limits
+    price: EgressPrice | None
 
 
 class TransferRequest(Message):
@@ -71,11 +71,14 @@ class TransferRequest(Message):
         return f"{self.run.run_uid}/{self.key}"
 
 
+TransferPhase = Literal["RUNNING", "PAUSING", "PAUSED", "SUCCEEDED"]
+
+
 class TransferStatus(Message):
     """What the query `status` of a transfer answers."""
 
     artifact: str
-    phase: Literal["RUNNING", "PAUSING", "PAUSED", "SUCCEEDED"]
+    phase: TransferPhase
     listed: bool = False
     """Whether the totals are final."""
     objects_total: int = 0
@@ -91,8 +94,15 @@ class TransferStatus(Message):
     cost: Decimal | None = None
     currency: str = ""
     limits: Limits = Limits()
-    note: str = ""
-    """What it does or waits for, in a few words."""
+    pause: Pause | None = None
+
+
+class TransferOutcome(Message):
+    """How a transfer on its own ended, kept in its memo."""
+
+    status: TransferStatus
+    result: TransferResult | None = None
+    """None unless it succeeded."""
 
 
 class Drained(Message):

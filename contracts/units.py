@@ -11,6 +11,8 @@ _DURATION = re.compile(r"(\d+)([smhd])")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _SIZE = re.compile(r"(\d+)(KiB|MiB|GiB|TiB)")
 _BYTES = {"KiB": 1024, "MiB": MIB, "GiB": 1024 * MIB, "TiB": 1024 * 1024 * MIB}
+_RATE = re.compile(r"(\d+)(kB|MB|GB|KiB|MiB|GiB)/s")
+_PER_SECOND = {"kB": 1000, "MB": 1000**2, "GB": 1000**3, **_BYTES}
 LONGEST = timedelta(days=365)
 
 
@@ -56,6 +58,22 @@ def parse_size(value: object) -> int:
     return int(found[1][:12]) * _BYTES[found[2]]
 
 
+def parse_rate(value: object) -> int:
+    """Read `50MB/s` or `64MiB/s` as bytes per second; a whole number passes.
+
+    Raises:
+        ValueError: anything else, or zero.
+    """
+    if isinstance(value, int) and not isinstance(value, bool) and value > 0:
+        return value
+    found = _RATE.fullmatch(value) if isinstance(value, str) else None
+    if not found or int(found[1][:12]) == 0:
+        raise ValueError(
+            f"{value!r} is not a rate; write a whole number and kB/s, MB/s, GB/s, KiB/s, MiB/s or GiB/s"
+        )
+    return int(found[1][:12]) * _PER_SECOND[found[2]]
+
+
 Duration = Annotated[
     timedelta,
     BeforeValidator(parse_duration),
@@ -66,4 +84,11 @@ Size = Annotated[
     int,
     BeforeValidator(parse_size),
     WithJsonSchema({"type": "string", "pattern": r"^\d+(KiB|MiB|GiB|TiB)$", "examples": ["512MiB", "4GiB"]}),
+]
+Rate = Annotated[
+    int,
+    BeforeValidator(parse_rate),
+    WithJsonSchema(
+        {"type": "string", "pattern": r"^\d+(kB|MB|GB|KiB|MiB|GiB)/s$", "examples": ["50MB/s", "64MiB/s"]}
+    ),
 ]

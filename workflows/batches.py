@@ -1,19 +1,11 @@
 """Moving one batch of objects: by grants the destination reads with, by grants the source writes with, or locally."""
 
-import asyncio
-from collections.abc import Awaitable
-from datetime import timedelta
-from typing import TypeVar
+from temporalio.exceptions import ActivityError
 
-from temporalio import workflow
-from temporalio.exceptions import ActivityError, is_cancelled_exception
-
-from contracts import presets
 from contracts.artifacts import ObjectStat
-from contracts.errors import RETRIED
 from contracts.grants import (
+    Measure,
     MeasureRequest,
-    Measures,
     ReadGrant,
     ReadGrantRequest,
     WriteGrantRequest,
@@ -24,174 +16,142 @@ from contracts.storage import (
     CopyItem,
     CopyReceipt,
     CopyRequest,
-    ObjectReceipt,
-    PushReceipt,
+    Cut,
     PushRequest,
     StorageActivities,
 )
-from contracts.transfers import TransferRequest
-from workflows.effects import Effects
-from workflows.failures import kind_of
-from workflows.finishing import to_the_end
+from workflows.moving import Moving, weight
+from workflows.rounds import Rounds
 
-ROUNDS = 20
-"""Times a batch is taken up again with fresh grants before the transfer fails: with the sleeps between them about a
-quarter of an hour of weather."""
-LONGEST_SLEEP = timedelta(minutes=1)
-Answer = TypeVar("Answer")
 Batch = tuple[ObjectStat, ...]
-Receipts = tuple[ObjectReceipt, ...]
 
 
 class BatchMover:
     """Moves batches for one transfer; what the destination holds is never sent again."""
 
-    def __init__(self, request: TransferRequest, effects: Effects) -> None:
+    def __init__(self, moving: Moving) -> None:
         """Move for this transfer."""
-        self.request = request
-        self.effects = effects
+        self._moving = moving
 
-    async def move(self, batch: Batch) -> Receipts:
-        """Bring the batch to the destination, in as many rounds as its grants need payloads."""
-        receipts: Receipts = ()
-        while len(receipts) < len(batch):
-            receipts += await self._some(batch[len(receipts) :])
-        return receipts
+    async def move(self, batch: Batch) -> None:
+        """Bring the batch to the destination, in as many rounds as its grants and its pauses need.
 
-    async def _some(self, batch: Batch) -> Receipts:
-        """Bring the first objects of a batch; mint anew when grants ran out or a pause cut in."""
-        moving = {"local": self._local, "pull": self._pull, "push": self._push}[self.request.method]
-        attempt = 0
-        while True:
-            await self.effects.checkpoint.passed()
+        Raises:
+            ActivityError: a final error, or rounds that came to nothing too often.
+        """
+        rounds, measured = Rounds(), dict[str, Measure]()
+        while batch and not self._moving.overdue:
+            await self._moving.effects.checkpoint.passed()
             try:
-                receipts = await moving(batch)
+                batch, cut = await self._some(batch, measured)
             except ActivityError as error:
-                attempt += 1
-                if kind_of(error) not in RETRIED or attempt == ROUNDS:
-                    raise
-                pause = min(LONGEST_SLEEP, timedelta(seconds=2**attempt))
-                await workflow.sleep(pause, summary=f"{kind_of(error)}: mint anew and go on")
+                await rounds.met(error)
                 continue
-            if receipts is not None:
-                return receipts
+            await rounds.cut(cut)
 
-    async def _local(self, batch: Batch) -> Receipts | None:
-        return await self._copy(batch, [None] * len(batch))
+    async def _some(self, batch: Batch, measured: dict[str, Measure]) -> tuple[Batch, Cut | None]:
+        method = self._moving.request.method
+        if method == "push":
+            return await self._push(batch, measured)
+        grants: tuple[ReadGrant | None, ...] = (None,) * len(batch)
+        if method == "pull":
+            grants = await self._granted(batch)
+        return await self._copy(batch, grants)
 
-    async def _pull(self, batch: Batch) -> Receipts | None:
-        request = self.request
-        grants = await self.effects.call(
+    async def _granted(self, batch: Batch) -> tuple[ReadGrant, ...]:
+        request = self._moving.request
+        answer = await self._moving.quick(
+            request.source,
             StorageActivities.grant_read,
-            ReadGrantRequest(objects=batch),
-            on=request.source,
-            preset=presets.quick(request.timeout),
-            stage=request.key,
-            summary=f"grant reads of {len(batch)} objects",
+            ReadGrantRequest(objects=batch, bare=request.server_side),
+            f"grant reads of {len(batch)} objects",
         )
-        return await self._copy(batch[: len(grants.grants)], list(grants.grants))
+        return answer.grants
 
-    async def _copy(self, batch: Batch, grants: list[ReadGrant | None]) -> Receipts | None:
-        request = self.request
+    async def _copy(self, batch: Batch, grants: tuple[ReadGrant | None, ...]) -> tuple[Batch, Cut | None]:
+        moving, request = self._moving, self._moving.request
         items = tuple(
             CopyItem(
-                source=item, target=self._target_of(item), grant=grant, expected_sha256=self._expected(item)
+                source=item, target=moving.target_of(item), grant=grant, expected_sha256=moving.expected(item)
             )
-            for item, grant in zip(batch, grants, strict=True)
+            for item, grant in zip(batch, grants, strict=False)
         )
-        copying = self.effects.call(
-            StorageActivities.copy,
-            CopyRequest(items=items, if_exists=request.if_exists, owner=request.owner),
-            on=request.destination,
-            preset=presets.granted(request.timeout),
-            stage=request.key,
-            summary=_weight("copy", batch),
+        asked = CopyRequest(
+            items=items,
+            if_exists=request.if_exists,
+            owner=request.owner,
+            pace=moving.pace,
+            server_side=request.server_side,
+            manifest=moving.accounts,
         )
-        receipt: CopyReceipt | None = await self._unless_paused(copying)
-        return receipt.objects if receipt else None
+        told = weight("copy", len(items), sum(item.source.size_bytes for item in items))
+        receipt: CopyReceipt | None = await moving.long(
+            request.destination, StorageActivities.copy, asked, told
+        )
+        if receipt is None:
+            return batch, None
+        moving.add(receipt.tally, receipt.objects[0] if receipt.objects else None)
+        left = tuple(batch[number] for number in receipt.remaining)
+        return left + batch[len(items) :], receipt.cut
 
-    async def _push(self, batch: Batch) -> Receipts | None:
-        request, key = self.request, self.request.key
-        measuring = self.effects.call(
-            StorageActivities.measure,
-            MeasureRequest(objects=batch),
-            on=request.source,
-            preset=presets.moving(request.timeout),
-            stage=key,
-            summary=_weight("measure", batch),
-        )
-        measures: Measures | None = await self._unless_paused(measuring)
-        if measures is None:
-            return None
-        intents = tuple(
-            WriteIntent(
-                target=self._target_of(item.source),
-                measure=item,
-                if_exists=request.if_exists,
-                owner=request.owner,
-            )
-            for item in measures.measures
-        )
-        grants = await self.effects.call(
+    async def _push(self, batch: Batch, measured: dict[str, Measure]) -> tuple[Batch, Cut | None]:
+        moving, request = self._moving, self._moving.request
+        if not await self._measure(batch, measured):
+            return batch, None
+        intents = tuple(self._intent(measured[item.uri]) for item in batch)
+        grants = await moving.quick(
+            request.destination,
             StorageActivities.grant_write,
             WriteGrantRequest(intents=intents),
-            on=request.destination,
-            preset=presets.quick(request.timeout),
-            stage=key,
-            summary=f"grant exact writes of {len(batch)} objects",
+            f"grant exact writes of {len(batch)} objects",
         )
-        pushing = self.effects.call(
+        count = len(grants.grants)
+        pushed = await moving.long(
+            request.source,
             StorageActivities.push,
-            PushRequest(grants=grants.grants),
-            on=request.source,
-            preset=presets.granted(request.timeout),
-            stage=key,
-            summary=_weight("push", batch),
+            PushRequest(grants=grants.grants, pace=moving.pace),
+            weight("push", count, sum(item.size_bytes for item in batch[:count])),
         )
-        pushed: PushReceipt | None = await self._unless_paused(pushing)
         if pushed is None:
-            return None
-        committed = await self.effects.call(
-            StorageActivities.commit,
-            CommitRequest(intents=intents[: len(grants.grants)]),
-            on=request.destination,
-            preset=presets.moving(request.timeout),
-            stage=key,
-            summary=f"check and commit {len(batch)} objects",
+            return batch, None
+        left = set(pushed.remaining)
+        await self._commit(tuple(intents[number] for number in range(count) if number not in left))
+        moving.add(pushed.tally)
+        return tuple(batch[number] for number in sorted(left)) + batch[count:], pushed.cut
+
+    async def _measure(self, batch: Batch, measured: dict[str, Measure]) -> bool:
+        unknown = tuple(item for item in batch if item.uri not in measured)
+        if unknown:
+            found = await self._moving.long(
+                self._moving.request.source,
+                StorageActivities.measure,
+                MeasureRequest(objects=unknown),
+                weight("measure", len(unknown), sum(item.size_bytes for item in unknown)),
+                granted=False,
+            )
+            for measure in found.measures if found else ():
+                measured[measure.source.uri] = measure
+        return all(item.uri in measured for item in batch)
+
+    async def _commit(self, intents: tuple[WriteIntent, ...]) -> None:
+        if not intents:
+            return
+        moving, receipt = self._moving, None
+        while receipt is None:
+            receipt = await moving.long(
+                moving.request.destination,
+                StorageActivities.commit,
+                CommitRequest(intents=intents, manifest=moving.accounts),
+                f"check and commit {len(intents)} objects",
+                granted=False,
+            )
+        moving.add(receipt.tally, receipt.objects[0] if receipt.objects else None)
+
+    def _intent(self, measure: Measure) -> WriteIntent:
+        request = self._moving.request
+        return WriteIntent(
+            target=self._moving.target_of(measure.source),
+            measure=measure,
+            if_exists=request.if_exists,
+            owner=request.owner,
         )
-        sent = {grant.intent.target for grant in grants.grants if grant.needed}
-        return tuple(
-            receipt if receipt.target.uri in sent else receipt.model_copy(update={"bytes_sent": 0})
-            for receipt in committed.objects
-        )
-
-    async def _unless_paused(self, effect: Awaitable[Answer]) -> Answer | None:
-        """Return the effect's answer, or None when a pause cut it short; parts in flight have landed then."""
-        task = asyncio.ensure_future(effect)
-        landing = asyncio.gather(task, return_exceptions=True)
-        try:
-            await workflow.wait_condition(lambda: task.done() or self.effects.checkpoint.pause is not None)
-        except asyncio.CancelledError:
-            # What is in flight lands first: the clean-up that follows must find it at rest.
-            task.cancel()
-            await to_the_end(landing)
-            raise
-        if task.done():
-            return task.result()
-        task.cancel()
-        await to_the_end(landing)
-        cut = task.cancelled() or is_cancelled_exception(task.exception() or RuntimeError())
-        return None if cut else task.result()
-
-    def _expected(self, item: ObjectStat) -> str | None:
-        return self.request.expected_digest if self.request.kind == "file" else item.sha256
-
-    def _target_of(self, item: ObjectStat) -> str:
-        if self.request.kind == "file":
-            return self.request.target
-        return self.request.target + item.uri[len(self.request.source_uri) :]
-
-
-def _weight(verb: str, batch: Batch) -> str:
-    size = sum(item.size_bytes for item in batch)
-    return f"{verb} {len(batch)} objects, {size:,} bytes"

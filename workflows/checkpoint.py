@@ -3,6 +3,7 @@
 import contextlib
 from datetime import datetime, timedelta
 from functools import partial
+from typing import Self
 
 from pydantic import TypeAdapter, ValidationError
 from temporalio import workflow
@@ -19,6 +20,11 @@ class Checkpoint:
         """Begin paused if the run was."""
         self.pause = pause
         self.paused_before = paused_before
+
+    @classmethod
+    def resumed(cls, pause: Pause | None, paused_seconds: float) -> Self:
+        """Go on as an execution before this one left it."""
+        return cls(pause, timedelta(seconds=paused_seconds))
 
     async def passed(self) -> None:
         """Return at once, or when the run is resumed."""
@@ -70,6 +76,16 @@ class Deadline:
         self._limit = limit
         self._began = workflow.now()
         self._paused_at_start = checkpoint.paused_for
+
+    @classmethod
+    def began_at(cls, checkpoint: Checkpoint, limit: timedelta | None, began: datetime) -> Self | None:
+        """Count from a moment in the past, in which the checkpoint's own pauses lie; None without a limit."""
+        if limit is None:
+            return None
+        found = cls(checkpoint, limit)
+        found._began = began
+        found._paused_at_start = timedelta(0)
+        return found
 
     @property
     def left(self) -> timedelta:

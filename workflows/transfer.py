@@ -1,84 +1,73 @@
 """The workflow `transfer`: brings an artifact to another connection, object by object, each with proof."""
 
 import asyncio
-from collections.abc import Callable, Iterable
 from functools import partial
-from typing import Any
 
 from temporalio import workflow
 from temporalio.exceptions import is_cancelled_exception
 
 from contracts import presets
-from contracts.artifacts import Artifact, ManifestEntry, ObjectStat, folder_artifact
+from contracts.artifacts import Artifact
 from contracts.errors import ErrorKind, failure
+from contracts.limits import Limits
+from contracts.prices import EgressPrice, EgressQuery, PriceActivities
 from contracts.runs import TRANSFER_WORKFLOW, TransferResult
-from contracts.storage import (
-    BATCH_OBJECTS,
-    AbortRequest,
-    ListRequest,
-    ObjectReceipt,
-    StatRequest,
-    StorageActivities,
-)
-from contracts.transfers import Drained, TransferRequest, TransferStatus
+from contracts.storage import AbortRequest, ContainerRequest, ManifestRequest, StorageActivities
+from contracts.transfers import LIMITS_UPDATE, Drained, TransferProgress, TransferRequest, TransferStatus
 from workflows.batches import BatchMover
-from workflows.checkpoint import Checkpoint
-from workflows.effects import Effects, Request, Response
+from workflows.bounds import Bounds
+from workflows.checkpoint import Checkpoint, Deadline
+from workflows.effects import Effects
 from workflows.finishing import to_the_end
+from workflows.listing import Lister, Unit
+from workflows.moving import LANES, Moving
+from workflows.shown import Shown
+from workflows.spans import SpanMover
 
-BATCH_BYTES = 1024 * 1024 * 1024
-"""Objects are batched up to this size together; a larger object is a batch of its own."""
 DRAINED_SIGNAL = "transfer_drained"
-OBJECTS_LIMIT = 5_000
-"""A history takes 50 MB, and a thousand objects came to 3 to 5 MB of it (measured)."""
-_STRENGTH = ("size_only", "store_checksum", "end_to_end")
+HISTORY_EVENTS = 10_000
+HISTORY_BYTES = 10 * 1024 * 1024
+"""Well below what a server takes (51 200 events, 50 MB): what is in flight still has to land."""
 
 
 @workflow.defn(name=TRANSFER_WORKFLOW)
 class TransferWorkflow:
-    """Lists the source, moves it in batches, and says what came to lie at the destination."""
+    """Lists the source, moves it in batches and spans, and says what came to lie at the destination."""
 
     @workflow.init
     def __init__(self, request: TransferRequest) -> None:
-        """Begin with nothing listed."""
+        """Begin with nothing listed, or where the execution before this one stopped."""
+        before = request.progress
         self.request = request
-        self.checkpoint = Checkpoint()
+        self.began = before.began if before else workflow.now()
+        paused = before.paused_seconds if before else 0.0
+        self.checkpoint = Checkpoint.resumed(before.pause if before else None, paused)
         self.effects = Effects(self.checkpoint)
-        self.objects: list[ObjectStat] = []
-        self.receipts: list[ObjectReceipt] = []
+        self.moving = Moving(request, self.effects)
+        self.lister = Lister(request, self.effects)
+        self.price: EgressPrice | None = before.price if before else request.price
+        self.shown = Shown(self)
         self.moved = False
 
     @workflow.run
     async def run(self, request: TransferRequest) -> TransferResult:
         """Move everything, or clean up what was begun when cancelled."""
-        began = workflow.now()
         reporter = asyncio.create_task(self._report_drained())
         try:
-            await self._list()
-            mover = BatchMover(request, self.effects)
-            for batch in batches(self.objects):
-                self.receipts += await mover.move(batch)
-            self.moved = True
+            self.shown.begin()
+            await self._prepare()
+            await self._move()
+            result = await self._result()
         except BaseException as error:
             if is_cancelled_exception(error):
                 await to_the_end(self._abort())
+            self.shown.ended("CANCELLED" if is_cancelled_exception(error) else "FAILED")
             raise
         finally:
             reporter.cancel()
-        artifact = self._artifact()
-        seconds = (workflow.now() - began - self.checkpoint.paused_for).total_seconds()
-        return TransferResult(
-            artifact=request.artifact,
-            source=request.source,
-            destination=request.destination,
-            size_bytes=sum(receipt.bytes_sent for receipt in self.receipts),
-            objects=len(self.receipts),
-            seconds=max(0.0, seconds),
-            verified=min(
-                (receipt.verified for receipt in self.receipts), key=_STRENGTH.index, default="end_to_end"
-            ),
-            result=artifact,
-        )
+        self.moved = True
+        self.shown.ended("SUCCEEDED", result)
+        return result
 
     @workflow.signal
     def pause(self, *payload: object) -> None:
@@ -90,53 +79,123 @@ class TransferWorkflow:
         """Go on."""
         self.checkpoint.release()
 
+    @workflow.update(name=LIMITS_UPDATE)
+    def set_limits(self, limits: Limits) -> str:
+        """Change how much the transfer may take at once: what is in flight lands, and the rest goes on so."""
+        self.moving.limits = limits
+        rate = f"{limits.bytes_per_second:,} bytes/s" if limits.bytes_per_second else "no limit of its rate"
+        return f"{self.request.key} goes on with {limits.streams} streams and {rate}"
+
+    @set_limits.validator
+    def _refuse_limits(self, limits: Limits) -> None:
+        if self.moved:
+            raise failure(ErrorKind.INVALID_REQUEST, "the transfer has ended")
+
     @workflow.query
     def status(self) -> TransferStatus:
         """Say how far the transfer is."""
-        held = "PAUSING" if self.effects.draining else "PAUSED"
-        return TransferStatus(
-            artifact=self.request.artifact,
-            phase="SUCCEEDED" if self.moved else held if self.checkpoint.pause else "RUNNING",
-            objects_total=len(self.objects),
-            objects_done=len(self.receipts),
-            bytes_total=sum(item.size_bytes for item in self.objects),
-            bytes_done=sum(receipt.target.size_bytes for receipt in self.receipts),
-        )
+        return self.shown.status()
 
-    async def _list(self) -> None:
+    @property
+    def drained(self) -> bool:
+        """Whether nothing is in flight while paused."""
+        return self.checkpoint.pause is not None and not self.effects.draining
+
+    @property
+    def seconds(self) -> float:
+        """How long it has taken, without pauses."""
+        taken = workflow.now() - self.began - self.checkpoint.paused_for
+        return max(0.0, taken.total_seconds())
+
+    async def _prepare(self) -> None:
         request = self.request
-        if request.kind == "file":
-            stat = await self._source(
-                StorageActivities.stat, StatRequest(uri=request.source_uri), "look at the source"
-            )
-            self.objects = [stat]
+        if request.progress:
             return
-        after: str | None = None
-        while True:
-            listing = ListRequest(prefix=request.source_uri, after=after)
-            page = await self._source(StorageActivities.list, listing, "list the source")
-            self.objects += page.objects
-            if len(self.objects) > OBJECTS_LIMIT:
-                raise failure(
-                    ErrorKind.UNSUPPORTED,
-                    f"{request.source_uri} on {request.source} holds more than {OBJECTS_LIMIT:,} objects; "
-                    "pack them into fewer, or copy sub folders one by one",
-                )
-            after = page.next_after
-            if after is None:
-                break
-        if not self.objects:
-            raise failure(
-                ErrorKind.SOURCE_MISSING, f"{request.source_uri} on {request.source} holds no objects"
+        if self.price is None and workflow.info().parent is None:
+            asked = EgressQuery(source=request.source, destination=request.destination)
+            quote = await self.effects.local(
+                PriceActivities.egress, asked, preset=presets.local(), summary="what does it cost?"
+            )
+            self.price = quote.price
+        if request.create_container and not request.dry_run:
+            await self.moving.quick(
+                request.destination,
+                StorageActivities.ensure_container,
+                ContainerRequest(uri=self.moving.container, create=True),
+                "have the container",
             )
 
-    async def _source(
-        self, method: Callable[[Any, Request], Response], message: Request, summary: str
-    ) -> Response:
-        preset = presets.quick(self.request.timeout)
-        return await self.effects.call(
-            method, message, on=self.request.source, preset=preset, stage=self.request.key, summary=summary
+    async def _move(self) -> None:
+        """List and move at the same time, in lanes; the first error ends them all."""
+        deadline = Deadline.began_at(self.checkpoint, self.request.caps.duration, self.began)
+        self.bounds = Bounds(self.moving, self.price, deadline)
+        if self.request.dry_run:
+            await self._count()
+            return
+        tasks = [asyncio.create_task(self.lister.list_all())]
+        tasks += [asyncio.create_task(self._lane()) for _ in range(LANES)]
+        clock = asyncio.create_task(self.bounds.watch_time())
+        try:
+            await asyncio.gather(*tasks)
+        finally:
+            clock.cancel()
+            for task in tasks:
+                task.cancel()
+            await to_the_end(asyncio.gather(*tasks, return_exceptions=True))
+        self.bounds.check_time()
+        if self.lister.closed:
+            await self._continue_as_new()
+
+    async def _count(self) -> None:
+        listing = asyncio.create_task(self.lister.list_all())
+        while await self.lister.next():
+            pass
+        await listing
+
+    async def _lane(self) -> None:
+        while unit := await self.lister.next():
+            self.bounds.begin(unit.size_bytes)
+            self.moving.busy += 1
+            try:
+                await self._unit(unit)
+            finally:
+                self.moving.busy -= 1
+                self.bounds.end(unit.size_bytes)
+            self.shown.refresh()
+            self.lister.closed = self.lister.closed or self._long
+
+    async def _unit(self, unit: Unit) -> None:
+        if unit.large:
+            await SpanMover(self.moving).move(unit.large, unit.parts)
+        else:
+            await BatchMover(self.moving).move(unit.objects)
+
+    @property
+    def _long(self) -> bool:
+        info = workflow.info()
+        return (
+            info.is_continue_as_new_suggested()
+            or info.get_current_history_length() > HISTORY_EVENTS
+            or info.get_current_history_size() > HISTORY_BYTES
         )
+
+    async def _continue_as_new(self) -> None:
+        """Go on in an execution of its own, between two objects."""
+        after, next_uri = self.lister.resume_at()
+        if self.lister.listed and next_uri is None:
+            return
+        await workflow.wait_condition(workflow.all_handlers_finished)
+        progress = TransferProgress(
+            after=after,
+            next_uri=next_uri,
+            tally=self.moving.tally,
+            began=self.began,
+            paused_seconds=self.checkpoint.paused_before.total_seconds(),
+            pause=self.checkpoint.pause,
+            limits=self.moving.limits,
+            price=self.price,
+        )
+        workflow.continue_as_new(self.request.model_copy(update={"progress": progress}))
 
     async def _abort(self) -> None:
         await self.effects.call(
@@ -157,56 +216,69 @@ class TransferWorkflow:
         said = False
         while True:
             await workflow.wait_condition(partial(self._drained_is, not said))
-            said = self._drained
+            said = self.drained
             await run.signal(DRAINED_SIGNAL, Drained(key=self.request.key, drained=said))
 
     def _drained_is(self, wanted: bool) -> bool:
-        return self._drained == wanted
+        return self.drained == wanted
 
-    @property
-    def _drained(self) -> bool:
-        return self.checkpoint.pause is not None and not self.effects.draining
+    async def _result(self) -> TransferResult:
+        request, tally = self.request, self.moving.tally
+        artifact, manifest = await self._artifact()
+        if request.expected_digest not in {None, artifact.digest} and not request.dry_run:
+            told = f"{request.artifact} at {request.source_uri} is no longer what its stage left there"
+            raise failure(ErrorKind.SOURCE_CHANGED, told)
+        return TransferResult(
+            artifact=request.artifact,
+            source=request.source,
+            destination=request.destination,
+            size_bytes=tally.bytes_sent,
+            objects=artifact.object_count,
+            seconds=self.seconds,
+            verified=tally.verified,
+            result=artifact,
+            tally=tally,
+            manifest=manifest,
+            cost=self.bounds.cost(),
+            currency=self.price.currency if self.price else "",
+            price_as_of=self.price.as_of if self.price else None,
+        )
 
-    def _artifact(self) -> Artifact:
-        request = self.request
-        if request.kind == "file":
-            only = self.receipts[0]
-            artifact = Artifact(
+    async def _artifact(self) -> tuple[Artifact, str | None]:
+        request, only = self.request, self.moving.only
+        if request.dry_run:
+            return self._listed(), None
+        if only:
+            stat = only.target
+            return Artifact(
                 uri=request.target,
                 kind="file",
-                size_bytes=only.target.size_bytes,
+                size_bytes=stat.size_bytes,
                 object_count=1,
                 digest=only.sha256,
-                crc32c=only.target.crc32c,
-                etag=only.target.etag,
-                media_type=only.target.media_type,
-            )
-        else:
-            cut = len(request.target)
-            entries = (
-                ManifestEntry(
-                    name=item.target.uri[cut:], size_bytes=item.target.size_bytes, sha256=item.sha256
-                )
-                for item in self.receipts
-            )
-            artifact = folder_artifact(request.target, entries)
-        if request.expected_digest not in {None, artifact.digest}:
-            raise failure(
-                ErrorKind.SOURCE_CHANGED,
-                f"{request.artifact} at {request.source_uri} is no longer what its stage left there",
-            )
-        return artifact
+                crc32c=stat.crc32c,
+                etag=stat.etag,
+                media_type=stat.media_type,
+            ), None
+        receipt = await self.moving.quick(
+            request.destination,
+            StorageActivities.publish_manifest,
+            ManifestRequest(
+                accounts=self.moving.accounts or "",
+                prefix=request.target,
+                target=self.moving.manifest,
+                owner=request.owner,
+            ),
+            "publish the manifest",
+        )
+        return receipt.folder, receipt.manifest
 
-
-def batches(objects: Iterable[ObjectStat]) -> Iterable[tuple[ObjectStat, ...]]:
-    """Group objects so that grants fit a payload and one attempt stays short."""
-    batch: list[ObjectStat] = []
-    size = 0
-    for item in objects:
-        if batch and (len(batch) == BATCH_OBJECTS or size + item.size_bytes > BATCH_BYTES):
-            yield tuple(batch)
-            batch, size = [], 0
-        batch.append(item)
-        size += item.size_bytes
-    if batch:
-        yield tuple(batch)
+    def _listed(self) -> Artifact:
+        """What a dry run found; nobody knows its digest."""
+        return Artifact(
+            uri=self.request.target,
+            kind=self.request.kind,
+            size_bytes=self.lister.bytes_seen,
+            object_count=self.lister.objects_seen,
+            digest="",
+        )

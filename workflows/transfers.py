@@ -64,6 +64,12 @@ class Transfers:
             target=_shaped(plan.target, artifact),
             method=plan.method,
             if_exists=plan.if_exists,
+            server_side=plan.server_side,
+            include=plan.include,
+            exclude=plan.exclude,
+            limits=plan.limits,
+            caps=plan.caps,
+            price=plan.price,
             expected_digest=artifact.digest if artifact else None,
             timeout=context.timeout(plan.artifact.partition(".")[0]),
         )

@@ -1,0 +1,89 @@
+"""What people see of a transfer: the query, the Web UI, and for one on its own the memo that outlives it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from temporalio import workflow
+
+from contracts.queues import cloud_of
+from contracts.runs import CLOUDS_KEY, STATE_KEY, TRANSFER_MEMO, TransferResult
+from contracts.transfers import TransferOutcome, TransferPhase, TransferStatus
+
+if TYPE_CHECKING:
+    from workflows.transfer import TransferWorkflow
+
+
+class Shown:
+    """Shows one transfer."""
+
+    def __init__(self, transfer: TransferWorkflow) -> None:
+        """Show this transfer."""
+        self._transfer = transfer
+
+    def status(self) -> TransferStatus:
+        """Say how far it is."""
+        transfer, lister, tally = self._transfer, self._transfer.lister, self._transfer.moving.tally
+        seconds = transfer.seconds
+        speed = tally.bytes_sent / 1e6 / seconds if seconds > 0 and tally.bytes_sent else None
+        left = lister.bytes_seen - tally.size_bytes
+        price = transfer.price
+        return TransferStatus(
+            artifact=transfer.request.artifact,
+            phase=self._phase(),
+            listed=lister.listed,
+            objects_total=lister.objects_seen,
+            objects_done=tally.objects,
+            bytes_total=lister.bytes_seen,
+            bytes_done=tally.size_bytes,
+            tally=tally,
+            seconds=seconds,
+            mb_per_s=speed,
+            eta_seconds=left / 1e6 / speed if speed and lister.listed else None,
+            cost=price.cost(tally.bytes_sent) if price else None,
+            currency=price.currency if price else "",
+            limits=transfer.moving.limits,
+            pause=transfer.checkpoint.pause,
+        )
+
+    def begin(self) -> None:
+        """Show that it runs."""
+        request = self._transfer.request
+        if self._alone:
+            clouds = sorted({cloud_of(request.source).value, cloud_of(request.destination).value})
+            workflow.upsert_search_attributes([STATE_KEY.value_set("RUNNING"), CLOUDS_KEY.value_set(clouds)])
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Show what it has come to, in Temporal's Web UI."""
+        now, request = self.status(), self._transfer.request
+        total = f"{now.objects_total:,}{'' if now.listed else ' or more'}"
+        lines = [
+            f"`{request.source_uri}` on {request.source} to `{request.target}` on {request.destination}",
+            "",
+            "| objects | of | bytes | of | MB/s | verified |",
+            "|---|---|---|---|---|---|",
+            f"| {now.objects_done:,} | {total} | {now.bytes_done:,} | {now.bytes_total:,} "
+            f"| {now.mb_per_s or 0:.1f} | {now.tally.verified} |",
+        ]
+        workflow.set_current_details("\n".join(lines))
+
+    def ended(self, state: str, result: TransferResult | None = None) -> None:
+        """Show how it ended; one on its own keeps that where no worker is needed to read it."""
+        self.refresh()
+        if self._alone:
+            outcome = TransferOutcome(status=self.status(), result=result)
+            workflow.upsert_memo({TRANSFER_MEMO: outcome})
+            workflow.upsert_search_attributes([STATE_KEY.value_set(state)])
+
+    @property
+    def _alone(self) -> bool:
+        return workflow.info().parent is None
+
+    def _phase(self) -> TransferPhase:
+        transfer = self._transfer
+        if transfer.moved:
+            return "SUCCEEDED"
+        if transfer.checkpoint.pause:
+            return "PAUSING" if transfer.effects.draining else "PAUSED"
+        return "RUNNING"
