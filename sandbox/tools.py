@@ -21,6 +21,8 @@ from sandbox.layout import Layout, SandboxError
 
 REQUIREMENTS = Path(__file__).parent / "requirements"
 PYTHON_TOOLS = ("local", "ministack", "bigquery", "jobs")
+BENCH_TOOLS = ("bench",)
+"""Built only when they are asked for by name."""
 NODE_TOOLS = ("blob",)
 ALL = PYTHON_TOOLS + NODE_TOOLS
 OLDEST_NODE = 20

@@ -3,9 +3,11 @@
 from temporalio.exceptions import ActivityError
 
 from contracts.grants import PartSum, ReadGrantRequest
+from contracts.parts import spans_of
 from contracts.storage import (
     Cut,
     MeasurePartsRequest,
+    ObjectReceipt,
     PartGrantRequest,
     PartsRequest,
     PushPartsRequest,
@@ -31,6 +33,12 @@ class SpanMover:
         Raises:
             ActivityError: a final error, or rounds that came to nothing too often.
         """
+        await self._bring(large, parts)
+        large.spans_left -= 1
+        if large.spans_left == 0 and not large.kept and not self._moving.overdue:
+            await self._seal(large)
+
+    async def _bring(self, large: Large, parts: tuple[int, ...]) -> None:
         rounds, left = Rounds(), parts
         measured: dict[int, PartSum] = {}
         while left and not large.kept and not self._moving.overdue:
@@ -42,9 +50,6 @@ class SpanMover:
                 continue
             left = tuple(index for index in left if index not in large.parts)
             await rounds.cut(cut)
-        large.spans_left -= 1
-        if large.spans_left == 0 and not large.kept and not self._moving.overdue:
-            await self._seal(large)
 
     async def _some(self, large: Large, parts: tuple[int, ...], measured: dict[int, PartSum]) -> Cut | None:
         if self._moving.request.method == "push":
@@ -127,8 +132,24 @@ class SpanMover:
         return pushed.cut
 
     async def _seal(self, large: Large) -> None:
-        moving, request = self._moving, self._moving.request
+        """Have the parts made the object; whatever the destination lost meanwhile is brought again first."""
         rounds = Rounds()
+        while not large.kept and not self._moving.overdue:
+            await self._moving.effects.checkpoint.passed()
+            try:
+                receipt = await self._sealed(large)
+            except ActivityError as error:
+                await rounds.met(error)
+                await self._look_again(large)
+                continue
+            if receipt:
+                # What was moved is counted part by part.
+                counted = receipt.tally.model_copy(update={"size_bytes": 0, "bytes_sent": 0})
+                self._moving.add(counted, receipt)
+                return
+
+    async def _sealed(self, large: Large) -> ObjectReceipt | None:
+        moving, request = self._moving, self._moving.request
         asked = SealRequest(
             source=large.source,
             target=moving.target_of(large.source),
@@ -139,24 +160,16 @@ class SpanMover:
             expected_sha256=moving.expected(large.source),
             manifest=moving.accounts,
         )
-        while True:
-            await moving.effects.checkpoint.passed()
-            try:
-                receipt = await moving.long(
-                    request.destination,
-                    StorageActivities.seal,
-                    asked,
-                    f"seal {asked.target}",
-                    granted=False,
-                )
-            except ActivityError as error:
-                await rounds.met(error)
-                continue
-            if receipt:
-                # What was moved is counted part by part.
-                counted = receipt.tally.model_copy(update={"size_bytes": 0, "bytes_sent": 0})
-                moving.add(counted, receipt)
-                return
+        return await moving.long(request.destination, StorageActivities.seal, asked, f"seal {asked.target}")
+
+    async def _look_again(self, large: Large) -> None:
+        held = sum(part.size_bytes for part in large.parts.values())
+        self._moving.tally = self._moving.tally.model_copy(
+            update={"size_bytes": self._moving.tally.size_bytes - held}
+        )
+        large.parts.clear()
+        for span in spans_of(large.source.size_bytes):
+            await self._bring(large, tuple(span))
 
     def _took(self, large: Large, parts: tuple[PartSum, ...], tally: Tally) -> None:
         large.parts.update({part.index: part for part in parts})

@@ -4,6 +4,7 @@ S3 does not tell the metadata that an upload was created with. So the pin is kep
 commit names: S3 drops the parts that a commit leaves out.
 """
 
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,6 +17,8 @@ from activities.checksums import crc32c, to_base64
 PIN_PART = 10_000
 """The highest part number S3 knows."""
 PIN_BYTES = 64
+_SETTLING, _SETTLING_SECONDS = 10, 0.2
+"""Looks, and the pause between them, for the pin of an upload that another worker has just begun."""
 
 Listed = Mapping[str, Any]
 """An upload or a part, as S3 lists it."""
@@ -40,11 +43,22 @@ class Uploads:
         )
         upload = str(answer["UploadId"])
         self.put(upload, PIN_PART, pin, to_base64(crc32c(pin)))
-        first = self.find(pin) or upload
-        if first != upload:
-            # Another worker began one at the same moment: both go on with the older.
-            self.abort(upload)
-        return first
+        return self._settled(upload, to_base64(crc32c(pin)))
+
+    def _settled(self, own: str, wanted: str) -> str:
+        """Return the upload that all who began one at the same moment go on with: the oldest with this pin."""
+        for _ in range(_SETTLING):
+            ids = self._ids()
+            earlier = {upload: self._pinned(upload) for upload in ids[: ids.index(own)]}
+            first = next((upload for upload, pinned in earlier.items() if pinned == wanted), None)
+            if first:
+                self.abort(own)
+                return first
+            if None not in earlier.values():
+                break
+            # One that was begun before ours has no pin yet, and may be about to get the same.
+            time.sleep(_SETTLING_SECONDS)
+        return own
 
     def put(self, upload: str, number: int, content: bytes, checksum: str) -> None:
         """Store a part; S3 refuses it when the bytes that arrive have another CRC32C."""

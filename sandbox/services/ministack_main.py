@@ -1,7 +1,8 @@
-"""Runs ministack, in its own environment, so that unfinished multipart uploads survive an orderly stop.
+"""Runs ministack, in its own environment, with two of its ways changed.
 
-It saves bucket settings but drops the uploads, which the real S3 would keep while it is away. Only this file
-is run by ministack's interpreter; it imports nothing of ours.
+It saves bucket settings but drops unfinished uploads, which the real S3 would keep while it is away: here they survive
+an orderly stop. And it computes CRC32C in pure Python, at 9 MB/s: here Google's library does, with the same result.
+Only this file is run by ministack's interpreter; it imports nothing of ours.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import pickle
 from pathlib import Path
 from typing import Any
 
+import google_crc32c  # type: ignore[import-untyped,unused-ignore]
 from ministack.app import main  # type: ignore[import-not-found,unused-ignore]
 from ministack.services import s3  # type: ignore[import-not-found,unused-ignore]
 
@@ -27,7 +29,9 @@ def keep_uploads() -> None:
 
     def save() -> Any:
         SAVED.parent.mkdir(parents=True, exist_ok=True)
-        SAVED.write_bytes(pickle.dumps(s3._multipart_uploads._data))
+        draft = SAVED.with_suffix(".draft")
+        draft.write_bytes(pickle.dumps(s3._multipart_uploads._data))
+        draft.replace(SAVED)
         return save_buckets()
 
     s3.get_state = save
@@ -35,4 +39,5 @@ def keep_uploads() -> None:
 
 if __name__ == "__main__":
     keep_uploads()
+    s3._crc32c = google_crc32c.value
     main()
