@@ -24,8 +24,8 @@ from activities.store import ObjectWriter, Part, WriteTarget
 from contracts.artifacts import ObjectStat
 from contracts.errors import ErrorKind
 from contracts.grants import MeasureRequest, ReadGrant
-from contracts.storage import CopyItem, CopyProgress, CopyReceipt, CopyRequest
 from contracts.parts import PART_BYTES, digest_of
+from contracts.storage import CopyItem, CopyProgress, CopyReceipt, CopyRequest
 from contracts.units import MIB
 from tests.activities.servers import Source, serving
 

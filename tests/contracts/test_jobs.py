@@ -1,6 +1,5 @@
 """What every job service promises, whatever cloud it is of."""
 
-import hashlib
 import json
 import time
 import uuid
@@ -17,6 +16,7 @@ from contracts.artifacts import Artifact
 from contracts.code import CodeRef
 from contracts.errors import ErrorKind
 from contracts.jobs import Argument, JobPhase, JobRef, JobRequest, JobState, PathRef, Resources, RunRef
+from tests.objects import put
 
 PATIENCE_SECONDS = 90
 MAIN = """
@@ -87,8 +87,7 @@ OUT = PathRef(role="outputs", name="out")
 
 
 def write(store: Store, uri: str, content: bytes) -> None:
-    sha256 = hashlib.sha256(content).hexdigest()
-    store.put(uri, content, sha256=sha256, owner="contract", media_type="text/plain", replace=True)
+    put(store, uri, content, media_type="text/plain", replace=True)
 
 
 def wait(service: JobService, ref: JobRef, *phases: JobPhase) -> JobState:

@@ -13,14 +13,16 @@ import pytest
 from temporalio.exceptions import ApplicationError
 
 from activities.checksums import crc32c, to_base64
-from activities.store import Part, Sealed, Store, WriteTarget
+from activities.store import Part, Store, WriteTarget
 from contracts.artifacts import ObjectStat
 from contracts.errors import ErrorKind
 from contracts.grants import GRANT_LIFE, Measure, WriteIntent
 from contracts.units import MIB
+from tests import objects
+from tests.activities.servers import granted
+from tests.objects import cut, sealed
 
 OWNER = "0123456789abcdef0123456789abcdef/contract"
-PART_BYTES = 5 * MIB
 NAMES = (
     "plain.csv",
     "with space",
@@ -47,8 +49,7 @@ def refused(kind: ErrorKind, translate: Callable[[BaseException, str], Applicati
 
 
 def put(store: Store, uri: str, content: bytes, *, replace: bool = False) -> ObjectStat:
-    sha256 = hashlib.sha256(content).hexdigest()
-    return store.put(uri, content, sha256=sha256, owner=OWNER, media_type="text/csv", replace=replace)
+    return objects.put(store, uri, content, owner=OWNER, media_type="text/csv", replace=replace)
 
 
 def content_of(store: Store, uri: str) -> bytes:
@@ -58,44 +59,23 @@ def content_of(store: Store, uri: str) -> bytes:
 
 
 def large() -> bytes:
-    return os.urandom(MIB) * 10 + b"the end"
-
-
-def cut(content: bytes, part_bytes: int) -> list[tuple[Part, bytes]]:
-    pieces = [content[start : start + part_bytes] for start in range(0, len(content), part_bytes)]
-    return [
-        (Part(index, len(piece), crc32c(piece), hashlib.md5(piece, usedforsecurity=False).digest()), piece)
-        for index, piece in enumerate(pieces)
-    ]
+    return os.urandom(MIB) * 33 + b"the end"
 
 
 def target(uri: str, content: bytes, *, etag: str = "one", replace: bool = False) -> WriteTarget:
-    return WriteTarget(
-        uri=uri,
-        size_bytes=len(content),
-        source_etag=etag,
-        part_bytes=PART_BYTES,
-        media_type="text/csv",
-        owner=OWNER,
-        replace=replace,
-    )
-
-
-def sealed(content: bytes, parts: list[tuple[Part, bytes]]) -> Sealed:
-    return Sealed(crc32c(content), hashlib.sha256(content).hexdigest(), [part for part, _ in parts])
+    return objects.target_of(uri, content, etag=etag, replace=replace, owner=OWNER, media_type="text/csv")
 
 
 def upload(store: Store, wanted: WriteTarget, content: bytes) -> ObjectStat:
     writer = store.writer(wanted)
-    parts = cut(content, writer.part_bytes)
-    for part, piece in parts:
+    for part, piece in cut(content):
         writer.put(part, piece)
-    return writer.commit(sealed(content, parts))
+    return writer.commit(sealed(content))
 
 
 def abandoned(store: Store, wanted: WriteTarget, content: bytes) -> list[tuple[Part, bytes]]:
     writer = store.writer(wanted)
-    parts = cut(content, writer.part_bytes)
+    parts = cut(content)
     writer.put(*parts[0])
     return parts
 
@@ -120,6 +100,8 @@ def test_what_put_returns_is_what_stat_says(store: Store, prefix: str) -> None:
 def test_reading_can_begin_at_any_byte(store: Store, prefix: str) -> None:
     stat = put(store, prefix + "data", b"0123456789")
     assert b"".join(store.read(stat, 7)) == b"789"
+    assert b"".join(store.read(stat, 2, 3)) == b"234"
+    assert b"".join(store.read(stat, 10)) == b""
 
 
 def test_an_object_that_is_not_there_has_no_stat(store: Store, prefix: str) -> None:
@@ -200,14 +182,14 @@ def test_an_upload_in_parts_comes_to_the_whole_with_its_metadata(store: Store, p
     stat = upload(store, target(prefix + "large", content), content)
     assert content_of(store, prefix + "large") == content
     assert stat == store.stat(prefix + "large")
-    assert (stat.crc32c, stat.sha256) == (to_base64(crc32c(content)), hashlib.sha256(content).hexdigest())
+    assert (stat.crc32c, stat.sha256) == (to_base64(crc32c(content)), sealed(content).sha256)
     assert (stat.owner, stat.media_type) == (OWNER, "text/csv")
 
 
 def test_nothing_is_seen_of_an_upload_before_its_commit(store: Store, prefix: str) -> None:
     content = large()
     writer = store.writer(target(prefix + "large", content))
-    for part, piece in cut(content, writer.part_bytes):
+    for part, piece in cut(content):
         writer.put(part, piece)
     assert store.stat(prefix + "large") is None
     assert store.list(prefix, None, 10).objects == ()
@@ -223,7 +205,7 @@ def test_another_worker_finds_the_parts_of_an_abandoned_upload_and_ends_it(store
     assert (held[0].size_bytes, held[0].crc32c) == (parts[0][0].size_bytes, parts[0][0].crc32c)
     for part, piece in parts[1:]:
         writer.put(part, piece)
-    writer.commit(sealed(content, parts))
+    writer.commit(sealed(content))
     assert content_of(store, prefix + "large") == content
 
 
@@ -231,7 +213,7 @@ def test_parts_of_another_version_of_the_source_are_never_used(store: Store, pre
     before, after = large(), large()
     abandoned(store, target(prefix + "large", before, etag="one"), before)
     wanted = target(prefix + "large", after, etag="two")
-    parts = cut(after, store.writer(wanted).part_bytes)
+    parts = cut(after)
     held = store.writer(wanted).held().get(0)
     assert held is None or held.crc32c != parts[0][0].crc32c
     upload(store, wanted, after)
@@ -241,12 +223,12 @@ def test_parts_of_another_version_of_the_source_are_never_used(store: Store, pre
 def test_an_object_that_came_to_lie_there_meanwhile_stops_the_commit(room: Any, prefix: str) -> None:
     content = large()
     writer = room.store.writer(target(prefix + "large", content))
-    parts = cut(content, writer.part_bytes)
+    parts = cut(content)
     for part, piece in parts:
         writer.put(part, piece)
     put(room.store, prefix + "large", b"somebody was faster")
     with refused(ErrorKind.TARGET_CONFLICT, room.translate):
-        writer.commit(sealed(content, parts))
+        writer.commit(sealed(content))
     assert content_of(room.store, prefix + "large") == b"somebody was faster"
 
 
@@ -260,7 +242,7 @@ def test_a_commit_that_may_replace_does(store: Store, prefix: str) -> None:
 def test_a_part_that_was_damaged_on_its_way_is_refused(room: Any, prefix: str) -> None:
     content = large()
     writer = room.store.writer(target(prefix + "large", content))
-    part, piece = cut(content, writer.part_bytes)[0]
+    part, piece = cut(content)[0]
     with refused(ErrorKind.CHECKSUM_MISMATCH, room.translate):
         writer.put(part, piece[:-1] + bytes([piece[-1] ^ 1]))
 
@@ -314,10 +296,10 @@ def intended(uri: str, content: bytes) -> WriteIntent:
 def test_a_read_grant_reads_exactly_its_object(granting: Any, folder: str, name: str) -> None:
     stat = put(granting.store, granting.store.default_container + folder + name, b"granted content")
     grant = granting.store.sign_read(stat, GRANT_LIFE)
-    assert grant.source == stat
+    assert grant.source.uri == stat.uri
     assert datetime.now(UTC) < grant.expires_at <= datetime.now(UTC) + GRANT_LIFE
-    assert b"".join(granting.client.read(grant)) == b"granted content"
-    assert b"".join(granting.client.read(grant, 8)) == b"content"
+    assert granted(granting.client, grant) == b"granted content"
+    assert granted(granting.client, grant, 8, 7) == b"content"
 
 
 def test_a_read_grant_is_pinned_to_the_version_it_was_minted_for(granting: Any, folder: str) -> None:
@@ -325,7 +307,7 @@ def test_a_read_grant_is_pinned_to_the_version_it_was_minted_for(granting: Any, 
     grant = granting.store.sign_read(put(granting.store, uri, b"before"), GRANT_LIFE)
     put(granting.store, uri, b"after!", replace=True)
     with pytest.raises(ApplicationError) as raised:
-        b"".join(granting.client.read(grant))
+        granted(granting.client, grant)
     # A store that pins by version rather than by precondition says that this version is gone.
     assert raised.value.type in {ErrorKind.SOURCE_CHANGED, ErrorKind.SOURCE_MISSING}
 
@@ -355,7 +337,7 @@ def test_an_expired_read_grant_is_refused_so_that_a_fresh_one_is_minted(verifyin
     grant = verifying.store.sign_read(stat, timedelta(seconds=1))
     time.sleep(3)
     with refused(ErrorKind.UNAVAILABLE, verifying.translate):
-        b"".join(verifying.client.read(grant))
+        granted(verifying.client, grant)
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,5 @@
 """Objects on their way between rooms, through grants only."""
 
-import hashlib
 import os
 from typing import Any
 
@@ -11,6 +10,7 @@ from temporalio.testing import ActivityEnvironment
 from contracts.artifacts import ObjectStat
 from contracts.errors import ErrorKind
 from contracts.grants import MeasureRequest, ReadGrantRequest, WriteGrantRequest, WriteIntent
+from contracts.parts import PART_BYTES
 from contracts.storage import (
     CommitRequest,
     CopyItem,
@@ -21,12 +21,13 @@ from contracts.storage import (
     PushRequest,
 )
 from contracts.units import MIB
+from tests.objects import cut, sealed, sha256_of, target_of
 
 OWNER = "0123456789abcdef0123456789abcdef/transfer"
 CONTENTS = {
     "a file with 100%+ü.csv": b"id,label\n1,0\n",
     "deep/empty": b"",
-    "large": os.urandom(MIB) * 12 + b"the end",
+    "large": os.urandom(MIB) * 33 + b"the end",
 }
 ONPREM = "sandboxed onprem"
 READABLE = ("aws", "azure", "gcp")
@@ -40,10 +41,14 @@ def run(verb: Any, request: Any) -> Any:
 def lay(room: Any, folder: str) -> tuple[ObjectStat, ...]:
     prefix = room.store.default_container + folder
     for name, content in CONTENTS.items():
-        sha256 = hashlib.sha256(content).hexdigest()
-        room.store.put(
-            prefix + name, content, sha256=sha256, owner="author", media_type="text/csv", replace=False
-        )
+        target = target_of(prefix + name, content, owner="author", media_type="text/csv")
+        if len(content) <= PART_BYTES:
+            room.store.put(target, content, sha256_of(content))
+            continue
+        writer = room.store.writer(target)
+        for part, piece in cut(content):
+            writer.put(part, piece)
+        writer.commit(sealed(content))
     objects: tuple[ObjectStat, ...] = run(room.storage.list, ListRequest(prefix=prefix)).objects
     return objects
 
@@ -54,7 +59,7 @@ def content_of(room: Any, uri: str) -> bytes:
     return b"".join(room.store.read(stat))
 
 
-def target_of(room: Any, folder: str, source: ObjectStat) -> str:
+def place_of(room: Any, folder: str, source: ObjectStat) -> str:
     return f"{room.store.default_container}{folder}copied/{source.uri.split(folder, 1)[1]}"
 
 
@@ -64,17 +69,17 @@ def proven(room: Any, folder: str, receipt: CopyReceipt) -> None:
     }
     assert found == CONTENTS
     for one in receipt.objects:
-        assert one.sha256 == hashlib.sha256(found[one.target.uri.split("copied/", 1)[1]]).hexdigest()
+        assert one.sha256 == sha256_of(found[one.target.uri.split("copied/", 1)[1]])
         assert (one.target.owner, one.verified) == (OWNER, "end_to_end")
 
 
 def pull(source: Any, target: Any, folder: str, objects: tuple[ObjectStat, ...]) -> CopyReceipt:
     grants = run(source.storage.grant_read, ReadGrantRequest(objects=objects)).grants
     items = tuple(
-        CopyItem(source=grant.source, target=target_of(target, folder, grant.source), grant=grant)
+        CopyItem(source=grant.source, target=place_of(target, folder, grant.source), grant=grant)
         for grant in grants
     )
-    receipt: CopyReceipt = run(target.storage.copy, CopyRequest(items=items, owner=OWNER, part_bytes=5 * MIB))
+    receipt: CopyReceipt = run(target.storage.copy, CopyRequest(items=items, owner=OWNER))
     return receipt
 
 
@@ -99,16 +104,16 @@ def test_a_folder_that_nobody_can_read_from_outside_is_pushed(
     source, target = rooms[ONPREM], rooms[target_cloud]
     measures = run(source.storage.measure, MeasureRequest(objects=lay(source, folder))).measures
     intents = tuple(
-        WriteIntent(target=target_of(target, folder, measure.source), measure=measure, owner=OWNER)
+        WriteIntent(target=place_of(target, folder, measure.source), measure=measure, owner=OWNER)
         for measure in measures
     )
     grants = run(target.storage.grant_write, WriteGrantRequest(intents=intents)).grants
     pushed: PushReceipt = run(source.storage.push, PushRequest(grants=grants))
-    assert pushed.bytes_sent == sum(map(len, CONTENTS.values()))
+    assert pushed.tally.bytes_sent == sum(map(len, CONTENTS.values()))
     proven(target, folder, run(target.storage.commit, CommitRequest(intents=intents)))
     again = run(target.storage.grant_write, WriteGrantRequest(intents=intents)).grants
     assert [grant.needed for grant in again] == [False, False, False]
-    assert run(source.storage.push, PushRequest(grants=again)).bytes_sent == 0
+    assert run(source.storage.push, PushRequest(grants=again)).tally.bytes_sent == 0
     proven(target, folder, run(target.storage.commit, CommitRequest(intents=intents)))
 
 
@@ -119,7 +124,7 @@ def test_a_push_that_is_repeated_after_its_answer_was_lost_does_no_harm(
     source, target = rooms[ONPREM], rooms[target_cloud]
     measures = run(source.storage.measure, MeasureRequest(objects=lay(source, folder))).measures
     intents = tuple(
-        WriteIntent(target=target_of(target, folder, measure.source), measure=measure, owner=OWNER)
+        WriteIntent(target=place_of(target, folder, measure.source), measure=measure, owner=OWNER)
         for measure in measures
     )
     grants = run(target.storage.grant_write, WriteGrantRequest(intents=intents)).grants

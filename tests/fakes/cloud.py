@@ -1,5 +1,6 @@
 """A fake cloud: every contract under its wire name, over the world the clouds share."""
 
+import hashlib
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 from temporalio import activity
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
+from contracts.artifacts import ManifestEntry, ObjectStat, folder_artifact
 from contracts.code import CodeRef, PublishRequest
 from contracts.connections import ConnectionReport, PreflightRequest
 from contracts.errors import ErrorKind, failure
@@ -14,6 +16,9 @@ from contracts.grants import (
     Measure,
     MeasureRequest,
     Measures,
+    PartGrant,
+    PartGrants,
+    PartSum,
     ReadGrant,
     ReadGrantRequest,
     ReadGrants,
@@ -33,26 +38,39 @@ from contracts.jobs import (
     LogRequest,
     WaitRequest,
 )
+from contracts.parts import part_size, parts_of
 from contracts.plan import QueueReport, QueueReports, QueuesRequest
+from contracts.prices import EgressQuery, EgressQuote
 from contracts.queues import SCHEME_OF_CLOUD, Cloud, cloud_of
 from contracts.storage import (
     AbortRequest,
     CommitRequest,
     CopyReceipt,
     CopyRequest,
+    Cut,
     ListRequest,
+    ManifestReceipt,
+    ManifestRequest,
+    MeasurePartsRequest,
     ObjectPage,
     ObjectReceipt,
+    PartGrantRequest,
+    PartsReceipt,
+    PartsRequest,
+    PartSums,
+    PushPartsReceipt,
+    PushPartsRequest,
     PushReceipt,
     PushRequest,
+    SealRequest,
     StatRequest,
+    Tally,
     UriList,
 )
 from contracts.tables import LoadReceipt, LoadRequest, QueryRequest, QueryResult
 from tests.fakes.world import Job, World
 
 GRANT_LIFE = timedelta(minutes=15)
-PAGE = 3
 
 
 def container_of(connection: str) -> str:
@@ -176,11 +194,12 @@ class FakeCloud:
         return await self._play("storage.list", request, lambda: self._list(request))
 
     def _list(self, request: ListRequest) -> ObjectPage:
+        size = self.world.page
         held = [
             stat for stat in self.world.below(self._own(request.prefix)) if stat.uri > (request.after or "")
         ]
-        more = len(held) > PAGE
-        return ObjectPage(objects=tuple(held[:PAGE]), next_after=held[PAGE - 1].uri if more else None)
+        more = len(held) > size
+        return ObjectPage(objects=tuple(held[:size]), next_after=held[size - 1].uri if more else None)
 
     @activity.defn(name="storage.measure")
     async def measure(self, request: MeasureRequest) -> Measures:
@@ -221,19 +240,129 @@ class FakeCloud:
         stale = [item for item in request.items if item.grant and item.grant.expires_at < now]
         if stale:
             raise failure(ErrorKind.UNAVAILABLE, "the grant has expired")
-        pairs = [(item.source.uri, self._own(item.target)) for item in request.items]
-        return CopyReceipt(objects=tuple(self._land(source, target) for source, target in pairs))
+        done = request.items[: self.world.objects_at_once]
+        receipts = [self._land(item.source.uri, self._own(item.target)) for item in done]
+        left = tuple(range(len(done), len(request.items)))
+        return self._accounted(request.manifest, receipts, left)
+
+    def _accounted(
+        self, manifest: str | None, receipts: Sequence[ObjectReceipt], left: tuple[int, ...] = ()
+    ) -> CopyReceipt:
+        if manifest:
+            self.world.accounts.setdefault(manifest, []).extend(receipts)
+        return CopyReceipt(
+            tally=sum((receipt.tally for receipt in receipts), Tally()),
+            objects=() if manifest else tuple(receipts),
+            remaining=left,
+            cut=Cut(kind=self.world.cut) if left else None,
+        )
+
+    @activity.defn(name="storage.copy_parts")
+    async def copy_parts(self, request: PartsRequest) -> PartsReceipt:
+        def effect() -> PartsReceipt:
+            held = self.world.parts.setdefault(self._own(request.target), set())
+            wanted = [index for index in request.parts if index not in held][: self.world.parts_at_once]
+            self.world.parts_sent += [(request.target, index) for index in wanted]
+            held.update(wanted)
+            done = [index for index in request.parts if index in held]
+            sums = tuple(part_sum(request.source, index) for index in done)
+            sent = sum(part_size(request.source.size_bytes, index) for index in wanted)
+            return PartsReceipt(
+                parts=sums,
+                tally=Tally(size_bytes=sum(part.size_bytes for part in sums), bytes_sent=sent),
+                source=request.source,
+                cut=Cut(kind=self.world.cut) if len(done) < len(request.parts) else None,
+            )
+
+        return await self._play("storage.copy_parts", request, effect)
+
+    @activity.defn(name="storage.seal")
+    async def seal(self, request: SealRequest) -> ObjectReceipt:
+        def effect() -> ObjectReceipt:
+            assert [part.index for part in request.parts] == list(range(parts_of(request.source.size_bytes)))
+            if self.world.parts.pop(self._own(request.target), set()) != set(range(len(request.parts))):
+                raise failure(ErrorKind.UNAVAILABLE, "a part is gone")
+            receipt = self._land(request.source.uri, request.target)
+            self._accounted(request.manifest, [receipt])
+            return receipt
+
+        return await self._play("storage.seal", request, effect)
+
+    @activity.defn(name="storage.measure_parts")
+    async def measure_parts(self, request: MeasurePartsRequest) -> PartSums:
+        sums = PartSums(parts=tuple(part_sum(request.source, index) for index in request.parts))
+        return await self._play("storage.measure_parts", request, lambda: sums)
+
+    @activity.defn(name="storage.grant_parts")
+    async def grant_parts(self, request: PartGrantRequest) -> PartGrants:
+        expires = await self.world.now() + GRANT_LIFE
+
+        def effect() -> PartGrants:
+            held = self.world.parts.setdefault(self._own(request.target), set())
+            needed = [part for part in request.parts if part.index not in held][: self.world.grants_at_once]
+            self.world.pushed_to = request.target
+            return PartGrants(
+                grants=tuple(
+                    PartGrant(part=part, url="https://store.invalid/part", expires_at=expires)
+                    for part in needed
+                ),
+                held=tuple(part.index for part in request.parts if part.index in held),
+            )
+
+        return await self._play("storage.grant_parts", request, effect)
+
+    @activity.defn(name="storage.push_parts")
+    async def push_parts(self, request: PushPartsRequest) -> PushPartsReceipt:
+        def effect() -> PushPartsReceipt:
+            sent = [grant.part for grant in request.grants][: self.world.parts_at_once]
+            self.world.parts[self.world.pushed_to] |= {part.index for part in sent}
+            self.world.parts_sent += [(self.world.pushed_to, part.index) for part in sent]
+            return PushPartsReceipt(
+                sent=tuple(part.index for part in sent),
+                tally=Tally(bytes_sent=sum(part.size_bytes for part in sent)),
+                cut=Cut(kind=self.world.cut) if len(sent) < len(request.grants) else None,
+            )
+
+        return await self._play("storage.push_parts", request, effect)
+
+    @activity.defn(name="storage.publish_manifest")
+    async def publish_manifest(self, request: ManifestRequest) -> ManifestReceipt:
+        def effect() -> ManifestReceipt:
+            entries = {
+                receipt.target.uri: ManifestEntry(
+                    name=receipt.target.uri.removeprefix(request.prefix),
+                    size_bytes=receipt.target.size_bytes,
+                    sha256=receipt.sha256,
+                )
+                for receipt in self.world.accounts[request.accounts]
+            }
+            folder = folder_artifact(request.prefix, entries.values())
+            return ManifestReceipt(folder=folder, manifest=request.target)
+
+        return await self._play("storage.publish_manifest", request, effect)
 
     @activity.defn(name="storage.push")
     async def push(self, request: PushRequest) -> PushReceipt:
-        sizes = sum(grant.intent.measure.source.size_bytes for grant in request.grants)
-        return await self._play("storage.push", request, lambda: PushReceipt(bytes_sent=sizes, seconds=0.0))
+        def effect() -> PushReceipt:
+            done = request.grants[: self.world.objects_at_once]
+            sizes = sum(grant.intent.measure.source.size_bytes for grant in done)
+            left = tuple(range(len(done), len(request.grants)))
+            return PushReceipt(
+                tally=Tally(bytes_sent=sizes),
+                remaining=left,
+                cut=Cut(kind=self.world.cut) if left else None,
+            )
+
+        return await self._play("storage.push", request, effect)
 
     @activity.defn(name="storage.commit")
     async def commit(self, request: CommitRequest) -> CopyReceipt:
         def effect() -> CopyReceipt:
             pairs = [(intent.measure.source.uri, self._own(intent.target)) for intent in request.intents]
-            return CopyReceipt(objects=tuple(self._land(source, target) for source, target in pairs))
+            landed = [self._land(source, target) for source, target in pairs]
+            return self._accounted(
+                request.manifest, [receipt.model_copy(update={"bytes_sent": 0}) for receipt in landed]
+            )
 
         return await self._play("storage.commit", request, effect)
 
@@ -290,6 +419,26 @@ class FakeQueues:
         )
         answer = QueueReports(reports=reports)
         return await self.world.play("causeway", "queues.describe", request, lambda: answer)
+
+
+class FakePrices:
+    """What a price book would say."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+
+    @activity.defn(name="prices.egress")
+    async def egress(self, query: EgressQuery) -> EgressQuote:
+        return EgressQuote(price=self.world.price, why="as the test says")
+
+
+def part_sum(source: ObjectStat, index: int) -> PartSum:
+    return PartSum(
+        index=index,
+        size_bytes=part_size(source.size_bytes, index),
+        crc32c="AAAAAA==",
+        sha256=hashlib.sha256(f"{source.uri} {index}".encode()).hexdigest(),
+    )
 
 
 def _table_job(key: Any) -> str:

@@ -12,6 +12,8 @@ from temporalio import activity
 from contracts.artifacts import Artifact, ManifestEntry, ObjectStat, folder_artifact
 from contracts.errors import ErrorKind, failure
 from contracts.jobs import JobPhase, JobRef, JobRequest, JobState
+from contracts.prices import EgressPrice
+from contracts.storage import ObjectReceipt
 
 BEAT_SECONDS = 0.02
 FOREVER = timedelta(days=300)
@@ -148,6 +150,20 @@ class World:
     """Task queues that have no worker, as `queues.describe` says."""
     answer_rows: tuple[dict[str, Any], ...] = ({"n": 1},)
     log: tuple[str, ...] = ("first line", "last line")
+    page: int = 3
+    """Objects on one page of a listing."""
+    objects_at_once: int = 1000
+    """What one copy or push brings before it is cut."""
+    parts_at_once: int = 1000
+    cut: str = "EXPIRED"
+    sizes: dict[str, int] = field(default_factory=dict)
+    """Of objects that claim to be larger than what is kept of them."""
+    accounts: dict[str, list[ObjectReceipt]] = field(default_factory=dict)
+    parts: dict[str, set[int]] = field(default_factory=dict)
+    """What unfinished uploads hold, by target."""
+    parts_sent: list[tuple[str, int]] = field(default_factory=list)
+    pushed_to: str = ""
+    price: EgressPrice | None = None
 
     def hold(self, name: str, *, on: str = "", stage: str = "", lands: bool = False) -> Hold:
         """Keep the next call of an activity in flight."""
@@ -239,7 +255,8 @@ class World:
             raise failure(ErrorKind.SOURCE_MISSING, f"{uri} is not there")
         content = self.objects[uri]
         digest = hashlib.sha256(content).hexdigest()
-        return ObjectStat(uri=uri, size_bytes=len(content), etag=digest[:8], sha256=digest)
+        size = self.sizes.get(content.decode(errors="replace"), len(content))
+        return ObjectStat(uri=uri, size_bytes=size, etag=digest[:8], sha256=digest)
 
     def below(self, prefix: str) -> list[ObjectStat]:
         return [self.stat(uri) for uri in sorted(self.objects) if uri.startswith(prefix)]

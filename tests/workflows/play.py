@@ -22,7 +22,7 @@ from contracts.queues import WORKFLOW_QUEUE, normalise, queue_of
 from contracts.runs import RunRequest, RunStatus, StageDecision, StagePhase
 from contracts.spec import PipelineSpec
 from starter import temporal
-from tests.fakes.cloud import FakeCloud, FakeQueues, container_of
+from tests.fakes.cloud import FakeCloud, FakePrices, FakeQueues, container_of
 from tests.fakes.world import Hold, World
 from workers.workflows import WORKFLOWS
 from workflows.pipeline import PipelineWorkflow
@@ -105,7 +105,7 @@ class Play:
         """Start a run as the starter does, with every connection that it names served."""
         await self.hire(*CONNECTIONS, *(stage.on for stage in spec.stages.values()))
         if "workflows" not in self._workers:
-            local = [Planner().make, FakeQueues(self.world).describe]
+            local = [Planner().make, FakePrices(self.world).egress, FakeQueues(self.world).describe]
             await self._employ(
                 "workflows",
                 WORKFLOW_QUEUE,

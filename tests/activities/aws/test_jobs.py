@@ -13,11 +13,11 @@ from activities.aws.job_requests import Surroundings, processing_request, traini
 from activities.aws.jobs import JobDefaults, SageMakerJobs
 from activities.aws.settings import AwsSettings
 from activities.aws.store import S3Store
-from activities.checksums import Hashes
 from contracts.artifacts import Artifact
 from contracts.code import CodeRef
 from contracts.errors import ErrorKind
 from contracts.jobs import JobPhase, JobRef, JobRequest, JobState, PathRef, RunRef
+from tests.objects import put
 
 PATIENCE_SECONDS = 90
 KINDS = ["train", "process"]
@@ -51,12 +51,6 @@ def prefix_of(request: JobRequest) -> str:
     return request.outputs["result"]
 
 
-def put(store: S3Store, uri: str, content: bytes) -> None:
-    hashes = Hashes()
-    hashes.feed(content)
-    store.put(uri, content, sha256=hashes.sha256, owner="test", media_type="text/plain", replace=True)
-
-
 def ended(jobs: SageMakerJobs, ref: JobRef) -> JobState:
     return until(jobs, ref, lambda state: state.phase.terminal)
 
@@ -73,9 +67,9 @@ def until(jobs: SageMakerJobs, ref: JobRef, wanted: Callable[[JobState], bool]) 
 def test_a_job_reads_its_inputs_runs_its_code_and_leaves_its_outputs(
     jobs: SageMakerJobs, store: S3Store, prefix: str, run: Callable[..., JobRequest], kind: str
 ) -> None:
-    put(store, f"{prefix}in/data", b"hello")
-    put(store, f"{prefix}in2/data", b"a sibling")
-    put(store, f"{prefix}code/copy.py", COPY.encode())
+    put(store, f"{prefix}in/data", b"hello", replace=True)
+    put(store, f"{prefix}in2/data", b"a sibling", replace=True)
+    put(store, f"{prefix}code/copy.py", COPY.encode(), replace=True)
     data = Artifact(uri=f"{prefix}in/data", kind="file", size_bytes=5, object_count=1, digest="d")
     request = run(
         kind,

@@ -1,4 +1,3 @@
-import hashlib
 import time
 import uuid
 from collections.abc import Callable
@@ -15,6 +14,7 @@ from activities.azure.store import BlobStore
 from contracts.artifacts import Artifact
 from contracts.errors import ErrorKind
 from contracts.jobs import JobPhase, JobRef, JobRequest, JobState, Resources, RunRef
+from tests.objects import put
 
 PATIENCE_SECONDS = 60
 
@@ -134,14 +134,7 @@ def test_an_input_of_another_container_reaches_its_job(
 
     elsewhere = f"az://other-{uuid.uuid4().hex[:8]}/"
     store.ensure_container(elsewhere, create=True)
-    held = store.put(
-        elsewhere + "a b.txt",
-        b"from elsewhere",
-        sha256=hashlib.sha256(b"").hexdigest(),
-        owner="",
-        media_type="text/plain",
-        replace=True,
-    )
+    held = put(store, elsewhere + "a b.txt", b"from elsewhere", media_type="text/plain", replace=True)
     data = Artifact(uri=held.uri, kind="file", size_bytes=held.size_bytes, object_count=1, digest="d")
     command = (("cat",), (PathRef(role="inputs", name="data"),))
     ref = jobs.submit(order(command=command, inputs={"data": data}))

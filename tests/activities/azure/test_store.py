@@ -7,20 +7,20 @@ from typing import Any
 
 import pytest
 import urllib3
-from azure.core.exceptions import HttpResponseError
 from temporalio.exceptions import ApplicationError
 
 from activities.azure import staging
 from activities.azure.blobs import blob_location
-from activities.azure.errors import translate
+from activities.azure.blocks import block_id, read_block_id
 from activities.azure.store import BlobStore
-from activities.azure.writer import block_id, read_block_id
 from activities.checksums import crc32c, md5_digest, to_base64
 from activities.store import Part, Sealed, WriteTarget
+from activities.uploading import part_of
 from contracts.artifacts import ObjectStat
 from contracts.errors import ErrorKind
 from contracts.grants import Measure, WriteIntent
 from contracts.units import MIB
+from tests import objects
 
 CONTENT = bytes(range(256)) * 100
 LIFE = timedelta(minutes=5)
@@ -37,23 +37,11 @@ def web(settings: Any) -> urllib3.PoolManager:
 
 
 def put(store: BlobStore, uri: str, content: bytes = CONTENT) -> ObjectStat:
-    sha256 = hashlib.sha256(content).hexdigest()
-    return store.put(uri, content, sha256=sha256, owner="run/test", media_type="text/plain", replace=False)
-
-
-def part(index: int, content: bytes) -> Part:
-    return Part(index, len(content), crc32c(content), md5_digest(content))
+    return objects.put(store, uri, content)
 
 
 def target(uri: str, content: bytes, **more: Any) -> WriteTarget:
-    wanted = {
-        "source_etag": "e1",
-        "part_bytes": MIB,
-        "media_type": "text/plain",
-        "owner": "run/test",
-        "replace": False,
-    }
-    return WriteTarget(uri=uri, size_bytes=len(content), **{**wanted, **more})
+    return objects.target_of(uri, content, **more)
 
 
 def intent(uri: str, content: bytes = CONTENT, **more: Any) -> WriteIntent:
@@ -67,18 +55,17 @@ def intent(uri: str, content: bytes = CONTENT, **more: Any) -> WriteIntent:
 
 
 def test_a_block_s_id_says_what_the_block_holds() -> None:
-    first, last = part(0, b"first"), Part(49_999, 4000 * MIB, 2**32 - 1, b"\xff" * 16)
-    names = [block_id("0123456789abcdef", each) for each in (first, last)]
-    assert [read_block_id(name) for name in names] == [
-        ("0123456789abcdef", first),
-        ("0123456789abcdef", last),
-    ]
-    assert {len(name) for name in names} == {63}
+    first, last = part_of(0, b"first"), Part(49_999, 4000 * MIB, 2**32 - 1, b"\xff" * 32)
+    names = [block_id(b"01234567", each) for each in (first, last)]
+    assert [
+        read_block_id(name, each.size_bytes) for name, each in zip(names, (first, last), strict=True)
+    ] == [(b"01234567", first), (b"01234567", last)]
+    assert {len(name) for name in names} == {62}
 
 
-@pytest.mark.parametrize("name", ["", "AAAA", "00000.x", "é" * 63])
+@pytest.mark.parametrize("name", ["", "AAAA", "00000.x", "é" * 62, "+" * 62])
 def test_a_block_of_another_tool_says_nothing(name: str) -> None:
-    assert read_block_id(name) is None
+    assert read_block_id(name, 1) is None
 
 
 @pytest.mark.parametrize(
@@ -99,20 +86,19 @@ def test_what_azure_cannot_name_is_refused(uri: str) -> None:
     assert raised.value.type == ErrorKind.INVALID_REQUEST
 
 
-def test_blocks_of_another_source_or_division_are_not_taken_up(store: BlobStore, folder: str) -> None:
-    uri, content = folder + "large", CONTENT * 100
-    first = part(0, content[:MIB])
-    store.writer(target(uri, content)).put(first, content[:MIB])
+def test_blocks_of_another_source_are_not_taken_up(store: BlobStore, folder: str) -> None:
+    uri, content = folder + "large", objects.LARGE
+    first, piece = objects.cut(content)[0]
+    store.writer(target(uri, content)).put(first, piece)
     assert store.writer(target(uri, content)).held() == {0: first}
-    assert store.writer(target(uri, content, source_etag="e2")).held() == {}
-    assert store.writer(target(uri, content, part_bytes=2 * MIB)).held() == {}
+    assert store.writer(target(uri, content, etag="e2")).held() == {}
     assert store.writer(target(uri, content + b"more")).held() == {}
 
 
 def test_an_upload_given_up_leaves_neither_blocks_nor_object(store: BlobStore, folder: str) -> None:
     uri = folder + "large"
     writer = store.writer(target(uri, CONTENT))
-    writer.put(part(0, CONTENT), CONTENT)
+    writer.put(part_of(0, CONTENT), CONTENT)
     assert list(store.abort_uploads(folder)) == [uri]
     assert (store.stat(uri), writer.held()) == (None, {})
     assert list(store.abort_uploads(folder)) == []
@@ -120,16 +106,16 @@ def test_an_upload_given_up_leaves_neither_blocks_nor_object(store: BlobStore, f
 
 def test_giving_up_uploads_leaves_objects_alone(store: BlobStore, folder: str) -> None:
     held = put(store, folder + "data")
-    store.writer(target(held.uri, CONTENT, replace=True)).put(part(0, CONTENT), CONTENT)
+    store.writer(target(held.uri, CONTENT, replace=True)).put(part_of(0, CONTENT), CONTENT)
     assert list(store.abort_uploads(folder)) == []
     assert store.stat(held.uri) == held
 
 
 def test_a_commit_whose_blocks_are_gone_is_tried_again(store: BlobStore, folder: str) -> None:
-    sealed = Sealed(crc32c(CONTENT), hashlib.sha256(CONTENT).hexdigest(), [part(0, CONTENT)])
-    with pytest.raises(HttpResponseError) as raised:
+    sealed = Sealed(crc32c(CONTENT), hashlib.sha256(CONTENT).hexdigest(), [part_of(0, CONTENT)])
+    with pytest.raises(ApplicationError) as raised:
         store.writer(target(folder + "large", CONTENT)).commit(sealed)
-    assert translate(raised.value, folder).type == ErrorKind.UNAVAILABLE
+    assert raised.value.type == ErrorKind.UNAVAILABLE
     assert store.stat(folder + "large") is None
 
 

@@ -18,6 +18,7 @@ from contracts.artifacts import Artifact
 from contracts.connections import PreflightRequest
 from contracts.errors import ErrorKind
 from contracts.jobs import JobPhase, JobRef, JobRequest, JobState, PathRef, RunRef
+from tests.objects import put
 
 PATIENCE_SECONDS = 60
 
@@ -102,7 +103,7 @@ def test_a_job_sees_its_inputs_below_gcs_and_leaves_its_outputs_there(
 ) -> None:
     body = b"some data"
     digest = hashlib.sha256(body).hexdigest()
-    store.put(f"{prefix}in/data", body, sha256=digest, owner="", media_type="text/plain", replace=True)
+    put(store, f"{prefix}in/data", body, media_type="text/plain", replace=True)
     source = Artifact(uri=f"{prefix}in/data", kind="file", size_bytes=9, object_count=1, digest=digest)
     request = request_of(
         "cp",

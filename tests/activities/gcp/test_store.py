@@ -6,23 +6,25 @@ import pytest
 from google.cloud import storage
 from temporalio.exceptions import ApplicationError
 
-from activities.checksums import crc32c, md5_digest, to_base64
+from activities.checksums import crc32c, to_base64
 from activities.gcp.store import GcsStore
 from activities.gcp.writer import COMPOSE_LIMIT, UPLOADS
 from activities.store import ObjectWriter, Part, Sealed, WriteTarget
+from activities.uploading import part_of
 from contracts.errors import ErrorKind
 from contracts.grants import GRANT_LIFE, Measure, WriteIntent
+from tests.objects import put
 
 PART = 1000
 
 
 def target(uri: str, body: bytes, *, replace: bool = False, etag: str = "1") -> WriteTarget:
-    return WriteTarget(uri, len(body), etag, PART, "text/csv", "run/copy", replace)
+    return WriteTarget(uri, len(body), etag, "run/copy", replace, "text/csv")
 
 
 def parts_of(body: bytes) -> list[Part]:
     pieces = [body[start : start + PART] for start in range(0, len(body), PART)]
-    return [Part(index, len(piece), crc32c(piece), md5_digest(piece)) for index, piece in enumerate(pieces)]
+    return [part_of(index, piece) for index, piece in enumerate(pieces)]
 
 
 def send(writer: ObjectWriter, body: bytes, parts: list[Part]) -> None:
@@ -129,9 +131,7 @@ def test_a_bucket_that_is_missing_is_told_with_the_command_that_makes_it(store: 
 
 def test_a_write_grant_pins_length_checksums_and_absence(store: GcsStore, prefix: str) -> None:
     body = b"x" * 10
-    source = store.put(
-        f"{prefix}source", body, sha256="0" * 64, owner="", media_type="text/csv", replace=False
-    )
+    source = put(store, f"{prefix}source", body)
     measure = Measure(source=source, crc32c=to_base64(crc32c(body)), md5="md5==", sha256="0" * 64)
     grant = store.sign_write(WriteIntent(target=f"{prefix}target", measure=measure), GRANT_LIFE)
     assert grant.headers["x-goog-content-length-range"] == "10,10"

@@ -20,6 +20,7 @@ from contracts.tables import (
     TableJobKey,
     WriteMode,
 )
+from tests.objects import put
 
 COLUMNS = tuple(
     Column(name=name, type=kind)  # type: ignore[arg-type] # the pairs below are column types
@@ -50,9 +51,7 @@ class Desk:
     def file(self, name: str, text: str) -> Artifact:
         body = text.encode()
         digest = hashlib.sha256(body).hexdigest()
-        stat = self.store.put(
-            self.prefix + name, body, sha256=digest, owner="test", media_type="text/csv", replace=True
-        )
+        stat = put(self.store, self.prefix + name, body, media_type="text/csv", replace=True)
         return Artifact(uri=stat.uri, kind="file", size_bytes=len(body), object_count=1, digest=digest)
 
     @property

@@ -13,6 +13,7 @@ from activities.onprem.settings import OnpremSettings
 from activities.onprem.store import FileStore
 from activities.settings import SettingsError
 from contracts.errors import ErrorKind
+from tests.objects import put
 
 
 @pytest.fixture
@@ -55,9 +56,8 @@ def store(root: Path) -> FileStore:
 def test_no_name_leads_out_of_the_root(
     store: FileStore, root: Path, uri: str, kind: ErrorKind, verb: str
 ) -> None:
-    arguments = {"sha256": "", "owner": "", "media_type": "text/plain", "replace": True}
     attempt = (
-        partial(store.put, uri, b"x", **arguments) if verb == "put" else partial(getattr(store, verb), uri)
+        partial(put, store, uri, b"x", replace=True) if verb == "put" else partial(getattr(store, verb), uri)
     )
     with pytest.raises(ApplicationError) as raised:
         attempt()
@@ -66,13 +66,13 @@ def test_no_name_leads_out_of_the_root(
 
 
 def test_a_listing_shows_what_lies_below_the_root_and_nothing_of_ours(store: FileStore) -> None:
-    store.put("file:///data/own", b"x", sha256="", owner="", media_type="text/plain", replace=False)
+    put(store, "file:///data/own", b"x")
     listed = [stat.uri for stat in store.list("file:///", None, 100).objects]
     assert listed == ["file:///data/file", "file:///data/link-in", "file:///data/own"]
 
 
 def test_metadata_is_not_told_of_a_file_that_was_changed_by_hand(store: FileStore, root: Path) -> None:
-    store.put("file:///own", b"x", sha256="0" * 64, owner="me", media_type="text/plain", replace=False)
+    put(store, "file:///own", b"x", owner="me")
     (root / "own").write_bytes(b"y")
     stat = store.stat("file:///own")
     assert stat is not None
@@ -87,7 +87,7 @@ def test_a_write_that_breaks_off_leaves_no_trace(
 
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(OSError, match="No space") as raised:
-        store.put("file:///own", b"x", sha256="", owner="", media_type="text/plain", replace=False)
+        put(store, "file:///own", b"x")
     assert translate(raised.value, "file:///own").type == ErrorKind.DISK_FULL
     assert not (root / "own").exists()
     assert list((root / ".causeway" / "drafts").iterdir()) == []
