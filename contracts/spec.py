@@ -170,6 +170,13 @@ class PipelineSpec(Declared):
     defaults: Defaults = Defaults()
     stages: dict[StageName, Stage] = Field(min_length=1, max_length=STAGES_LIMIT)
 
+    @field_validator("pipeline")
+    @classmethod
+    def _unreserved(cls, value: str) -> str:
+        if value == "copy":
+            raise ValueError("a pipeline cannot be named copy: copies of their own are listed under it")
+        return value
+
     @field_validator("params")
     @classmethod
     def _finite(cls, value: dict[str, Scalar]) -> dict[str, Scalar]:

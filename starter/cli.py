@@ -30,6 +30,19 @@ class OnFailure(StrEnum):
     fail = "fail"
 
 
+class IfExists(StrEnum):
+    """What happens when other content lies at a target."""
+
+    skip = "skip"
+    overwrite = "overwrite"
+    fail = "fail"
+
+
+RateOption = Annotated[
+    str | None,
+    typer.Option(metavar="RATE", help="Bytes per second at most: 50MB/s. Without it there is no limit."),
+]
+StreamsOption = Annotated[int, typer.Option(min=1, max=64, help="Parts or small objects in flight at once.")]
 PipelineArgument = Annotated[
     str | None, typer.Argument(metavar="PIPELINE", help="A file, a folder, or a name under pipelines/.")
 ]
@@ -73,6 +86,89 @@ def run(
         pipeline, key, tuple(param or ()), on_failure and on_failure.value, detach, create, as_json
     )
     _end(lambda: commands.run(options))
+
+
+@app.command()
+def copy(
+    source: Annotated[str, typer.Argument(metavar="SRC", help="An object, or a folder that ends in /.")],
+    target: Annotated[str, typer.Argument(metavar="DST", help="An object, or a folder that ends in /.")],
+    include: Annotated[
+        list[str] | None, typer.Option(metavar="GLOB", help="Of a folder only what matches; may be repeated.")
+    ] = None,
+    exclude: Annotated[
+        list[str] | None, typer.Option(metavar="GLOB", help="Of a folder not what matches; may be repeated.")
+    ] = None,
+    if_exists: Annotated[
+        IfExists, typer.Option(help="What to do about other content at the target; the same is always kept.")
+    ] = IfExists.skip,
+    limit_rate: RateOption = None,
+    streams: StreamsOption = 8,
+    max_size: Annotated[
+        str | None, typer.Option(metavar="SIZE", help="Stop before more is sent: 10GiB.")
+    ] = None,
+    max_cost: Annotated[
+        str | None, typer.Option(metavar="AMOUNT", help="Stop before egress costs more.")
+    ] = None,
+    max_duration: Annotated[
+        str | None, typer.Option(metavar="TIME", help="Stop after so long, without pauses: 2h.")
+    ] = None,
+    stream: Annotated[
+        bool, typer.Option("--stream", help="Through a worker even where the store could read by itself.")
+    ] = False,
+    source_on: Annotated[
+        str | None, typer.Option("--from", metavar="CONNECTION", help="Such as aws/eu.")
+    ] = None,
+    target_on: Annotated[
+        str | None, typer.Option("--to", metavar="CONNECTION", help="Such as azure/eu.")
+    ] = None,
+    key: Annotated[
+        str | None,
+        typer.Option(help="Identity of the copy; the same key attaches, or goes on after a failure."),
+    ] = None,
+    create: Annotated[bool, typer.Option("--create", help="Create the target's container.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="List and count; move nothing.")] = False,
+    detach: Annotated[bool, typer.Option("--detach", help="Start it and return.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Copy between any two of s3:// az:// gs:// file:///, durably.
+
+    It survives crashes, resumes inside an object and proves every byte. Ctrl-C leaves it running. With no Temporal
+    address configured, the local clouds are brought up first.
+
+    python -m starter copy s3://bucket/data/ az://container/data/ --include "*.csv"
+    """
+    from starter import commands
+    from starter.copies import CopyOptions
+
+    options = CopyOptions(
+        source=source,
+        target=target,
+        source_on=source_on,
+        target_on=target_on,
+        include=tuple(include or ()),
+        exclude=tuple(exclude or ()),
+        if_exists=if_exists.value,
+        limit_rate=limit_rate,
+        streams=streams,
+        max_size=max_size,
+        max_cost=max_cost,
+        max_duration=max_duration,
+        server_side=not stream,
+        key=key,
+        create=create,
+        dry_run=dry_run,
+        detach=detach,
+        as_json=as_json,
+    )
+    _end(lambda: commands.copy(options))
+
+
+@app.command()
+def limit(run_id: RunArgument, limit_rate: RateOption = None, streams: StreamsOption = 8) -> None:
+    """Change how much a running copy may take at once."""
+    from starter import commands
+
+    _end(lambda: commands.limit(run_id, limit_rate, streams))
 
 
 @app.command()

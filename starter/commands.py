@@ -15,6 +15,7 @@ from contracts.graph import nearest
 from contracts.jobs import JobRef, LogRequest
 from contracts.queues import WORKFLOW_QUEUE
 from contracts.runs import (
+    PIPELINE_KEY,
     PIPELINE_WORKFLOW,
     STATE_KEY,
     WAITING_KEY,
@@ -24,7 +25,8 @@ from contracts.runs import (
     StageDecision,
     workflow_id,
 )
-from starter import local, temporal
+from starter import copy_commands, local, temporal
+from starter.copies import COPY, CopyOptions, is_copy, limits_of
 from starter.document import run_document
 from starter.exits import Exit, StarterError
 from starter.options import key_of, moment_of, params_of
@@ -77,8 +79,26 @@ async def run(options: RunOptions) -> Exit:
         said.print(_afterwards(handle.id, sandboxed=sandboxed), soft_wrap=True)
 
 
+async def copy(options: CopyOptions) -> Exit:
+    """Copy between two stores, durably."""
+    return await copy_commands.copy(options, _client)
+
+
+async def limit(run_id: str, rate: str | None, streams: int) -> Exit:
+    """Change how much a copy may take at once."""
+    if not is_copy(run_id):
+        raise StarterError(
+            f"{run_id} is no copy; limits are those of copies, as `python -m starter list` shows them"
+        )
+    limits = limits_of(rate, streams)
+    return await copy_commands.limit(await _client(), run_id, limits)
+
+
 async def status(run_id: str, *, as_json: bool) -> Exit:
     """Show how a run stands."""
+    if is_copy(run_id):
+        await copy_commands.show(await _client(), run_id, as_json=as_json)
+        return Exit.SUCCEEDED
     now = await temporal.status(await _client(), run_id)
     if as_json:
         _json(run_document(now, temporal.web_ui(run_id)))
@@ -89,11 +109,15 @@ async def status(run_id: str, *, as_json: bool) -> Exit:
 
 async def watch(run_id: str) -> Exit:
     """Watch a run to its end."""
+    if is_copy(run_id):
+        return await copy_commands.watch(await _client(), run_id, as_json=False)
     return await _watched(await _client(), run_id, as_json=False)
 
 
 async def report(run_id: str, *, as_json: bool) -> Exit:
     """Show what a run came to, or has come to so far."""
+    if is_copy(run_id):
+        return await copy_commands.show(await _client(), run_id, as_json=as_json)
     now = await temporal.status(await _client(), run_id)
     if as_json:
         _json(run_document(now, temporal.web_ui(run_id)))
@@ -105,9 +129,8 @@ async def report(run_id: str, *, as_json: bool) -> Exit:
 async def list_runs(limit: int, *, as_json: bool) -> Exit:
     """List runs, newest first, from search attributes: no worker is asked."""
     client = await _client()
-    found = [
-        item async for item in client.list_workflows(f"WorkflowType = '{PIPELINE_WORKFLOW}'", limit=limit)
-    ]
+    asked = f"WorkflowType = '{PIPELINE_WORKFLOW}' OR {PIPELINE_KEY.name} = '{COPY}'"
+    found = [item async for item in client.list_workflows(asked, limit=limit)]
     rows = [_row(item) for item in found]
     if as_json:
         _json({"runs": rows})

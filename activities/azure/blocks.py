@@ -1,8 +1,8 @@
 """Staged blocks whose ids say what they hold, so the list of them alone proves what is there."""
 
 import base64
-import binascii
 import hashlib
+import re
 import struct
 from collections.abc import Iterable
 from typing import Any
@@ -18,7 +18,7 @@ from contracts.units import MIB
 BLOCK_LIMIT_BYTES = 4000 * MIB
 """https://learn.microsoft.com/rest/api/storageservices/put-block"""
 _FIELDS = struct.Struct(">H8sI32s")
-_ID_LENGTH = 62
+_ID = re.compile(r"[A-Za-z0-9_-]{62}")
 
 
 def block_id(pin: bytes, part: Part) -> str:
@@ -29,12 +29,9 @@ def block_id(pin: bytes, part: Part) -> str:
 
 def read_block_id(text: str, size_bytes: int) -> tuple[bytes, Part] | None:
     """Return the pin and the part that an id names, of a block of this size; None when another tool made it."""
-    if len(text) != _ID_LENGTH:
+    if not _ID.fullmatch(text):
         return None
-    try:
-        index, pin, crc32c, sha256 = _FIELDS.unpack(base64.b64decode(text + "==", b"-_", validate=True))
-    except (binascii.Error, struct.error):
-        return None
+    index, pin, crc32c, sha256 = _FIELDS.unpack(base64.urlsafe_b64decode(text + "=="))
     return pin, Part(index, size_bytes, crc32c, sha256)
 
 

@@ -81,6 +81,10 @@ class BlockWriter:
         held = self.held()
         for part in sealed.parts:
             if not same_part(held.get(part.index), part):
+                if not target.replace and self._blob.exists():
+                    # An object that is put drops the blocks that were staged under its name.
+                    told = f"another object lies at {target.uri} and may not be replaced"
+                    raise failure(ErrorKind.TARGET_CONFLICT, told, self._detail())
                 told = f"part {part.index} of {target.uri} is not there any more"
                 raise failure(ErrorKind.UNAVAILABLE, told, self._detail())
         crc32c = to_base64(sealed.crc32c)
