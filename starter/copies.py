@@ -1,7 +1,6 @@
 """Copies of their own: what `copy` asks for becomes a transfer, which is started, or found again by its key."""
 
 import hashlib
-import uuid
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 
@@ -75,8 +74,8 @@ def request_of(options: CopyOptions) -> TransferRequest:
     _check_shape(options, whence, where, folder=folder)
     target = where.uri if folder or not _is_folder(where) else where.uri + whence.name.rpartition("/")[2]
     key = key_of(options.key)
-    return TransferRequest(
-        run=RunRef(pipeline=COPY, key=key, run_uid=uuid.uuid4().hex),
+    request = TransferRequest(
+        run=RunRef(pipeline=COPY, key=key, run_uid=""),
         key=key,
         artifact=options.source,
         source=source,
@@ -94,6 +93,9 @@ def request_of(options: CopyOptions) -> TransferRequest:
         limits=limits_of(options.limit_rate, options.streams),
         caps=_caps(options),
     )
+    # What uploads belong to: the same copy under the same key takes up what it had begun before it failed.
+    uid = hashlib.sha256(f"{COPY}/{key} {digest_of(request)}".encode()).hexdigest()[:32]
+    return request.model_copy(update={"run": request.run.model_copy(update={"run_uid": uid})})
 
 
 def limits_of(rate: str | None, streams: int) -> Limits:

@@ -73,7 +73,7 @@ class Lines(View):
     def show(self, now: TransferStatus, in_flight: int) -> None:
         """Print what is new."""
         line = f"{now.phase}: {_counted(now)}, {now.bytes_done:,} of {_total(now.bytes_total, now)} bytes"
-        if line != self._said:
+        if line != self._said and now.objects_total:
             self._out.print(line, soft_wrap=True)
         self._said = line
 

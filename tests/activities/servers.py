@@ -26,6 +26,9 @@ class Source:
     requests: list[str] = field(default_factory=list)
     port: int = 0
     pause: threading.Event | None = None
+    cut_after: int | None = None
+    """Bytes of bodies after which every connection breaks."""
+    served: int = 0
 
     @property
     def host(self) -> str:
@@ -64,7 +67,9 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(memoryview(content)[:half])
         if source.pause:
             source.pause.wait(30)
-        if source.fault == "cut":
+        source.served += len(content)
+        gone = source.cut_after is not None and source.served > source.cut_after
+        if source.fault == "cut" or gone:
             self.close_connection = True
             return
         self.wfile.write(memoryview(content)[half:])

@@ -101,9 +101,9 @@ class Play:
         hold.release()
         await stopping
 
-    async def start(self, spec: PipelineSpec, key: str = "k", **fields: Any) -> Run:
-        """Start a run as the starter does, with every connection that it names served."""
-        await self.hire(*CONNECTIONS, *(stage.on for stage in spec.stages.values()))
+    async def serve(self, *connections: str) -> None:
+        """Have these connections and the workflows served."""
+        await self.hire(*connections)
         if "workflows" not in self._workers:
             local = [Planner().make, FakePrices(self.world).egress, FakeQueues(self.world).describe]
             await self._employ(
@@ -113,6 +113,10 @@ class Play:
                 activities=local,
                 max_cached_workflows=self.cached,
             )
+
+    async def start(self, spec: PipelineSpec, key: str = "k", **fields: Any) -> Run:
+        """Start a run as the starter does, with every connection that it names served."""
+        await self.serve(*CONNECTIONS, *(stage.on for stage in spec.stages.values()))
         code = {stage.code for stage in spec.stages.values() if getattr(stage, "code", None)}
         bundles = {folder: pack({"go.py": b"print('went')\n"}) for folder in sorted(code)}
         request = RunRequest(spec=spec, key=key, bundles=bundles, **fields)

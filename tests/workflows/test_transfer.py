@@ -1,0 +1,276 @@
+"""Transfers on their own: what they go on from, what they stop before, what they leave to be seen."""
+
+import asyncio
+from datetime import date, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from temporalio.client import WorkflowFailureError, WorkflowHandle
+from temporalio.exceptions import ActivityError, ApplicationError
+
+from contracts.errors import ErrorKind
+from contracts.jobs import RunRef
+from contracts.limits import Caps, Limits
+from contracts.parts import PART_BYTES, SPAN_PARTS
+from contracts.prices import EgressPrice, Tier
+from contracts.queues import WORKFLOW_QUEUE
+from contracts.runs import TRANSFER_MEMO, TransferResult
+from contracts.transfers import LIMITS_UPDATE, TransferOutcome, TransferRequest
+from tests.workflows.play import Play
+from workflows.rounds import ROUNDS
+from workflows.transfer import TransferWorkflow
+
+SPAN = SPAN_PARTS * PART_BYTES
+LARGE = 3 * SPAN + 5
+PRICE = EgressPrice(
+    currency="USD",
+    tiers=(Tier(up_to_gb=None, per_gb=Decimal("0.1")),),
+    as_of=date(2026, 3, 1),
+    source="the test",
+)
+Transfer = WorkflowHandle[TransferWorkflow, TransferResult]
+
+
+async def start(play: Play, key: str = "k", *, source: str = "aws", **fields: Any) -> Transfer:
+    await play.serve(source, "azure")
+    scheme = {"aws": "s3://causeway", "onprem": "file://"}[source]
+    request = TransferRequest(
+        run=RunRef(pipeline="copy", key=key, run_uid=f"uid-{key}"),
+        key=key,
+        artifact="data",
+        source=f"{source}/default",
+        source_uri=f"{scheme}/data/",
+        **{
+            "kind": "folder",
+            "destination": "azure/default",
+            "target": "az://causeway/out/",
+            "method": "push" if source == "onprem" else "pull",
+            **fields,
+        },
+    )
+    return await play.client.start_workflow(
+        TransferWorkflow.run, request, id=f"copy/{key}", task_queue=WORKFLOW_QUEUE
+    )
+
+
+async def ended(transfer: Transfer) -> TransferResult:
+    async with asyncio.timeout(60):
+        return await transfer.result()
+
+
+async def error_of(transfer: Transfer) -> ApplicationError:
+    with pytest.raises(WorkflowFailureError) as failed:
+        await ended(transfer)
+    cause = failed.value.cause
+    found = cause.cause if isinstance(cause, ActivityError) else cause
+    assert isinstance(found, ApplicationError), repr(cause)
+    return found
+
+
+def lay(play: Play, count: int, on: str = "aws") -> None:
+    for number in range(count):
+        play.put(on, f"data/{number:05}", f"content {number}".encode())
+
+
+def lay_large(play: Play, on: str = "aws") -> str:
+    play.world.sizes["large"] = LARGE
+    return play.put(on, "data/large", b"large")
+
+
+async def test_a_folder_is_moved_and_its_manifest_says_what_came_to_lie_there(play: Play) -> None:
+    lay(play, 7)
+    result = await ended(await start(play))
+    assert result.result == play.world.folder("az://causeway/out/")
+    assert result.manifest == "az://causeway/.causeway/manifests/uid-k/k.tsv"
+    assert (result.tally.objects, result.objects) == (7, 7)
+
+
+async def test_what_a_copy_left_undone_is_all_that_the_next_one_does(play: Play) -> None:
+    lay(play, 5)
+    play.world.page, play.world.objects_at_once = 100, 2
+    result = await ended(await start(play))
+    asked = [
+        [item.target.rsplit("/")[-1] for item in call.request.items]
+        for call in play.world.asked("storage.copy")
+    ]
+    assert asked == [[f"{n:05}" for n in range(first, 5)] for first in (0, 2, 4)]
+    assert result.tally.objects == 5
+    assert len(play.world.asked("storage.grant_read")) == 3
+
+
+async def test_grants_that_run_out_are_minted_anew_as_often_as_it_takes(play: Play) -> None:
+    lay(play, ROUNDS + 5)
+    play.world.page, play.world.objects_at_once = 100, 1
+    assert (await ended(await start(play))).tally.objects == ROUNDS + 5
+
+
+async def test_rounds_that_come_to_nothing_end_the_transfer(play: Play) -> None:
+    lay(play, 1)
+    play.world.fail("storage.copy", ErrorKind.UNAVAILABLE, times=10 * ROUNDS)
+    assert (await error_of(await start(play))).type == ErrorKind.UNAVAILABLE
+    assert len(play.world.asked("storage.copy")) == 2 * ROUNDS
+
+
+@pytest.mark.parametrize("source", ["aws", "onprem"])
+async def test_a_large_object_is_moved_span_by_span_and_sealed_once(play: Play, source: str) -> None:
+    uri = lay_large(play, source)
+    result = await ended(await start(play, source=source))
+    assert result.tally.size_bytes == result.tally.bytes_sent == LARGE
+    assert sorted(index for _, index in play.world.parts_sent) == list(range(3 * SPAN_PARTS + 1))
+    assert len(play.world.asked("storage.seal")) == 1
+    assert "az://causeway/out/large" in play.world.objects
+    assert result.objects == 1
+    assert uri
+
+
+@pytest.mark.parametrize("source", ["aws", "onprem"])
+async def test_no_part_is_sent_twice_however_often_a_span_is_cut(play: Play, source: str) -> None:
+    lay_large(play, source)
+    play.world.parts_at_once = 3
+    await ended(await start(play, source=source))
+    assert sorted(index for _, index in play.world.parts_sent) == list(range(3 * SPAN_PARTS + 1))
+
+
+async def test_parts_that_were_lost_before_the_seal_are_brought_again(play: Play) -> None:
+    lay_large(play)
+    hold = play.world.hold("storage.seal")
+    transfer = await start(play)
+    await play.reach(hold)
+    play.world.parts["az://causeway/out/large"].discard(7)
+    hold.release()
+    result = await ended(transfer)
+    assert [index for _, index in play.world.parts_sent].count(7) == 2
+    assert result.tally.size_bytes == LARGE
+
+
+async def test_a_pause_keeps_what_has_landed(play: Play) -> None:
+    lay(play, 4)
+    play.world.page, play.world.objects_at_once, play.world.cut = 100, 2, "STOPPED"
+    hold = play.world.hold("storage.copy", lands=True)
+    transfer = await start(play)
+    await play.reach(hold)
+    await transfer.signal(TransferWorkflow.pause, {})
+    play.world.objects_at_once = 1000
+    await play.cut(hold)
+    hold.release()
+    await transfer.signal(TransferWorkflow.resume, {})
+    assert (await ended(transfer)).tally.objects == 4
+
+
+async def test_new_limits_take_hold_while_it_runs(play: Play) -> None:
+    lay(play, 2)
+    hold = play.world.hold("storage.copy")
+    transfer = await start(play, limits=Limits(streams=4))
+    await play.reach(hold)
+    limits = Limits(streams=2, bytes_per_second=1000)
+    said = await transfer.execute_update(LIMITS_UPDATE, limits, result_type=str)
+    assert "2 streams" in said
+    await ended(transfer)
+    first, last = play.world.asked("storage.copy")[0], play.world.asked("storage.copy")[-1]
+    assert first.request.pace.streams == 4
+    assert (last.request.pace.streams, last.request.pace.bytes_per_second) == (2, 1000)
+
+
+async def test_a_cap_on_bytes_stops_it_before_it_breaks(play: Play) -> None:
+    lay_large(play)
+    error = await error_of(await start(play, caps=Caps(size_bytes=SPAN + 1)))
+    assert error.type == ErrorKind.BUDGET_EXCEEDED
+    assert len(play.world.parts_sent) <= SPAN_PARTS
+
+
+async def test_a_cap_on_cost_stops_it_before_it_breaks(play: Play) -> None:
+    lay_large(play)
+    play.world.price = PRICE
+    error = await error_of(await start(play, caps=Caps(cost=Decimal("0.03"))))
+    assert (error.type, "0.03 USD" in error.message) == (ErrorKind.BUDGET_EXCEEDED, True)
+    assert len(play.world.parts_sent) <= SPAN_PARTS
+
+
+async def test_a_cost_is_not_capped_where_nobody_knows_the_price(play: Play) -> None:
+    lay(play, 1)
+    error = await error_of(await start(play, caps=Caps(cost=Decimal(1))))
+    assert error.type == ErrorKind.BUDGET_EXCEEDED
+    assert play.world.asked("storage.list") == []
+
+
+async def test_a_transfer_that_takes_too_long_lands_and_stops(play: Play) -> None:
+    lay(play, 2)
+    hold = play.world.hold("storage.copy")
+    transfer = await start(play, caps=Caps(duration=timedelta(seconds=2)))
+    await play.reach(hold)
+    assert (await error_of(transfer)).type == ErrorKind.BUDGET_EXCEEDED
+    assert hold.cancelled.is_set()
+
+
+async def test_a_dry_run_moves_nothing(play: Play) -> None:
+    lay(play, 5)
+    play.world.price = PRICE
+    result = await ended(await start(play, dry_run=True))
+    assert (result.result.object_count, result.tally.objects) == (5, 0)
+    assert play.world.asked("storage.grant_read") == play.world.asked("storage.copy") == []
+
+
+async def test_what_it_costs_is_told_with_the_date_of_the_price(play: Play) -> None:
+    lay_large(play)
+    play.world.price = PRICE
+    result = await ended(await start(play))
+    assert result.cost == PRICE.cost(LARGE)
+    assert (result.currency, result.price_as_of) == ("USD", PRICE.as_of)
+
+
+async def test_its_memo_outlives_it(play: Play) -> None:
+    lay(play, 2)
+    transfer = await start(play)
+    result = await ended(transfer)
+    description = await transfer.describe()
+    outcome = await description.memo_value(TRANSFER_MEMO, None, type_hint=TransferOutcome)
+    assert outcome is not None
+    assert (outcome.result, outcome.status.objects_done) == (result, 2)
+
+
+async def test_ten_thousand_objects_take_under_three_hundred_events(play: Play) -> None:
+    play.world.page = 1000
+    lay(play, 10_000)
+    transfer = await start(play)
+    assert (await ended(transfer)).tally.objects == 10_000
+    assert (await transfer.describe()).history_length < 300
+
+
+async def cuts(play: Play, transfer: Transfer) -> int:
+    """How often the transfer went on as new."""
+    count, run_id = 0, transfer.first_execution_run_id
+    while run_id:
+        history = await play.client.get_workflow_handle(transfer.id, run_id=run_id).fetch_history()
+        run_id = history.events[-1].workflow_execution_continued_as_new_event_attributes.new_execution_run_id
+        count += bool(run_id)
+    return count
+
+
+@pytest.mark.parametrize("pauses", [False, True], ids=["straight on", "with a pause"])
+async def test_a_long_transfer_goes_on_as_new_and_misses_nothing(forgetful: Play, pauses: bool) -> None:
+    play = forgetful
+    lay(play, 60)
+    transfer = await start(play)
+    if pauses:
+        await transfer.signal(TransferWorkflow.pause, {"by": "ann"})
+        await transfer.signal(TransferWorkflow.resume, {})
+    result = await ended(transfer)
+    assert await cuts(play, transfer) >= 2
+    assert result.result == play.world.folder("az://causeway/out/")
+    assert result.tally.objects == 60
+    copied = [item.target for call in play.world.asked("storage.copy") for item in call.request.items]
+    assert len(copied) == len(set(copied)) == 60
+
+
+async def test_a_large_object_is_not_divided_by_the_cut(forgetful: Play) -> None:
+    play = forgetful
+    play.world.sizes["large"] = 12 * SPAN
+    for number in range(3):
+        play.put("aws", f"data/{number}", b"large")
+    transfer = await start(play)
+    result = await ended(transfer)
+    assert await cuts(play, transfer) >= 1
+    assert len(play.world.asked("storage.seal")) == 3
+    assert len(play.world.parts_sent) == len(set(play.world.parts_sent)) == 3 * 12 * SPAN_PARTS
+    assert result.tally.size_bytes == 3 * 12 * SPAN
