@@ -16,9 +16,10 @@ from activities.store import Part, Sealed, Store
 from activities.uploading import Upload, Window, as_sum, from_sum, part_of, sealed
 from contracts.artifacts import ObjectStat
 from contracts.errors import ErrorDetail, ErrorKind, failure
-from contracts.grants import ReadGrant
+from contracts.grants import PartSum, ReadGrant
 from contracts.parts import MAX_PARTS, part_size, parts_of
 from contracts.storage import (
+    Begun,
     CopyItem,
     CopyReceipt,
     CopyRequest,
@@ -48,11 +49,12 @@ class Copier:
         began = time.monotonic()
         batch = Batch(self, request, meter)
         batch.crew.work()
-        cut = cut_by(batch.crew.error, progress=bool(batch.receipts) or batch.parts_sent > 0)
+        cut = cut_by(batch.crew.error, progress=bool(batch.receipts) or batch.read_some)
         return CopyReceipt(
             tally=sum((receipt.tally for receipt in batch.receipts.values()), meter.retried),
             objects=tuple(batch.receipts[number] for number in sorted(batch.receipts)),
             remaining=tuple(number for number in range(len(request.items)) if number not in batch.receipts),
+            begun=batch.unfinished(),
             cut=cut,
             seconds=time.monotonic() - began,
         )
@@ -122,7 +124,7 @@ class Batch:
         self.request = request
         self.meter = meter
         self.receipts: dict[int, ObjectReceipt] = {}
-        self.parts_sent = 0
+        self._begun: dict[int, _Whole] = {}
         self.throttle = Throttle(request.pace.bytes_per_second)
         self.crew = Crew(request.pace.streams)
         self.crew.add([partial(self._begin, number) for number in range(len(request.items))])
@@ -131,6 +133,19 @@ class Batch:
         """Keep the proof of an object."""
         self.receipts[number] = receipt
         self.meter.add(objects=1)
+
+    @property
+    def read_some(self) -> bool:
+        """Whether any part was read: what an earlier round had done is no progress."""
+        return any(whole.read_some for whole in self._begun.values())
+
+    def unfinished(self) -> tuple[Begun, ...]:
+        """Return the parts of objects that are not whole yet."""
+        return tuple(
+            Begun(position=number, parts=whole.parts)
+            for number, whole in sorted(self._begun.items())
+            if number not in self.receipts and whole.parts
+        )
 
     def _begin(self, number: int) -> None:
         item = self.request.items[number]
@@ -172,8 +187,9 @@ class Batch:
     def _in_parts(self, landing: Landing, number: int) -> None:
         target, lost = landing.prepared(landing.source.noted())
         writer = self.copier.store.writer(target)
-        upload = Upload(landing.source, writer, self.meter, self.copier.window)
-        whole = _Whole(self, landing, upload, number, lost)
+        known = self.request.items[number].known
+        upload = Upload(landing.source, writer, self.meter, self.copier.window, known)
+        whole = self._begun[number] = _Whole(self, landing, upload, number, lost)
         self.crew.add([partial(whole.bring, index) for index in range(whole.count)])
 
 
@@ -192,6 +208,17 @@ class _Whole:
         self._parts: list[Part] = []
         self._lock = threading.Lock()
 
+    @property
+    def read_some(self) -> bool:
+        """Whether any part was read in this attempt."""
+        return bool(self._upload.read)
+
+    @property
+    def parts(self) -> tuple[PartSum, ...]:
+        """Those that are there."""
+        with self._lock:
+            return tuple(as_sum(part) for part in self._parts)
+
     def bring(self, index: int) -> None:
         """Bring one part."""
         batch = self._batch
@@ -199,7 +226,6 @@ class _Whole:
             part = self._upload.bring(index, batch.crew.stop, self._number * MAX_PARTS + index)
             with self._lock:
                 self._parts.append(part)
-                batch.parts_sent += 1
                 last = len(self._parts) == self.count
             if last:
                 sent = sum(self._upload.sent.values())

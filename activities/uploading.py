@@ -56,19 +56,33 @@ class _Room(AbstractContextManager[None]):
 class Upload:
     """An upload that is open; its parts may be brought from several threads."""
 
-    def __init__(self, source: Source, writer: ObjectWriter, meter: Meter, window: Window) -> None:
+    def __init__(
+        self,
+        source: Source,
+        writer: ObjectWriter,
+        meter: Meter,
+        window: Window,
+        known: Iterable[PartSum] = (),
+    ) -> None:
+        """Take up what the destination holds; `known` spares reading again what it keeps no digest of."""
         self._source = source
         self.writer = writer
         self._meter = meter
         self._window = window
         self._held: Mapping[int, Part | None] = writer.held()
+        self._known = {told.index: from_sum(told) for told in known}
         self.sent: dict[int, int] = {}
         """Bytes of each part that was not there before."""
+        self.read: set[int] = set()
+        """Parts that were read, to be sent or to know their digests."""
 
     def bring(self, index: int, stop: Stop, unit: int) -> Part:
         """Have the destination hold one part, and return what it is; `unit` is what the meter knows it by."""
         size = part_size(self._source.stat.size_bytes, index)
         held = self._held.get(index)
+        known = self._known.get(index)
+        if known and same_part(held, known):
+            held = known
         if held and held.sha256 and held.size_bytes == size:
             self._meter.add(size_bytes=size)
             return held
@@ -80,6 +94,7 @@ class Upload:
         with self._meter.sending(unit, size):
             content, _ = self._source.content(start, size, stop)
             part = part_of(index, content)
+            self.read.add(index)
             if not same_part(held, part):
                 self.writer.put(part, content)
                 self.sent[index] = size

@@ -11,10 +11,12 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
+from temporalio.client import Client
 
-from bench import commands, copies, memory, overhead
+from bench import commands, memory, overhead
 from bench.ground import CHECKOUT, Ground, ground
 from bench.numbers import Numbers, Spread, machine
+from bench.transfers import FREE_SIZES, Transfers
 from contracts.connect import connect
 
 RESULTS = CHECKOUT / "bench" / "results"
@@ -26,20 +28,27 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--rounds", type=int, default=ROUNDS, help="kept rounds of each measure")
     parser.add_argument("--out", type=Path, help="where to write the JSON instead")
+    parser.add_argument("--only", choices=["transfers"], help="measure nothing else")
     asked = parser.parse_args()
     now = datetime.now(UTC)
     facts = machine()
     numbers = Numbers()
     with ground() as held:
-        asyncio.run(_measure(held, numbers, asked.rounds))
-        commands.measure(held, numbers, asked.rounds)
-        commands.measure_up(held, numbers, asked.rounds)
+        asyncio.run(_measure(held, numbers, asked.rounds, everything=not asked.only))
+        if not asked.only:
+            commands.measure(held, numbers, asked.rounds)
+            commands.measure_up(held, numbers, asked.rounds)
     found = numbers.summed_up()
     document = {
         "measured_at": now.isoformat(timespec="seconds"),
         "machine": facts,
         "rounds": asked.rounds,
         "measures": {name: asdict(spread) for name, spread in found.items()},
+        "ratios_to_rclone": {
+            name: spread.median
+            for name, spread in found.items()
+            if name.endswith("rclone") and spread.unit == "x"
+        },
     }
     path: Path = asked.out or RESULTS / f"{now:%Y-%m-%d}.json"
     path.parent.mkdir(exist_ok=True)
@@ -47,14 +56,33 @@ def main() -> None:
     _show(found)
 
 
-async def _measure(held: Ground, numbers: Numbers, rounds: int) -> None:
+async def _measure(held: Ground, numbers: Numbers, rounds: int, *, everything: bool) -> None:
     os.environ["TEMPORAL_ADDRESS"] = held.settings("starter")["TEMPORAL_ADDRESS"]
     client = await connect()
     memory.at_rest(held, numbers, "after start")
-    with held.worker("bench.bare_worker"):
-        await overhead.measure(client, numbers, rounds)
-    await copies.measure(client, held, numbers, rounds)
+    if everything:
+        with held.worker("bench.bare_worker"):
+            await overhead.measure(client, numbers, rounds)
+    await _transfers(client, held, numbers, rounds)
     memory.at_rest(held, numbers, "after all runs")
+
+
+async def _transfers(client: Client, held: Ground, numbers: Numbers, rounds: int) -> None:
+    port = str(held.free_port)
+    sizes = [str(size) for size in FREE_SIZES]
+    endpoint = f"http://127.0.0.1:{port}"
+    with (
+        held.running("free", "bench.free_store", port, *sizes, settings={}),
+        held.connection("second", "second", held.endpoints.s3_url) as second,
+        held.connection("source", "source", endpoint) as source,
+        held.connection("sink", "sink", endpoint) as sink,
+    ):
+        held.extra = {"aws/second": second, "aws/source": source, "aws/sink": sink}
+        transfers = Transfers(client, held, numbers)
+        transfers.prepare()
+        await transfers.measure_alone(rounds)
+        await transfers.measure(rounds)
+        await transfers.measure_small(rounds)
 
 
 def _show(found: Mapping[str, Spread]) -> None:

@@ -99,7 +99,9 @@ class Handler(BaseHTTPRequestHandler):
                 answer = f"<InitiateMultipartUploadResult><UploadId>{upload}</UploadId></InitiateMultipartUploadResult>"
             else:
                 self._complete(path, query["uploadId"], body)
-                answer = f"<CompleteMultipartUploadResult><ETag>{_ETAG}</ETag></CompleteMultipartUploadResult>"
+                answer = (
+                    f"<CompleteMultipartUploadResult><ETag>{_ETAG}</ETag></CompleteMultipartUploadResult>"
+                )
         self._answer(200, answer)
 
     def do_DELETE(self) -> None:
@@ -182,7 +184,7 @@ class Handler(BaseHTTPRequestHandler):
         size = left = int(self.headers.get("Content-Length") or 0)
         buffer = memoryview(bytearray(_CHUNK_BYTES))
         while left:
-            read = self.rfile.readinto(buffer[: min(left, _CHUNK_BYTES)])  # type: ignore[attr-defined]
+            read = self.rfile.readinto(buffer[: min(left, _CHUNK_BYTES)])
             if not read:
                 raise ConnectionError("a body that ended early")
             left -= read

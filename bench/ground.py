@@ -30,6 +30,8 @@ class Ground:
         kept = {name: value for name, value in os.environ.items() if not name.startswith(OUTSIDE)}
         added = {"CAUSEWAY_SANDBOX": str(root), "CAUSEWAY_SANDBOX_TOOLS": str(tools)}
         self.root = root
+        self.extra: dict[str, psutil.Process] = {}
+        """Workers of connections of the measurements' own, by connection."""
         self.environment: Mapping[str, str] = kept | added
 
     def up(self) -> float:

@@ -3,7 +3,7 @@
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from temporalio.client import Client
 
@@ -22,6 +22,7 @@ from workflows.transfer import TransferWorkflow
 
 MB, MIB, GIB = 1e6, 2**20, 2**30
 STREAMS = 4
+FREE_SIZES = (256 * MIB, GIB, 4 * GIB)
 LARGE_BYTES = GIB
 MANY, MANY_BYTES = 64, 16 * MIB
 SMALL, SMALL_BYTES = 10_000, 10 * 1024
@@ -43,13 +44,33 @@ class Leg:
     """Prefixes of rclone's at both ends."""
 
 
+S3, SECOND, BLOB, GCS = "s3://causeway/", "s3://second/", "az://causeway/", "gs://causeway/"
+THEIRS = {
+    S3: "S3:causeway/",
+    SECOND: "S3:second/",
+    BLOB: "AZ:causeway/",
+    GCS: "GS:causeway/",
+    "file:///": "HERE:",
+    "s3://source/": "FREE:source/",
+    "s3://sink/": "FREE:sink/",
+}
+
+
+def leg(name: str, whence: str, source: str, where: str, destination: str) -> Leg:
+    """A way between two stores, below `bench/` of the first."""
+    method: TransferMethod = "push" if whence == "file:///" else "pull"
+    below = "" if whence == "s3://source/" else "bench/"
+    theirs = (THEIRS[whence] + below, THEIRS[where])
+    return Leg(name, source, destination, method, whence + below, where, theirs)
+
+
 LEGS = (
-    Leg("S3 to S3", "aws/default", "aws/second", "pull", "s3://causeway/bench/", "s3://second/", ("S3:causeway/bench/", "S3:second/")),
-    Leg("S3 to Blob", "aws/default", "azure/default", "pull", "s3://causeway/bench/", "az://causeway/", ("S3:causeway/bench/", "AZ:causeway/")),
-    Leg("Blob to GCS", "azure/default", "gcp/default", "pull", "az://causeway/bench/", "gs://causeway/", ("AZ:causeway/bench/", "GS:causeway/")),
-    Leg("file to S3", "onprem/default", "aws/default", "push", "file:///bench/", "s3://causeway/", ("HERE:", "S3:causeway/")),
-)  # fmt: skip
-FREE = Leg("free to free", "aws/source", "aws/sink", "pull", "s3://source/", "s3://sink/", ("FREE:source/", "FREE:sink/"))  # fmt: skip
+    leg("S3 to S3", S3, "aws/default", SECOND, "aws/second"),
+    leg("S3 to Blob", S3, "aws/default", BLOB, "azure/default"),
+    leg("Blob to GCS", BLOB, "azure/default", GCS, "gcp/default"),
+    leg("file to S3", "file:///", "onprem/default", S3, "aws/default"),
+)
+FREE = leg("free to free", "s3://source/", "aws/source", "s3://sink/", "aws/sink")
 
 
 class Transfers:
@@ -62,6 +83,10 @@ class Transfers:
         self._numbers = numbers
         self._rclone = Rclone(ground)
         self._raw = RawStores(ground)
+
+    def prepare(self) -> None:
+        """Have the second bucket."""
+        self._raw.make_bucket("second")
 
     async def measure(self, rounds: int) -> None:
         """Every leg with one large object and with many of one part; the first round is not kept."""
@@ -80,7 +105,7 @@ class Transfers:
         for _ in range(rounds):
             theirs = self._theirs(leg, "small/")
             self._raw.clear(leg.target_uri)
-            result, seconds, events = await self._ours(leg, "small/")
+            _, seconds, events = await self._ours(leg, "small/")
             self._raw.clear(leg.target_uri)
             self._numbers.add(f"{TINY}, {leg.name}: rclone", SMALL / theirs.seconds, "objects/s")
             self._numbers.add(f"{TINY}, {leg.name}: Causeway", SMALL / seconds, "objects/s")
@@ -90,7 +115,7 @@ class Transfers:
 
     async def measure_alone(self, rounds: int) -> None:
         """CPU and memory against a store that costs nothing."""
-        for size in (256 * MIB, GIB, 4 * GIB):
+        for size in FREE_SIZES:
             name, of = str(size), f"{size // MIB} MiB"
             for _ in range(rounds if size == GIB else 1):
                 theirs = self._theirs(FREE, name)
@@ -100,7 +125,9 @@ class Transfers:
                 self._numbers.add(f"{of}, memory of rclone", theirs.peak_mib, "MiB")
                 self._numbers.add(f"{of}, CPU of rclone", theirs.cpu_seconds * GIB / size, "s/GiB")
                 self._numbers.add(f"{of}, CPU of the worker", worker.cpu_seconds * GIB / size, "s/GiB")
-            self._numbers.ratio(f"{of}, CPU: worker / rclone", f"{of}, CPU of the worker", f"{of}, CPU of rclone")
+            self._numbers.ratio(
+                f"{of}, CPU: worker / rclone", f"{of}, CPU of the worker", f"{of}, CPU of rclone"
+            )
 
     async def _round(self, leg: Leg, what: str, name: str, size: int, *, kept: bool) -> None:
         numbers = self._numbers if kept else Numbers()
@@ -116,7 +143,11 @@ class Transfers:
         self._raw.clear(leg.target_uri + "ours/")
         if kept:
             self._ratio(f"{what}, {leg.name}", latest=True)
-            numbers.latest_ratio(f"{what}, {leg.name}: Causeway / bare", f"{what}, {leg.name}: Causeway", f"{what}, {leg.name}: bare")
+            numbers.latest_ratio(
+                f"{what}, {leg.name}: Causeway / bare",
+                f"{what}, {leg.name}: Causeway",
+                f"{what}, {leg.name}: bare",
+            )
 
     def _ratio(self, of: str, *, latest: bool = False) -> None:
         ratio = self._numbers.latest_ratio if latest else self._numbers.ratio
@@ -125,7 +156,7 @@ class Transfers:
     def _theirs(self, leg: Leg, name: str) -> Spent:
         source, target = leg.theirs
         if source == "HERE:":
-            source += f"{self._ground.onprem}/bench/"
+            source = f"{self._ground.onprem}/bench/"
         return self._rclone.copy(
             source + name, f"{target}theirs/{name}", streams=STREAMS, folder=name.endswith("/")
         )
@@ -154,6 +185,7 @@ class Transfers:
         return result, spent, told.history_length
 
 
-def _known(moment: object) -> "datetime":
-    assert isinstance(moment, datetime)
+def _known(moment: datetime | None) -> datetime:
+    if moment is None:
+        raise RuntimeError("a transfer that has a result has both its times")
     return moment

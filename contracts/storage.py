@@ -90,6 +90,8 @@ class CopyItem(Message):
     grant: ReadGrant | None = None
     """None when source and destination are one connection: the store itself copies."""
     expected_sha256: str | None = None
+    known: Packed[PartSum] = ()
+    """Parts that an earlier round had read; those that the destination still holds so need not be read again."""
 
 
 class Pace(Message):
@@ -173,6 +175,13 @@ class Cut(Message):
     retry_after: timedelta | None = None
 
 
+class Begun(Message):
+    """An object of a batch that is not whole yet."""
+
+    position: int
+    parts: Packed[PartSum]
+
+
 class CopyReceipt(Message):
     """What of a batch lies at its targets now."""
 
@@ -181,6 +190,8 @@ class CopyReceipt(Message):
     """Of what is done, in the order of the request; empty when there is a manifest."""
     remaining: tuple[int, ...] = ()
     """Positions in the request of what is not done."""
+    begun: tuple[Begun, ...] = ()
+    """Of these, what is there in parts."""
     cut: Cut | None = None
     """None exactly when nothing remains."""
     seconds: float = 0.0

@@ -6,6 +6,7 @@ from contracts.artifacts import ObjectStat
 from contracts.grants import (
     Measure,
     MeasureRequest,
+    PartSum,
     ReadGrant,
     ReadGrantRequest,
     WriteGrantRequest,
@@ -32,6 +33,8 @@ class BatchMover:
     def __init__(self, moving: Moving) -> None:
         """Move for this transfer."""
         self._moving = moving
+        self._known: dict[str, tuple[PartSum, ...]] = {}
+        """Parts of objects that are not whole yet, by the URI of the source."""
 
     async def move(self, batch: Batch) -> None:
         """Bring the batch to the destination, in as many rounds as its grants and its pauses need.
@@ -72,7 +75,11 @@ class BatchMover:
         moving, request = self._moving, self._moving.request
         items = tuple(
             CopyItem(
-                source=item, target=moving.target_of(item), grant=grant, expected_sha256=moving.expected(item)
+                source=item,
+                target=moving.target_of(item),
+                grant=grant,
+                expected_sha256=moving.expected(item),
+                known=self._known.get(item.uri, ()),
             )
             for item, grant in zip(batch, grants, strict=False)
         )
@@ -91,6 +98,7 @@ class BatchMover:
         if receipt is None:
             return batch, None
         moving.add(receipt.tally, receipt.objects[0] if receipt.objects else None)
+        self._known = {batch[begun.position].uri: begun.parts for begun in receipt.begun}
         left = tuple(batch[number] for number in receipt.remaining)
         return left + batch[len(items) :], receipt.cut
 
