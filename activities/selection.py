@@ -12,6 +12,7 @@ from contracts.storage import ListRequest, ObjectPage
 
 PAGE_SECONDS = 20.0
 """A page that nothing was found for yet is given back after so long, so that no listing looks dead."""
+_SPECIAL = re.compile(r"[\\\[^&|~]")
 _TOKEN = re.compile(r"\*\*/|\*\*|\*|\?|\[(!?)([^\]]+)\]|.", re.DOTALL)
 
 
@@ -80,7 +81,7 @@ def _translated(found: re.Match[str]) -> str:
     if piece in _WILD:
         return _WILD[piece]
     if found[2]:
-        inside = found[2].replace("\\", "\\\\").replace("^", "\\^")
+        inside = _SPECIAL.sub(r"\\\g<0>", found[2])
         return f"[{'^/' if found[1] else ''}{inside}]"
     if piece == "[":
         raise ValueError(f"the pattern {found.string!r} has a '[' that is never closed")

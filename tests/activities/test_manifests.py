@@ -1,0 +1,85 @@
+"""Accounts of batches that become one manifest."""
+
+import hashlib
+import uuid
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from temporalio.exceptions import ApplicationError
+
+from activities.manifests import Manifests
+from activities.onprem.store import FileStore
+from contracts.artifacts import ManifestEntry, ObjectStat, folder_artifact
+from contracts.errors import ErrorKind
+from contracts.storage import ManifestReceipt, ManifestRequest, ObjectReceipt
+
+ROOT = "file:///.causeway/manifests/run/"
+PREFIX = "s3://bucket/out/"
+NAMES = st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\0"), min_size=1, max_size=20)
+
+
+def receipt(name: str, content: bytes = b"x") -> ObjectReceipt:
+    stat = ObjectStat(uri=PREFIX + name, size_bytes=len(content), etag="e")
+    sha256 = hashlib.sha256(content).hexdigest()
+    return ObjectReceipt(target=stat, sha256=sha256, bytes_sent=1, verified="end_to_end")
+
+
+def request(key: str = "k") -> ManifestRequest:
+    return ManifestRequest(accounts=f"{ROOT}{key}/", prefix=PREFIX, target=f"{ROOT}{key}.tsv", owner="run/k")
+
+
+def entry(held: ObjectReceipt) -> ManifestEntry:
+    return ManifestEntry(
+        name=held.target.uri.removeprefix(PREFIX), size_bytes=held.target.size_bytes, sha256=held.sha256
+    )
+
+
+def published(store: FileStore, batches: list[list[ObjectReceipt]], key: str = "k") -> ManifestReceipt:
+    manifests = Manifests(store)
+    for batch in batches:
+        manifests.leave(f"{ROOT}{key}/", batch)
+    return manifests.publish(request(key))
+
+
+@given(names=st.lists(NAMES, min_size=1, max_size=30, unique=True), data=st.data())
+def test_the_folder_is_what_its_entries_say(
+    tmp_path_factory: pytest.TempPathFactory, names: list[str], data: st.DataObject
+) -> None:
+    store = FileStore(tmp_path_factory.getbasetemp(), "file:///c/")
+    receipts = [receipt(name, name.encode()) for name in names]
+    cut = data.draw(st.integers(0, len(names)))
+    batches = [batch for batch in (receipts[:cut], receipts[cut:]) if batch]
+    found = published(store, batches, uuid.uuid4().hex)
+    assert found.folder == folder_artifact(PREFIX, map(entry, receipts))
+
+
+def test_publishing_twice_is_publishing_once(tmp_path: Path) -> None:
+    store = FileStore(tmp_path, "file:///c/")
+    first = published(store, [[receipt("a")], [receipt("b")]])
+    assert store.list(f"{ROOT}k/", None, 10).objects == ()
+    assert Manifests(store).publish(request()) == first
+
+
+def test_an_object_that_two_batches_tell_of_counts_once(tmp_path: Path) -> None:
+    found = published(FileStore(tmp_path, "file:///c/"), [[receipt("a"), receipt("b")], [receipt("b")]])
+    assert found.folder.object_count == 2
+
+
+def test_two_contents_under_one_name_are_no_folder(tmp_path: Path) -> None:
+    with pytest.raises(ApplicationError) as raised:
+        published(FileStore(tmp_path, "file:///c/"), [[receipt("a")], [receipt("a", b"other")]])
+    assert raised.value.type == ErrorKind.SOURCE_CHANGED
+
+
+def test_nothing_accounted_for_is_no_manifest(tmp_path: Path) -> None:
+    with pytest.raises(ApplicationError) as raised:
+        Manifests(FileStore(tmp_path, "file:///c/")).publish(request())
+    assert raised.value.type == ErrorKind.SOURCE_MISSING
+
+
+def test_manifests_are_no_objects_of_the_root(tmp_path: Path) -> None:
+    store = FileStore(tmp_path, "file:///c/")
+    published(store, [[receipt("a")]])
+    assert store.list("file:///", None, 10).objects == ()

@@ -1,0 +1,105 @@
+"""What egress costs: by the tiers of a month, from dated data, and never zero because nobody knows."""
+
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from activities.prices import BOOK, OVERRIDE, PriceBook, read
+from contracts.prices import GB, EgressPrice, Tier
+
+TB = 1024 * GB
+LISTED = EgressPrice(
+    currency="USD",
+    tiers=tuple(
+        Tier(up_to_gb=None if end is None else Decimal(end), per_gb=Decimal(price))
+        for end, price in ((10240, "0.09"), (51200, "0.085"), (153600, "0.07"), (None, "0.05"))
+    ),
+    as_of="2026-03-01",  # type: ignore[arg-type] # pydantic reads it
+    source="the issue",
+)
+
+
+@pytest.mark.parametrize(
+    ("terabytes", "dollars"),
+    [(10, "921.600"), (11, "1008.640"), (60, "5120.000"), (100, "7987.200"), (200, "14131.200")],
+)
+def test_each_byte_costs_what_its_own_tier_costs(terabytes: int, dollars: str) -> None:
+    assert LISTED.cost(terabytes * TB) == Decimal(dollars)
+
+
+@pytest.mark.parametrize(("terabytes", "dollars"), [(10, "912.60"), (11, "999.640"), (60, "5111.000")])
+def test_the_free_gigabytes_of_a_month_are_free_once(terabytes: int, dollars: str) -> None:
+    price = PriceBook.from_environment().quote("aws/default", "gcp/default").price
+    assert price is not None
+    assert price.cost(terabytes * TB) == Decimal(dollars)
+    assert price.cost(100 * GB) == 0
+    assert price.cost(100 * GB, 100 * GB) == Decimal(9)
+
+
+@given(st.lists(st.integers(0, 80 * TB), max_size=6))
+def test_a_month_costs_the_same_however_it_is_divided(sizes: list[int]) -> None:
+    total, before = Decimal(0), 0
+    for size in sizes:
+        cost = LISTED.cost(size, before)
+        assert cost >= 0
+        total, before = total + cost, before + size
+    assert total == LISTED.cost(before)
+
+
+@pytest.mark.parametrize(
+    ("source", "destination"),
+    [("onprem/default", "aws/default"), ("aws/default", "aws/eu"), ("gcp/default", "gcp/default")],
+)
+def test_what_nobody_knows_is_not_zero(source: str, destination: str) -> None:
+    quote = PriceBook.from_environment().quote(source, destination)
+    assert quote.price is None
+    assert "not known" in quote.why
+
+
+def test_a_price_of_ones_own_goes_before_the_list(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    own = tmp_path / "own.yaml"
+    own.write_text(
+        "- {from: aws/eu, currency: EUR, as_of: 2026-10-01, source: contract 7,"
+        " tiers: [{up_to_gb: null, per_gb: '0.02'}]}\n"
+    )
+    monkeypatch.setenv(OVERRIDE, str(own))
+    book = PriceBook.from_environment()
+    price = book.quote("aws/eu", "gcp/default").price
+    assert price is not None
+    assert (price.currency, price.cost(GB)) == ("EUR", Decimal("0.02"))
+    other = book.quote("aws/default", "gcp/default").price
+    assert other is not None
+    assert other.currency == "USD"
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("{", "not a list of entries"),
+        ("- 3", "not a list of entries"),
+        ("- {from: aws}", "currency"),
+        (
+            "- {from: aws, currency: EUR, as_of: 2026-10-01, source: x, tiers: [{up_to_gb: 5, per_gb: '1'}]}",
+            "the last have no end",
+        ),
+        (
+            "- {from: aws, currency: EUR, as_of: 2026-10-01, source: x, tiers: [{up_to_gb: null, per_gb: '-1'}]}",
+            "below zero",
+        ),
+    ],
+)
+def test_a_price_file_that_says_no_prices_is_refused_by_name(tmp_path: Path, text: str, words: str) -> None:
+    path = tmp_path / "prices.yaml"
+    path.write_text(text)
+    with pytest.raises(ValueError, match=words) as raised:
+        read(path)
+    assert "prices.yaml" in str(raised.value)
+
+
+def test_every_price_of_ours_has_a_date_and_a_source() -> None:
+    for entry in read(BOOK):
+        assert entry.source
+        assert entry.as_of.year >= 2026
