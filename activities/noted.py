@@ -1,5 +1,6 @@
 """What a store notes on an object beside its bytes, as the answer to a granted read tells it."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -9,6 +10,10 @@ from contracts.grants import ReadGrant
 
 _PREFIXES = ("x-amz-meta-", "x-ms-meta-", "x-goog-meta-")
 _OWN = ("causeway-", "causeway_")
+TOKEN = re.compile(r"[a-z0-9!#$%&'*+.^_`|~-]+")
+"""What the name of a header may hold (RFC 9110, section 5.6.2), in lower case."""
+PLAIN_VALUE = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?")
+"""What every server gives back as it was sent: ASCII without blanks at its ends."""
 _KEPT_NOWHERE = ("cache-control", "content-disposition", "content-encoding", "content-language")
 """What a store may note besides; no receipt may be silent about losing it."""
 
@@ -57,3 +62,16 @@ def check_version(headers: Mapping[str, str], grant: ReadGrant) -> None:
             f"{grant.source.uri} is no longer the version that was listed",
             ErrorDetail(ref=grant.source.uri),
         )
+
+
+def fitting(
+    metadata: Mapping[str, str], *, names: re.Pattern[str], values: re.Pattern[str], limit_bytes: int
+) -> dict[str, str]:
+    """Return what a store with these rules keeps unchanged: the first by name that fit into its limit together."""
+    kept: dict[str, str] = {}
+    for name, value in sorted(metadata.items()):
+        size = len(name.encode()) + len(value.encode())
+        if names.fullmatch(name) and values.fullmatch(value) and size <= limit_bytes:
+            kept[name] = value
+            limit_bytes -= size
+    return kept

@@ -9,6 +9,7 @@ from botocore.exceptions import ClientError
 
 from activities.aws.errors import code_of
 from activities.checksums import to_base64
+from activities.noted import PLAIN_VALUE, TOKEN, fitting
 from contracts.artifacts import Location, ObjectStat, locate
 from contracts.errors import ErrorDetail, ErrorKind, failure
 
@@ -20,8 +21,6 @@ METADATA_LIMIT_BYTES = 2048 - 300
 """What S3 takes, less what Causeway notes itself."""
 _OWN = (CRC32C, SHA256, OWNER)
 _MD5 = re.compile(r'"([0-9a-f]{32})"')
-_TOKEN = re.compile(r"[a-z0-9!#$%&'*+.^_`|~-]+")
-_PLAIN = re.compile(r"[\x20-\x7e]*")
 _UNLISTABLE = re.compile(r"[\x00-\x1f\x7f\ufffe\uffff]")
 
 
@@ -70,13 +69,7 @@ def carriable(metadata: Mapping[str, str]) -> dict[str, str]:
 
     https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingMetadata.html
     """
-    kept: dict[str, str] = {}
-    left = METADATA_LIMIT_BYTES
-    for name, value in sorted(metadata.items()):
-        left -= len(name) + len(value)
-        if _TOKEN.fullmatch(name) and _PLAIN.fullmatch(value) and value == value.strip() and left >= 0:
-            kept[name] = value
-    return kept
+    return fitting(metadata, names=TOKEN, values=PLAIN_VALUE, limit_bytes=METADATA_LIMIT_BYTES)
 
 
 def recorded(crc32c: int, sha256: str, owner: str) -> dict[str, str]:

@@ -8,6 +8,7 @@ from azure.core.exceptions import HttpResponseError
 from azure.storage.blob import BlobProperties
 
 from activities.azure.errors import CLOUD, code_of, words_of
+from activities.noted import PLAIN_VALUE, fitting
 from contracts.artifacts import Location, ObjectStat, locate
 from contracts.errors import ErrorDetail, ErrorKind, failure
 
@@ -22,7 +23,6 @@ METADATA_LIMIT_BYTES = 8192 - 400
 """What Azure takes, less what Causeway notes itself."""
 _OWN = (CRC32C, SHA256, OWNER)
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_PLAIN = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?")
 _CONTAINER = re.compile(r"[a-z0-9](?:-?[a-z0-9])+")
 _UNLISTABLE = re.compile(r"[\x00-\x1f\x7f\ufffe\uffff]")
 _REFUSED = {"BlobAlreadyExists", "ConditionNotMet", "TargetConditionNotMet", "UnauthorizedBlobOverwrite"}
@@ -74,13 +74,7 @@ def check_blob_name(uri: str) -> None:
 
 def carriable(metadata: Mapping[str, str]) -> dict[str, str]:
     """Return the user's metadata that Azure can hold unchanged: in all 8 KB, names that C# takes, values of ASCII."""
-    kept: dict[str, str] = {}
-    left = METADATA_LIMIT_BYTES
-    for name, value in sorted(metadata.items()):
-        left -= len(name) + len(value)
-        if _IDENTIFIER.fullmatch(name) and _PLAIN.fullmatch(value) and left >= 0:
-            kept[name] = value
-    return kept
+    return fitting(metadata, names=_IDENTIFIER, values=PLAIN_VALUE, limit_bytes=METADATA_LIMIT_BYTES)
 
 
 def metadata_of(crc32c: str, sha256: str, owner: str) -> dict[str, str]:

@@ -1,6 +1,5 @@
 """Leave for others to read or write exactly one object for a short while: V4 signed URLs."""
 
-import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from urllib.parse import urlsplit
@@ -9,6 +8,7 @@ from google.auth.credentials import Credentials, Signing
 from google.auth.transport.requests import Request
 from google.cloud.storage import Blob
 
+from activities.noted import PLAIN_VALUE, TOKEN, fitting
 from activities.store import PLAIN, Part, may_replace
 from activities.uploading import as_sum
 from contracts.artifacts import ObjectStat
@@ -21,8 +21,6 @@ CRC32C, SHA256, OWNER = CARRIED = ("causeway-crc32c", "causeway-sha256", "causew
 
 METADATA_LIMIT_BYTES = 8192 - 400
 """What Cloud Storage takes, less what Causeway notes itself: https://cloud.google.com/storage/quotas"""
-_TOKEN = re.compile(r"[a-z0-9!#$%&'*+.^_`|~-]+")
-_PLAIN = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?")
 
 
 class Signer:
@@ -121,10 +119,4 @@ def public_endpoint(endpoint: str) -> str:
 
 def carriable(held: Mapping[str, str]) -> dict[str, str]:
     """Return the user's metadata that travels unchanged: in all 8 KiB of names and values that headers carry."""
-    kept: dict[str, str] = {}
-    left = METADATA_LIMIT_BYTES
-    for name, value in sorted(held.items()):
-        left -= len(name) + len(value)
-        if _TOKEN.fullmatch(name) and _PLAIN.fullmatch(value) and left >= 0:
-            kept[name] = value
-    return kept
+    return fitting(held, names=TOKEN, values=PLAIN_VALUE, limit_bytes=METADATA_LIMIT_BYTES)
