@@ -4,9 +4,11 @@ import importlib
 import sys
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from temporalio.exceptions import ApplicationError
@@ -15,12 +17,20 @@ from activities.grant_client import GrantClient
 from activities.job_service import JobService
 from activities.storage import StoreActivities
 from activities.store import Store
+from tests.wire import Wire, wire_to
 
 ROOMS = ("onprem", "aws", "azure", "gcp")
 GRANTING = ("aws", "azure", "gcp")
 VERIFYING = ("aws", "azure")
 """Rooms whose local server checks signatures and checksums as the real one does."""
 
+WIRED = "wired "
+"""Before a cloud: its store is reached through a wire that counts and damages."""
+ENDPOINTS = {
+    "aws": "AWS_ENDPOINT_URL",
+    "azure": "CAUSEWAY_AZURE_STORAGE_URL",
+    "gcp": "CAUSEWAY_GCP_STORAGE_ENDPOINT",
+}
 SANDBOXED = "sandboxed "
 """Before `onprem`: the one that may follow grants to the sandbox's stores, not one of its own folder alone."""
 
@@ -40,17 +50,23 @@ def rooms(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[dict[str, Room]]:
     with pytest.MonkeyPatch.context() as patch:
-        yield _Rooms(request, tmp_path_factory, patch)
+        with ExitStack() as stack:
+            yield _Rooms(request, tmp_path_factory, patch, stack)
 
 
 class _Rooms(dict[str, Room]):
-    def __init__(self, request: Any, folders: pytest.TempPathFactory, patch: pytest.MonkeyPatch) -> None:
+    def __init__(
+        self, request: Any, folders: pytest.TempPathFactory, patch: pytest.MonkeyPatch, stack: ExitStack
+    ) -> None:
         super().__init__()
-        self._request, self._folders, self._patch = request, folders, patch
+        self._request, self._folders, self._patch, self._stack = request, folders, patch, stack
+        self.wires: dict[str, Wire] = {}
 
     def __missing__(self, name: str) -> Room:
-        environment = self._environment(name)
-        cloud = name.removeprefix(SANDBOXED)
+        cloud = name.removeprefix(SANDBOXED).removeprefix(WIRED)
+        environment = self._environment(name.removeprefix(WIRED))
+        if name.startswith(WIRED):
+            environment |= self._wired(cloud, environment)
         settings_module = importlib.import_module(f"activities.{cloud}.settings")
         module = importlib.import_module(f"activities.{cloud}.room")
         settings = getattr(settings_module, f"{cloud.capitalize()}Settings").from_mapping(environment)
@@ -61,6 +77,20 @@ class _Rooms(dict[str, Room]):
         room = Room(cloud, store, translate, client, lambda: module.jobs(settings), storage)
         self[name] = room
         return room
+
+    def _wired(self, cloud: str, environment: dict[str, str]) -> dict[str, str]:
+        """Settings with which the store is reached through a wire, and others' wires may be followed to."""
+        for other, variable in ENDPOINTS.items():
+            if other not in self.wires:
+                address = urlsplit(self._environment(other)[variable])
+                self.wires[other] = self._stack.enter_context(wire_to(address.port or 0))
+        hosts = [f"{host}:{wire.port}" for wire in self.wires.values() for host in ("localhost", "127.0.0.1")]
+        changed = {"CAUSEWAY_STORE_HOSTS": ",".join([environment["CAUSEWAY_STORE_HOSTS"], *hosts])}
+        if cloud in ENDPOINTS:
+            address = urlsplit(environment[ENDPOINTS[cloud]])
+            behind = address._replace(netloc=f"{address.hostname}:{self.wires[cloud].port}").geturl()
+            changed["AWS_ENDPOINT_URL_S3" if cloud == "aws" else ENDPOINTS[cloud]] = behind
+        return changed
 
     def _environment(self, name: str) -> dict[str, str]:
         if name == "onprem":

@@ -1,5 +1,6 @@
 """Objects on their way between rooms, through grants only."""
 
+import itertools
 import os
 from typing import Any
 
@@ -17,8 +18,12 @@ from contracts.storage import (
     CopyReceipt,
     CopyRequest,
     ListRequest,
+    MeasurePartsRequest,
+    PartGrantRequest,
+    PushPartsRequest,
     PushReceipt,
     PushRequest,
+    SealRequest,
 )
 from contracts.units import MIB
 from tests.objects import cut, sealed, sha256_of, target_of
@@ -140,3 +145,93 @@ def test_a_worker_mints_nothing_outside_its_allow_list(rooms: Any, cloud: str) -
     with pytest.raises(ApplicationError) as raised:
         run(rooms[cloud].storage.grant_read, ReadGrantRequest(objects=(stranger,)))
     assert raised.value.type == ErrorKind.ACCESS_DENIED
+
+
+ZOO = (
+    "with space",
+    "100%",
+    "a%20b",
+    "one+one",
+    "hash#tag",
+    "what?yes=no&x",
+    "überß-☃",
+    "it's (here);,",
+    "deep/er/0",
+)
+"""Names that every one of the four can hold."""
+
+
+def test_names_survive_a_journey_through_all_stores_byte_for_byte(rooms: Any, folder: str) -> None:
+    route = [rooms[name] for name in ("aws", "azure", "gcp", ONPREM, "aws")]
+    contents = {f"{folder}0/{name}": (b"" if name.endswith("0") else name.encode()) for name in ZOO}
+    for name, content in contents.items():
+        route[0].store.put(
+            target_of(route[0].store.default_container + name, content), content, sha256_of(content)
+        )
+    for leg, (source, target) in enumerate(itertools.pairwise(route)):
+        objects = run(
+            source.storage.list, ListRequest(prefix=f"{source.store.default_container}{folder}{leg}/")
+        ).objects
+        assert len(objects) == len(ZOO)
+        _bring(source, target, f"{folder}{leg}/", f"{folder}{leg + 1}/", objects)
+    arrived = route[-1]
+    for name in ZOO:
+        uri = f"{arrived.store.default_container}{folder}{len(route) - 1}/{name}"
+        assert content_of(arrived, uri) == (b"" if name.endswith("0") else name.encode())
+
+
+def _bring(source: Any, target: Any, below: str, into: str, objects: tuple[ObjectStat, ...]) -> None:
+    """Move objects by the way that their store allows."""
+    places = {
+        held.uri: target.store.default_container + into + held.uri.split(below, 1)[1] for held in objects
+    }
+    if source.cloud == "onprem":
+        measures = run(source.storage.measure, MeasureRequest(objects=objects)).measures
+        intents = tuple(
+            WriteIntent(target=places[measure.source.uri], measure=measure, owner=OWNER)
+            for measure in measures
+        )
+        grants = run(target.storage.grant_write, WriteGrantRequest(intents=intents)).grants
+        run(source.storage.push, PushRequest(grants=grants))
+        run(target.storage.commit, CommitRequest(intents=intents))
+        return
+    grants = run(source.storage.grant_read, ReadGrantRequest(objects=objects)).grants
+    items = tuple(
+        CopyItem(source=grant.source, target=places[grant.source.uri], grant=grant) for grant in grants
+    )
+    assert run(target.storage.copy, CopyRequest(items=items, owner=OWNER)).remaining == ()
+
+
+@pytest.mark.parametrize("target_cloud", READABLE)
+def test_a_large_object_is_pushed_in_parts_and_the_second_push_sends_none(
+    rooms: Any, folder: str, target_cloud: str
+) -> None:
+    source, target = rooms[ONPREM], rooms[target_cloud]
+    (stat,) = (held for held in lay(source, folder) if held.size_bytes > PART_BYTES)
+    uri = place_of(target, folder, stat)
+    parts = run(source.storage.measure_parts, MeasurePartsRequest(source=stat, parts=(0, 1, 2))).parts
+    asked = PartGrantRequest(source=stat, target=uri, parts=parts, owner=OWNER)
+    grants = run(target.storage.grant_parts, asked)
+    sent = run(source.storage.push_parts, PushPartsRequest(source=stat, grants=grants.grants))
+    assert (sent.sent, sent.cut) == ((0, 1, 2), None)
+    again = run(target.storage.grant_parts, asked)
+    assert (again.grants, again.held) == ((), (0, 1, 2))
+    assert target.store.stat(uri) is None
+    seal = SealRequest(source=stat, target=uri, parts=parts, owner=OWNER, pushed=True)
+    assert run(target.storage.seal, seal).sha256 == stat.sha256
+    assert content_of(target, uri) == CONTENTS["large"]
+
+
+@pytest.mark.parametrize("target_cloud", READABLE)
+def test_a_part_that_changed_since_it_was_measured_is_not_pushed(
+    rooms: Any, folder: str, target_cloud: str
+) -> None:
+    source, target = rooms[ONPREM], rooms[target_cloud]
+    (stat,) = (held for held in lay(source, folder) if held.size_bytes > PART_BYTES)
+    parts = run(source.storage.measure_parts, MeasurePartsRequest(source=stat, parts=(0,))).parts
+    wrong = parts[0].model_copy(update={"sha256": "0" * 64})
+    asked = PartGrantRequest(source=stat, target=place_of(target, folder, stat), parts=(wrong,), owner=OWNER)
+    grants = run(target.storage.grant_parts, asked).grants
+    with pytest.raises(ApplicationError) as raised:
+        run(source.storage.push_parts, PushPartsRequest(source=stat, grants=grants))
+    assert raised.value.type == ErrorKind.SOURCE_CHANGED

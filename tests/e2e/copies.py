@@ -11,14 +11,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from tests.contracts.conftest import ENDPOINTS
 from tests.house import CHECKOUT, Sandbox, until
 from tests.wire import Wire, wire_to
 
-ENDPOINTS = {
-    "aws": "AWS_ENDPOINT_URL",
-    "azure": "CAUSEWAY_AZURE_STORAGE_URL",
-    "gcp": "CAUSEWAY_GCP_STORAGE_ENDPOINT",
-}
 SCHEMES = {"aws": "s3://causeway/", "azure": "az://causeway/", "gcp": "gs://causeway/", "onprem": "file:///"}
 
 
