@@ -70,20 +70,6 @@ def check(rooms: Any, pair: tuple[str, str], content: bytes, faults: list[Fault]
     assert held.sha256 == sha256_of(content)
 
 
-@pytest.mark.timeout(280)
-@pytest.mark.parametrize("pair", PAIRS, ids="-to-".join)
-@pytest.mark.parametrize("content", [SMALL, LARGE], ids=["small", "in parts"])
-def test_a_wire_that_fails_never_makes_a_wrong_object(
-    rooms: Any, pair: tuple[str, str], content: bytes
-) -> None:
-    @settings(max_examples=2, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
-    @given(faults=FAULTS, at_target=st.booleans())
-    def drawn(faults: list[Fault], at_target: bool) -> None:
-        check(rooms, pair, content, faults, at_target)
-
-    drawn()
-
-
 @pytest.mark.durability
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize("pair", PAIRS, ids="-to-".join)

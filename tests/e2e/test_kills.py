@@ -69,7 +69,8 @@ def test_a_worker_killed_while_it_copies_ends_in_a_whole_object(
     source = house.root / "onprem" / "large"
     source.mkdir(exist_ok=True)
     (source / "block.bin").write_bytes(os.urandom(64 * 1024 * 1024))
-    stage = {"kind": "copy", "on": "aws", "source": "file:///large/block.bin"}
+    # Slow enough to die in.
+    stage = {"kind": "copy", "on": "aws", "source": "file:///large/block.bin", "limit_rate": "16MiB/s"}
     run = Run.start(house, write(tmp_path, {"pipeline": "large-copy", "stages": {"bring": stage}}))
     until(lambda: "copying" in run.line("bring"), "copying")
     time.sleep(0.3)
