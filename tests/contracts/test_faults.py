@@ -75,8 +75,8 @@ def check(rooms: Any, pair: tuple[str, str], content: bytes, faults: list[Fault]
 @pytest.mark.parametrize("pair", PAIRS, ids="-to-".join)
 def test_many_faults_on_a_wire_never_make_a_wrong_object(rooms: Any, pair: tuple[str, str]) -> None:
     @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
-    @given(content=st.sampled_from([SMALL, LARGE]), faults=FAULTS, at_target=st.booleans())
-    def drawn(content: bytes, faults: list[Fault], at_target: bool) -> None:
-        check(rooms, pair, content, faults, at_target)
+    @given(large=st.booleans(), faults=FAULTS, at_target=st.booleans())
+    def drawn(large: bool, faults: list[Fault], at_target: bool) -> None:
+        check(rooms, pair, LARGE if large else SMALL, faults, at_target)
 
     drawn()
