@@ -78,8 +78,11 @@ def _remotes(ground: Ground) -> Mapping[str, str]:
         "FORCE_PATH_STYLE": "true",
     }
     remotes = {
+        # Under one name rclone would have the store copy by itself, and move no byte.
         "S3": s3 | {"ENDPOINT": endpoints.s3_url},
+        "SECOND": s3 | {"ENDPOINT": endpoints.s3_url},
         "FREE": s3 | {"ENDPOINT": f"http://127.0.0.1:{ground.free_port}"},
+        "SINK": s3 | {"ENDPOINT": f"http://127.0.0.1:{ground.free_port}"},
         "AZ": {
             "TYPE": "azureblob",
             "ACCOUNT": endpoints.blob_account,

@@ -47,12 +47,12 @@ class Leg:
 S3, SECOND, BLOB, GCS = "s3://causeway/", "s3://second/", "az://causeway/", "gs://causeway/"
 THEIRS = {
     S3: "S3:causeway/",
-    SECOND: "S3:second/",
+    SECOND: "SECOND:second/",
     BLOB: "AZ:causeway/",
     GCS: "GS:causeway/",
     "file:///": "HERE:",
     "s3://source/": "FREE:source/",
-    "s3://sink/": "FREE:sink/",
+    "s3://sink/": "SINK:sink/",
 }
 
 
