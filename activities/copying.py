@@ -15,10 +15,7 @@ from activities.sources import Source, StoredSource, granted_source
 from activities.store import Part, Sealed, Store
 from activities.uploading import Upload, Window, as_sum, from_sum, part_of, sealed
 from contracts.artifacts import ObjectStat
-from contracts.errors import ErrorDetail, ErrorKind, failure
-from contracts.grants import PartSum, ReadGrant
-from contracts.parts import MAX_PARTS, part_size, parts_of
-from contracts.storage import (
+from contracts.copies import (
     Begun,
     CopyItem,
     CopyReceipt,
@@ -29,6 +26,9 @@ from contracts.storage import (
     SealRequest,
     Tally,
 )
+from contracts.errors import ErrorDetail, ErrorKind, failure
+from contracts.grants import PartSum, ReadGrant
+from contracts.parts import MAX_PARTS, part_size, parts_of
 
 
 class Copier:

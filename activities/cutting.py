@@ -4,8 +4,8 @@ from temporalio.exceptions import ApplicationError, CancelledError
 
 from activities.grant_errors import GRANT_REFUSED
 from activities.stopping import asked_to_stop
+from contracts.copies import Cut
 from contracts.errors import ErrorDetail
-from contracts.storage import Cut
 
 EXPIRED = "EXPIRED"
 STOPPED = "STOPPED"

@@ -14,6 +14,7 @@ from activities.sources import StoredSource
 from activities.store import Store, same_content, same_part
 from activities.uploading import from_sum
 from contracts.artifacts import ObjectStat
+from contracts.copies import PartGrantRequest
 from contracts.errors import ErrorKind, failure
 from contracts.grants import (
     GRANT_LIFE,
@@ -26,7 +27,6 @@ from contracts.grants import (
     WriteGrants,
     WriteIntent,
 )
-from contracts.storage import PartGrantRequest
 
 Grant = TypeVar("Grant", ReadGrant, WriteGrant, PartGrant)
 _STATS_AT_ONCE = 16

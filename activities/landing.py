@@ -15,9 +15,9 @@ from activities.parallel import Stop
 from activities.sources import Source
 from activities.store import ObjectWriter, Part, Sealed, Store, WriteTarget
 from contracts.artifacts import ObjectStat
+from contracts.copies import ObjectReceipt, Verified
 from contracts.errors import ErrorDetail, ErrorKind, failure
 from contracts.grants import IfExists, ReadGrant
-from contracts.storage import ObjectReceipt, Verified
 
 
 @dataclass

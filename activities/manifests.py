@@ -11,9 +11,10 @@ from activities.parallel import Stop, for_each
 from activities.store import Store, WriteTarget, put_small
 from activities.uploading import part_of, sealed
 from contracts.artifacts import Artifact, ObjectStat
+from contracts.copies import ObjectReceipt
 from contracts.errors import ErrorDetail, ErrorKind, failure
 from contracts.parts import part_bytes_of, parts_of
-from contracts.storage import PAGE_OBJECTS, ManifestReceipt, ManifestRequest, ObjectReceipt
+from contracts.storage import PAGE_OBJECTS, ManifestReceipt, ManifestRequest
 
 MEDIA_TYPE = "text/tab-separated-values"
 

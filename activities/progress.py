@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 from temporalio import activity
 
-from contracts.storage import CopyProgress, Tally
+from contracts.copies import CopyProgress, Tally
 
 
 class Meter:

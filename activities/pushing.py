@@ -18,10 +18,10 @@ from activities.sources import StoredSource
 from activities.store import Store
 from activities.uploading import Window, as_sum, part_of
 from contracts.artifacts import ObjectStat
+from contracts.copies import PushPartsReceipt, PushPartsRequest, PushReceipt, PushRequest, Tally
 from contracts.errors import ErrorDetail, ErrorKind, failure
 from contracts.grants import Measure, PartGrant, WriteGrant
 from contracts.parts import part_bytes_of
-from contracts.storage import PushPartsReceipt, PushPartsRequest, PushReceipt, PushRequest, Tally
 
 
 class Pusher:

@@ -20,6 +20,23 @@ from activities.sources import StoredSource
 from activities.store import Store
 from activities.uploading import as_sum, part_of
 from contracts.artifacts import ObjectStat
+from contracts.copies import (
+    CommitRequest,
+    CopyReceipt,
+    CopyRequest,
+    MeasurePartsRequest,
+    ObjectReceipt,
+    PartGrantRequest,
+    PartsReceipt,
+    PartsRequest,
+    PartSums,
+    PushPartsReceipt,
+    PushPartsRequest,
+    PushReceipt,
+    PushRequest,
+    SealRequest,
+    Tally,
+)
 from contracts.errors import ErrorDetail, ErrorKind, failure
 from contracts.grants import (
     Measure,
@@ -37,30 +54,15 @@ from contracts.parts import part_bytes_of, part_size
 from contracts.storage import (
     PAGE_OBJECTS,
     AbortRequest,
-    CommitRequest,
     ContainerReceipt,
     ContainerRequest,
-    CopyReceipt,
-    CopyRequest,
     DeleteRequest,
     ListRequest,
     ManifestReceipt,
     ManifestRequest,
-    MeasurePartsRequest,
     ObjectPage,
-    ObjectReceipt,
-    PartGrantRequest,
-    PartsReceipt,
-    PartsRequest,
-    PartSums,
-    PushPartsReceipt,
-    PushPartsRequest,
-    PushReceipt,
-    PushRequest,
-    SealRequest,
     StatRequest,
     StorageActivities,
-    Tally,
     UriList,
 )
 

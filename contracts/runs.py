@@ -11,12 +11,12 @@ from temporalio.common import SearchAttributeKey
 
 from contracts.artifacts import Artifact
 from contracts.code import CodeBundle
+from contracts.copies import Tally
 from contracts.errors import printable
 from contracts.jobs import JobKind, JobPhase, RunRef
 from contracts.model import Message
 from contracts.plan import Plan
 from contracts.spec import PipelineSpec
-from contracts.storage import Tally
 from contracts.tables import Scalar
 
 PIPELINE_WORKFLOW = "pipeline"

@@ -5,6 +5,7 @@ from decimal import Decimal
 from typing import Literal
 
 from contracts.artifacts import ArtifactKind
+from contracts.copies import Tally
 from contracts.grants import IfExists
 from contracts.jobs import RunRef
 from contracts.limits import Caps, Limits
@@ -12,7 +13,6 @@ from contracts.model import Message
 from contracts.plan import TransferMethod
 from contracts.prices import EgressPrice
 from contracts.runs import Pause, TransferResult
-from contracts.storage import Tally
 from contracts.units import Duration
 
 LIMITS_UPDATE = "set_limits"

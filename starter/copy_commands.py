@@ -10,10 +10,10 @@ from temporalio.client import Client, WorkflowExecutionStatus, WorkflowFailureEr
 from temporalio.exceptions import ApplicationError, FailureError
 from temporalio.service import RPCError, RPCStatusCode
 
+from contracts.copies import CopyProgress
 from contracts.errors import hint_for
 from contracts.limits import Limits
 from contracts.runs import TRANSFER_MEMO
-from contracts.storage import CopyProgress
 from contracts.transfers import LIMITS_UPDATE, TransferOutcome, TransferStatus
 from starter import local, temporal
 from starter.copies import Copy, CopyOptions, request_of, start

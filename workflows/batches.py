@@ -3,6 +3,7 @@
 from temporalio.exceptions import ActivityError
 
 from contracts.artifacts import ObjectStat
+from contracts.copies import CommitRequest, CopyItem, CopyReceipt, CopyRequest, Cut, PushRequest
 from contracts.grants import (
     Measure,
     MeasureRequest,
@@ -12,15 +13,7 @@ from contracts.grants import (
     WriteGrantRequest,
     WriteIntent,
 )
-from contracts.storage import (
-    CommitRequest,
-    CopyItem,
-    CopyReceipt,
-    CopyRequest,
-    Cut,
-    PushRequest,
-    StorageActivities,
-)
+from contracts.storage import StorageActivities
 from workflows.moving import Moving, weight
 from workflows.rounds import Rounds
 

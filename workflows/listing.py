@@ -8,10 +8,11 @@ from temporalio import workflow
 
 from contracts import presets
 from contracts.artifacts import ObjectStat
+from contracts.copies import ObjectReceipt
 from contracts.errors import ErrorKind, failure
 from contracts.grants import PartSum
 from contracts.parts import SPAN_PARTS, parts_of, spans_of
-from contracts.storage import BATCH_OBJECTS, ListRequest, ObjectReceipt, StatRequest, StorageActivities
+from contracts.storage import BATCH_OBJECTS, ListRequest, StatRequest, StorageActivities
 from contracts.transfers import TransferRequest
 from workflows.effects import Effects
 

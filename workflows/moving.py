@@ -9,9 +9,10 @@ from temporalio.exceptions import is_cancelled_exception
 
 from contracts import presets
 from contracts.artifacts import ObjectStat, locate
+from contracts.copies import ObjectReceipt, Pace, Tally
 from contracts.limits import Limits
 from contracts.presets import Preset
-from contracts.storage import HIDDEN, ObjectReceipt, Pace, Tally
+from contracts.storage import HIDDEN
 from contracts.transfers import TransferRequest
 from workflows.effects import Effects, Request, Response
 from workflows.finishing import to_the_end

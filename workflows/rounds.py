@@ -5,8 +5,8 @@ from datetime import timedelta
 from temporalio import workflow
 from temporalio.exceptions import ActivityError
 
+from contracts.copies import Cut
 from contracts.errors import RETRIED
-from contracts.storage import Cut
 from workflows.failures import kind_of
 
 ROUNDS = 20

@@ -2,9 +2,7 @@
 
 from temporalio.exceptions import ActivityError
 
-from contracts.grants import PartSum, ReadGrantRequest
-from contracts.parts import spans_of
-from contracts.storage import (
+from contracts.copies import (
     Cut,
     MeasurePartsRequest,
     ObjectReceipt,
@@ -12,9 +10,11 @@ from contracts.storage import (
     PartsRequest,
     PushPartsRequest,
     SealRequest,
-    StorageActivities,
     Tally,
 )
+from contracts.grants import PartSum, ReadGrantRequest
+from contracts.parts import spans_of
+from contracts.storage import StorageActivities
 from workflows.listing import Large
 from workflows.moving import Moving
 from workflows.rounds import Rounds

@@ -22,10 +22,7 @@ from activities.onprem.store import FileStore
 from activities.storage import StoreActivities
 from activities.store import ObjectWriter, Part, WriteTarget
 from contracts.artifacts import ObjectStat
-from contracts.errors import ErrorKind
-from contracts.grants import MeasureRequest, PartSum, ReadGrant
-from contracts.parts import PART_BYTES, digest_of
-from contracts.storage import (
+from contracts.copies import (
     CopyItem,
     CopyProgress,
     CopyReceipt,
@@ -35,6 +32,9 @@ from contracts.storage import (
     PartsRequest,
     SealRequest,
 )
+from contracts.errors import ErrorKind
+from contracts.grants import MeasureRequest, PartSum, ReadGrant
+from contracts.parts import PART_BYTES, digest_of
 from contracts.units import MIB
 from tests.activities.servers import Source, serving
 

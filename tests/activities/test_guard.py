@@ -13,8 +13,8 @@ from temporalio.testing import ActivityEnvironment
 from activities.guard import guarded
 from activities.scrub import scrub
 from activities.stopping import rest
+from contracts.copies import CopyProgress
 from contracts.errors import ErrorDetail, ErrorKind, failure
-from contracts.storage import CopyProgress
 
 SECRET = "https://bucket.s3.amazonaws.com/data?X-Amz-Signature=SECRET"
 

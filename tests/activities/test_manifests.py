@@ -12,8 +12,9 @@ from temporalio.exceptions import ApplicationError
 from activities.manifests import Manifests
 from activities.onprem.store import FileStore
 from contracts.artifacts import ManifestEntry, ObjectStat, folder_artifact
+from contracts.copies import ObjectReceipt
 from contracts.errors import ErrorKind
-from contracts.storage import ManifestReceipt, ManifestRequest, ObjectReceipt
+from contracts.storage import ManifestReceipt, ManifestRequest
 
 ROOT = "file:///.causeway/manifests/run/"
 PREFIX = "s3://bucket/out/"

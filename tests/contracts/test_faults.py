@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
+from contracts.copies import CopyItem, CopyRequest
 from contracts.grants import ReadGrantRequest
-from contracts.storage import CopyItem, CopyRequest
 from tests.contracts.conftest import WIRED
 from tests.objects import LARGE, cut, put, sealed, sha256_of, target_of
 from tests.wire import Fault

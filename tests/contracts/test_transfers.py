@@ -9,15 +9,11 @@ from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
 from contracts.artifacts import ObjectStat
-from contracts.errors import ErrorKind
-from contracts.grants import MeasureRequest, ReadGrantRequest, WriteGrantRequest, WriteIntent
-from contracts.parts import PART_BYTES
-from contracts.storage import (
+from contracts.copies import (
     CommitRequest,
     CopyItem,
     CopyReceipt,
     CopyRequest,
-    ListRequest,
     MeasurePartsRequest,
     PartGrantRequest,
     PushPartsRequest,
@@ -25,6 +21,10 @@ from contracts.storage import (
     PushRequest,
     SealRequest,
 )
+from contracts.errors import ErrorKind
+from contracts.grants import MeasureRequest, ReadGrantRequest, WriteGrantRequest, WriteIntent
+from contracts.parts import PART_BYTES
+from contracts.storage import ListRequest
 from contracts.units import MIB
 from tests.objects import cut, sealed, sha256_of, target_of
 

@@ -11,6 +11,24 @@ from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 from contracts.artifacts import ManifestEntry, ObjectStat, folder_artifact
 from contracts.code import CodeRef, PublishRequest
 from contracts.connections import ConnectionReport, PreflightRequest
+from contracts.copies import (
+    CommitRequest,
+    CopyReceipt,
+    CopyRequest,
+    Cut,
+    MeasurePartsRequest,
+    ObjectReceipt,
+    PartGrantRequest,
+    PartsReceipt,
+    PartsRequest,
+    PartSums,
+    PushPartsReceipt,
+    PushPartsRequest,
+    PushReceipt,
+    PushRequest,
+    SealRequest,
+    Tally,
+)
 from contracts.errors import ErrorKind, failure
 from contracts.grants import (
     Measure,
@@ -44,27 +62,11 @@ from contracts.prices import EgressQuery, EgressQuote
 from contracts.queues import SCHEME_OF_CLOUD, Cloud, cloud_of
 from contracts.storage import (
     AbortRequest,
-    CommitRequest,
-    CopyReceipt,
-    CopyRequest,
-    Cut,
     ListRequest,
     ManifestReceipt,
     ManifestRequest,
-    MeasurePartsRequest,
     ObjectPage,
-    ObjectReceipt,
-    PartGrantRequest,
-    PartsReceipt,
-    PartsRequest,
-    PartSums,
-    PushPartsReceipt,
-    PushPartsRequest,
-    PushReceipt,
-    PushRequest,
-    SealRequest,
     StatRequest,
-    Tally,
     UriList,
 )
 from contracts.tables import LoadReceipt, LoadRequest, QueryRequest, QueryResult

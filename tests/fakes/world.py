@@ -10,10 +10,10 @@ from typing import Any
 from temporalio import activity
 
 from contracts.artifacts import Artifact, ManifestEntry, ObjectStat, folder_artifact
+from contracts.copies import ObjectReceipt
 from contracts.errors import ErrorKind, failure
 from contracts.jobs import JobPhase, JobRef, JobRequest, JobState
 from contracts.prices import EgressPrice
-from contracts.storage import ObjectReceipt
 
 BEAT_SECONDS = 0.02
 FOREVER = timedelta(days=300)
