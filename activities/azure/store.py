@@ -2,7 +2,6 @@
 
 import base64
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
@@ -10,7 +9,6 @@ from azure.core import MatchConditions
 from azure.core.exceptions import (
     HttpResponseError,
     ResourceExistsError,
-    ResourceModifiedError,
     ResourceNotFoundError,
 )
 from azure.storage.blob import (
@@ -38,14 +36,15 @@ from activities.azure.blobs import (
     quoted_etag,
     refusing_conflicts,
 )
-from activities.azure.blocks import commit_blocks, put_as_block, read_block_id
+from activities.azure.blocks import put_as_block
 from activities.azure.copies import Moved, copy_from, fetch_from
 from activities.azure.errors import CLOUD, code_of
+from activities.azure.removal import abort_uploads, delete_blob
 from activities.azure.signing import Signer
 from activities.azure.writer import BlockWriter
 from activities.checksums import crc32c, md5_digest, to_base64
 from activities.existing import decide
-from activities.store import Part, WriteTarget, covers, same_content
+from activities.store import Part, WriteTarget, same_content
 from contracts.artifacts import Location, ObjectStat
 from contracts.errors import ErrorDetail, ErrorKind, failure
 from contracts.grants import ReadGrant, WriteGrant, WriteIntent
@@ -202,25 +201,11 @@ class BlobStore:
     def abort_uploads(self, prefix: str) -> Sequence[str]:
         """See `Store.abort_uploads`: Causeway's own uncommitted blocks, and what was pushed but not confirmed."""
         location = blob_location(prefix)
-        container = self._service.get_container_client(location.container)
-        given_up = [
-            blob.name
-            for blob in container.list_blobs(name_starts_with=location.name, include=["uncommittedblobs"])
-            if covers(location.name, blob.name)
-            and not blob.size
-            and _discard_blocks(container.get_blob_client(blob.name))
-        ]
-        arrivals = f"{staging.PREFIX}{location.name}"
-        for blob in container.list_blobs(name_starts_with=arrivals, include=["uncommittedblobs"]):
-            arrival = container.get_blob_client(blob.name)
-            target = blob.name.removeprefix(staging.PREFIX).rpartition(".")[0]
-            if covers(location.name, target) and (_delete(arrival) or _discard_blocks(arrival)):
-                given_up.append(target)
-        return sorted({f"{SCHEME}://{location.container}/{name}" for name in given_up})
+        return abort_uploads(self._service.get_container_client(location.container), location)
 
     def delete(self, uri: str) -> bool:
         """See `Store.delete`."""
-        return _delete(self._blob(uri))
+        return delete_blob(self._blob(uri))
 
     def sign_read(self, source: ObjectStat, life: timedelta, *, bare: bool = False) -> ReadGrant:
         """See `Store.sign_read`: the header pins the version, the signature the blob."""
@@ -243,13 +228,13 @@ class BlobStore:
             held, lambda there: same_content(there, intent.measure), intent.if_exists, intent.owner
         )
         if held is not None and decision == "keep":
-            _delete(arrival)
+            delete_blob(arrival)
             return held
         arrived = staging.check(arrival, intent)
         published = staging.publish(
             arrival, self._blob(intent.target), arrived, intent, self._signer, replace=decision == "replace"
         )
-        _delete(arrival)
+        delete_blob(arrival)
         return published
 
     def _changed(self, source: ObjectStat, code: str) -> Exception:
@@ -294,28 +279,3 @@ def _create(container: ContainerClient) -> bool:
 def _is_object(blob: BlobProperties, below: Location) -> bool:
     hidden = blob.name.startswith(HIDDEN) and not below.name.startswith(HIDDEN)
     return not hidden and (blob.metadata or {}).get(FOLDER_MARK) != "true"
-
-
-def _delete(blob: BlobClient) -> bool:
-    try:
-        blob.delete_blob()
-    except ResourceNotFoundError as exc:
-        if code_of(exc) == "ContainerNotFound":
-            raise
-        return False
-    return True
-
-
-def _discard_blocks(blob: BlobClient) -> bool:
-    """Give up a blob's uncommitted blocks if all of them are Causeway's; Azure forgets any others after a week."""
-    try:
-        committed, uncommitted = blob.get_block_list("all")
-    except ResourceNotFoundError:
-        return False
-    if committed or not uncommitted or not all(read_block_id(block.id, block.size) for block in uncommitted):
-        return False
-    # Blocks go only with a commit. An empty blob appears for a moment, and never in the place of one that came to lie there.
-    with suppress(ResourceExistsError, ResourceModifiedError):
-        etag = commit_blocks(blob, [], media_type="application/octet-stream", metadata={}, replace=False)
-        blob.delete_blob(etag=quoted_etag(etag), match_condition=MatchConditions.IfNotModified)
-    return True
