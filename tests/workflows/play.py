@@ -22,7 +22,8 @@ from contracts.queues import WORKFLOW_QUEUE, normalise, queue_of
 from contracts.runs import RunRequest, RunStatus, StageDecision, StagePhase
 from contracts.spec import PipelineSpec
 from starter import temporal
-from tests.fakes.cloud import FakeCloud, FakePrices, FakeQueues, container_of
+from tests.fakes.cloud import FakeCloud, FakePrices, FakeQueues
+from tests.fakes.connection import container_of
 from tests.fakes.world import Hold, World
 from workers.workflows import WORKFLOWS
 from workflows.pipeline import PipelineWorkflow
