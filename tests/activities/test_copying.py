@@ -1,11 +1,8 @@
 """The copy engine against sources that are cut, damaged or changed, and targets that hold something."""
 
-import dataclasses
 import hashlib
 import os
 import threading
-import time
-import tracemalloc
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -18,112 +15,36 @@ from activities.checksums import crc32c, to_base64
 from activities.grant_client import GrantClient
 from activities.grants import AllowList, HostRules
 from activities.onprem.errors import translate
-from activities.onprem.store import FileStore
 from activities.storage import StoreActivities
-from activities.store import ObjectWriter, Part, WriteTarget
-from contracts.artifacts import ObjectStat
 from contracts.copies import (
     CopyItem,
-    CopyProgress,
     CopyReceipt,
-    CopyRequest,
-    Cut,
     Pace,
-    PartsRequest,
-    SealRequest,
 )
 from contracts.errors import ErrorKind
-from contracts.grants import MeasureRequest, PartSum, ReadGrant
-from contracts.parts import PART_BYTES, digest_of
+from contracts.grants import MeasureRequest
+from contracts.parts import PART_BYTES
 from contracts.units import MIB
-from tests.activities.servers import Source, serving
-
-LATER = datetime(2100, 1, 1, tzinfo=UTC)
-OWNER = "run/ingest"
-TARGET = "file:///causeway/data"
-
-
-class Counting(FileStore):
-    """A store on disk that counts what is sent to it and, when told to, holds a part in flight."""
-
-    def __init__(self, root: Path) -> None:
-        super().__init__(root, "file:///causeway/")
-        self.parts_sent: list[int] = []
-        self.in_flight = threading.Event()
-        self.let_land = threading.Event()
-        self.let_land.set()
-
-    def writer(self, target: WriteTarget) -> ObjectWriter:
-        opened = super().writer(target)
-        send = opened.put
-
-        def put(part: Part, content: bytes) -> None:
-            self.in_flight.set()
-            self.let_land.wait(30)
-            send(part, content)
-            self.parts_sent.append(part.index)
-
-        opened.put = put  # type: ignore[method-assign]
-        return opened
+from tests.activities.copies import (
+    OWNER,
+    TARGET,
+    Counting,
+    activities,
+    copy,
+    digest,
+    failed,
+    failed_or_cut,
+    held,
+    item,
+    put,
+    request,
+)
+from tests.activities.servers import serving
 
 
 @pytest.fixture
 def store(tmp_path: Path) -> Counting:
     return Counting(tmp_path)
-
-
-def activities(store: Counting, source: Source) -> StoreActivities:
-    return StoreActivities(store, translate, AllowList(("file:///",)), GrantClient(HostRules((source.host,))))
-
-
-def item(source: Source, *, target: str = TARGET, etag: str = "one", **known: Any) -> CopyItem:
-    size_bytes = known.pop("size_bytes", len(source.content))
-    stat = ObjectStat(uri="s3://bucket/data", size_bytes=size_bytes, etag=etag, **known)
-    return CopyItem(
-        source=stat, target=target, grant=ReadGrant(source=stat, url=source.url(), expires_at=LATER)
-    )
-
-
-def request(*items: CopyItem, **more: Any) -> CopyRequest:
-    return CopyRequest(items=items, **{"owner": OWNER, **more})
-
-
-def copy(store: Counting, source: Source, asked: CopyRequest) -> CopyReceipt:
-    return ActivityEnvironment().run(activities(store, source).copy, asked)
-
-
-def failed(store: Counting, source: Source, asked: CopyRequest) -> ApplicationError:
-    with pytest.raises(ApplicationError) as raised:
-        copy(store, source, asked)
-    assert "SECRET" not in repr(raised.value)
-    assert raised.value.__cause__ is None
-    return raised.value
-
-
-def failed_or_cut(store: Counting, source: Source, asked: CopyRequest) -> str | None:
-    """What went wrong: raised when nothing was done before it, told when something was."""
-    try:
-        receipt = copy(store, source, asked)
-    except ApplicationError as error:
-        return None if "SECRET" in repr(error) else error.type
-    assert receipt.remaining == (0,)
-    assert receipt.cut is not None
-    return None if "SECRET" in receipt.cut.message else receipt.cut.kind
-
-
-def put(store: Counting, content: bytes, owner: str = "somebody/else") -> None:
-    target = WriteTarget(TARGET, len(content), "", owner, replace=False, media_type="text/csv")
-    store.put(target, content, hashlib.sha256(content).hexdigest())
-
-
-def held(store: Counting, uri: str = TARGET) -> bytes | None:
-    stat = store.stat(uri)
-    return b"".join(store.read(stat)) if stat else None
-
-
-def digest(content: bytes) -> str:
-    starts = range(0, len(content) or 1, PART_BYTES)
-    return digest_of(hashlib.sha256(content[start : start + PART_BYTES]).digest() for start in starts)
 
 
 SIZES = pytest.mark.parametrize("size", [0, 1, PART_BYTES, PART_BYTES + 1, 2 * PART_BYTES + 7], ids=str)
@@ -203,33 +124,6 @@ def test_a_grant_for_another_version_is_not_used(store: Counting) -> None:
         other = asked.source.model_copy(update={"etag": "two"})
         wrong = asked.model_copy(update={"source": other})
         assert failed(store, source, request(wrong)).type == ErrorKind.INVALID_REQUEST
-
-
-def test_a_copy_that_was_cut_sends_only_what_the_destination_lacks(store: Counting) -> None:
-    content = os.urandom(4 * PART_BYTES + 5)
-    with serving(content) as source:
-        source.cut_after = 3 * PART_BYTES
-        first = copy(store, source, request(item(source), pace=Pace(streams=1)))
-        assert (first.remaining, first.cut and first.cut.kind) == ((0,), ErrorKind.UNAVAILABLE)
-        landed = list(store.parts_sent)
-        assert landed
-        source.cut_after = None
-        receipt = copy(store, source, request(item(source))).objects[0]
-    assert sorted(store.parts_sent) == list(range(5))
-    assert receipt.bytes_sent == len(content) - len(landed) * PART_BYTES
-    assert held(store) == content
-
-
-def test_parts_of_another_version_are_sent_again(store: Counting) -> None:
-    before, after = os.urandom(2 * PART_BYTES), os.urandom(2 * PART_BYTES)
-    with serving(before) as source:
-        source.cut_after = PART_BYTES + MIB
-        copy(store, source, request(item(source, etag="before"), pace=Pace(streams=1)))
-        assert store.parts_sent == [0]
-        source.content, source.cut_after = after, None
-        receipt = copy(store, source, request(item(source, etag="after"))).objects[0]
-    assert receipt.bytes_sent == len(after)
-    assert held(store) == after
 
 
 @pytest.mark.parametrize(
@@ -324,35 +218,6 @@ def test_a_local_source_that_changed_since_it_was_listed_is_not_copied(store: Co
     assert store.stat(TARGET + "-copy") is None
 
 
-@pytest.mark.parametrize("how", ["cancel", "worker_shutdown"])
-def test_a_copy_that_is_stopped_lets_its_part_land_and_tells_so(store: Counting, how: str) -> None:
-    store.let_land.clear()
-    environment = ActivityEnvironment()
-    told: list[CopyReceipt] = []
-
-    def attempt() -> None:
-        asked = request(item(source), pace=Pace(streams=1))
-        told.append(environment.run(activities(store, source).copy, asked))
-
-    with serving(os.urandom(3 * PART_BYTES)) as source:
-        thread = threading.Thread(target=attempt)
-        thread.start()
-        assert store.in_flight.wait(30)
-        getattr(environment, how)()
-        time.sleep(0.3)
-        assert thread.is_alive()
-        store.let_land.set()
-        thread.join(30)
-    assert store.parts_sent == [0]
-    assert store.stat(TARGET) is None
-    assert (told[0].remaining, told[0].cut) == ((0,), Cut(kind="STOPPED"))
-    assert set(store.writer(target_of(source)).held()) == {0}
-
-
-def target_of(source: Source) -> WriteTarget:
-    return WriteTarget(TARGET, len(source.content), "one", OWNER, replace=False)
-
-
 def test_one_object_that_fails_stops_the_others_and_is_the_one_told(store: Counting) -> None:
     with serving(b"content") as source, serving(fault="status", status=404) as missing:
         client = GrantClient(HostRules((source.host, missing.host)))
@@ -362,29 +227,6 @@ def test_one_object_that_fails_stops_the_others_and_is_the_one_told(store: Count
         with pytest.raises(ApplicationError) as raised:
             ActivityEnvironment().run(both.copy, request(*items))
     assert raised.value.type == ErrorKind.SOURCE_MISSING
-
-
-def test_a_copy_beats_with_its_progress(store: Counting) -> None:
-    environment, beats = ActivityEnvironment(), []
-    environment.info = dataclasses.replace(environment.info, attempt=1)
-    environment.on_heartbeat = lambda *details: beats.append(details[0])
-    pause = threading.Event()
-    with serving(os.urandom(4 * MIB), pause=pause) as source:
-        threading.Timer(1.5, pause.set).start()
-        environment.run(activities(store, source).copy, request(item(source)))
-    assert beats[-1] == CopyProgress(
-        objects_done=0, objects_total=1, bytes_done=0, bytes_total=4 * MIB, in_flight=(0,)
-    )
-
-
-def test_a_copy_holds_a_few_parts_in_memory_and_not_the_object(store: Counting) -> None:
-    with serving(os.urandom(12 * PART_BYTES)) as source:
-        tracemalloc.start()
-        copy(store, source, request(item(source), pace=Pace(streams=2)))
-        peak = tracemalloc.get_traced_memory()[1]
-        tracemalloc.stop()
-    # A part is gathered from its pieces, so each of the two takes twice its size for a moment.
-    assert peak < 5 * PART_BYTES
 
 
 def test_a_measure_is_of_every_byte(store: Counting) -> None:
@@ -401,23 +243,6 @@ def test_a_measure_is_of_every_byte(store: Counting) -> None:
         to_base64(crc32c(content)),
         hashlib.sha256(content).hexdigest(),
     )
-
-
-def test_a_grant_that_runs_out_ends_the_copy_with_what_has_landed(store: Counting) -> None:
-    content = os.urandom(3 * PART_BYTES)
-    with serving(content) as source:
-        asked = item(source)
-        assert asked.grant is not None
-        soon = datetime.now(UTC) + timedelta(seconds=1)
-        short = asked.model_copy(update={"grant": asked.grant.model_copy(update={"expires_at": soon})})
-        slow = Pace(streams=1, bytes_per_second=PART_BYTES)
-        first = copy(store, source, request(short, pace=slow))
-        assert (first.remaining, first.cut and first.cut.kind) == ((0,), "EXPIRED")
-        landed = list(store.parts_sent)
-        assert 0 < len(landed) < 3
-        copy(store, source, request(asked))
-    assert sorted(store.parts_sent) == [0, 1, 2]
-    assert held(store) == content
 
 
 def test_a_grant_that_had_run_out_before_is_told_as_such(store: Counting) -> None:
@@ -441,41 +266,6 @@ def test_metadata_and_media_type_come_along(store: Counting) -> None:
 def test_an_answer_of_another_version_is_not_taken(store: Counting) -> None:
     with serving(b"content", headers={"ETag": '"two"'}) as source:
         assert failed(store, source, request(item(source))).type == ErrorKind.SOURCE_CHANGED
-    assert store.stat(TARGET) is None
-
-
-def test_parts_that_several_workers_brought_are_sealed_as_one_object(store: Counting) -> None:
-    content = os.urandom(4 * PART_BYTES + 9)
-    with serving(content) as source:
-        asked = item(source)
-        assert asked.grant is not None
-        brought: list[PartSum] = []
-        for indices in ((0, 3), (1, 2, 4)):
-            worker = activities(Counting(store.places.root), source)
-            wanted = PartsRequest(
-                source=asked.source, target=TARGET, parts=indices, grant=asked.grant, owner=OWNER
-            )
-            receipt = ActivityEnvironment().run(worker.copy_parts, wanted)
-            assert receipt.cut is None
-            brought += receipt.parts
-        assert store.stat(TARGET) is None
-        seal = SealRequest(source=asked.source, target=TARGET, parts=tuple(brought), owner=OWNER)
-        done = ActivityEnvironment().run(activities(store, source).seal, seal)
-        again = ActivityEnvironment().run(activities(store, source).seal, seal)
-    assert held(store) == content
-    assert done.sha256 == again.sha256 == digest(content)
-
-
-def test_an_object_with_a_part_missing_is_not_sealed(store: Counting) -> None:
-    with serving(os.urandom(PART_BYTES + 9)) as source:
-        asked = item(source)
-        assert asked.grant is not None
-        wanted = PartsRequest(source=asked.source, target=TARGET, parts=(0,), grant=asked.grant, owner=OWNER)
-        receipt = ActivityEnvironment().run(activities(store, source).copy_parts, wanted)
-        seal = SealRequest(source=asked.source, target=TARGET, parts=receipt.parts, owner=OWNER)
-        with pytest.raises(ApplicationError) as raised:
-            ActivityEnvironment().run(activities(store, source).seal, seal)
-    assert raised.value.type == ErrorKind.INVALID_REQUEST
     assert store.stat(TARGET) is None
 
 
