@@ -1,0 +1,38 @@
+"""How a word ends: its outcome becomes an exit code, and every expected error a clear line."""
+
+import asyncio
+import sys
+from collections.abc import Callable, Coroutine
+from typing import Any, NoReturn
+
+import typer
+
+from starter.exits import Exit, StarterError
+
+
+def end(command: Callable[[], Coroutine[Any, Any, Exit]]) -> NoReturn:
+    """Do what speaks to Temporal, and end the process."""
+    from starter.leave import leave
+
+    def whole() -> Exit:
+        return asyncio.run(command())
+
+    leave(_outcome(whole))
+
+
+def end_plain(command: Callable[[], Exit]) -> NoReturn:
+    """Do what needs no Temporal, and end the word."""
+    raise typer.Exit(_outcome(command))
+
+
+def _outcome(command: Callable[[], Exit]) -> Exit:
+    try:
+        return command()
+    except StarterError as error:
+        sys.stderr.write(f"{error.message}\n")
+        return error.code
+    except KeyboardInterrupt:
+        return Exit.INTERRUPTED
+    except BrokenPipeError:
+        sys.stderr.close()
+        return Exit.SUCCEEDED

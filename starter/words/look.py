@@ -1,0 +1,80 @@
+"""Words that look and change nothing."""
+
+from typing import Annotated
+
+import typer
+
+from starter.words.arguments import (
+    JsonOption,
+    ParamOption,
+    PipelineArgument,
+    RunArgument,
+    StageArgument,
+)
+from starter.words.ending import end, end_plain
+
+
+def validate(
+    pipeline: PipelineArgument = None, param: ParamOption = None, as_json: JsonOption = False
+) -> None:
+    """Check a pipeline; every mistake with its line."""
+    from starter import offline
+
+    end_plain(lambda: offline.validate(pipeline, tuple(param or ()), as_json=as_json))
+
+
+def schema() -> None:
+    """Print the JSON Schema of pipeline files, for editors."""
+    from starter import offline
+
+    end_plain(offline.schema)
+
+
+def status(run_id: RunArgument, as_json: JsonOption = False) -> None:
+    """Show how a run stands now."""
+    from starter import commands
+
+    end(lambda: commands.status(run_id, as_json=as_json))
+
+
+def watch(run_id: RunArgument) -> None:
+    """Watch a run to its end.
+
+    A live table at a terminal, where it also asks when the run waits for a decision; plain lines in a pipe, where it
+    then ends with exit code 4.
+    """
+    from starter import commands
+
+    end(lambda: commands.watch(run_id))
+
+
+def list_runs(
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="At most this many, newest first.")] = 20,
+    as_json: JsonOption = False,
+) -> None:
+    """List runs, newest first. Needs no worker."""
+    from starter import commands
+
+    end(lambda: commands.list_runs(limit, as_json=as_json))
+
+
+def report(run_id: RunArgument, as_json: JsonOption = False) -> None:
+    """Show what a run came to.
+
+    Where each stage ran, how long it took, what was moved and how it was verified, metrics, errors. `status` is the
+    short form.
+    """
+    from starter import commands
+
+    end(lambda: commands.report(run_id, as_json=as_json))
+
+
+def logs(
+    run_id: RunArgument,
+    stage: StageArgument,
+    tail: Annotated[int, typer.Option(min=1, max=10_000, help="The last so many lines.")] = 100,
+) -> None:
+    """Print the log of a stage's job, read by that cloud's worker."""
+    from starter import commands
+
+    end(lambda: commands.logs(run_id, stage, tail))

@@ -1,0 +1,136 @@
+"""Words that start something: a run or a copy. What they do is imported only when it is needed."""
+
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from starter.words.arguments import (
+    JsonOption,
+    ParamOption,
+    PipelineArgument,
+    RateOption,
+    StreamsOption,
+)
+from starter.words.ending import end
+
+
+class OnFailure(StrEnum):
+    """What happens when a stage is out of retries."""
+
+    wait = "wait"
+    fail = "fail"
+
+
+class IfExists(StrEnum):
+    """What happens when other content lies at a target."""
+
+    skip = "skip"
+    overwrite = "overwrite"
+    fail = "fail"
+
+
+OnFailureOption = Annotated[
+    OnFailure | None, typer.Option(help="When a stage is out of retries: wait for a person, or fail.")
+]
+
+
+def run(
+    pipeline: PipelineArgument = None,
+    key: Annotated[
+        str | None,
+        typer.Option(help="Identity of the run; the same key attaches, another spec under it is refused."),
+    ] = None,
+    param: ParamOption = None,
+    on_failure: OnFailureOption = None,
+    detach: Annotated[
+        bool, typer.Option("--detach", help="Start it and return; come back with `watch RUN`.")
+    ] = False,
+    create: Annotated[bool, typer.Option("--create", help="Create containers that are missing.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Run a pipeline and watch it to its end.
+
+    Without PIPELINE it is the quickstart. With no Temporal address configured, the local clouds and their
+    workers are brought up first.
+    """
+    from starter import commands
+
+    options = commands.RunOptions(
+        pipeline, key, tuple(param or ()), on_failure and on_failure.value, detach, create, as_json
+    )
+    end(lambda: commands.run(options))
+
+
+def copy(
+    source: Annotated[str, typer.Argument(metavar="SRC", help="An object, or a folder that ends in /.")],
+    target: Annotated[str, typer.Argument(metavar="DST", help="An object, or a folder that ends in /.")],
+    include: Annotated[
+        list[str] | None, typer.Option(metavar="GLOB", help="Of a folder only what matches; may be repeated.")
+    ] = None,
+    exclude: Annotated[
+        list[str] | None, typer.Option(metavar="GLOB", help="Of a folder not what matches; may be repeated.")
+    ] = None,
+    if_exists: Annotated[
+        IfExists, typer.Option(help="What to do about other content at the target; the same is always kept.")
+    ] = IfExists.skip,
+    limit_rate: RateOption = None,
+    streams: StreamsOption = 8,
+    max_size: Annotated[
+        str | None, typer.Option(metavar="SIZE", help="Stop before more is sent: 10GiB.")
+    ] = None,
+    max_cost: Annotated[
+        str | None, typer.Option(metavar="AMOUNT", help="Stop before egress costs more.")
+    ] = None,
+    max_duration: Annotated[
+        str | None, typer.Option(metavar="TIME", help="Stop after so long, without pauses: 2h.")
+    ] = None,
+    stream: Annotated[
+        bool, typer.Option("--stream", help="Through a worker even where the store could read by itself.")
+    ] = False,
+    source_on: Annotated[
+        str | None, typer.Option("--from", metavar="CONNECTION", help="Such as aws/eu.")
+    ] = None,
+    target_on: Annotated[
+        str | None, typer.Option("--to", metavar="CONNECTION", help="Such as azure/eu.")
+    ] = None,
+    key: Annotated[
+        str | None,
+        typer.Option(help="Identity of the copy; the same key attaches, or goes on after a failure."),
+    ] = None,
+    create: Annotated[bool, typer.Option("--create", help="Create the target's container.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="List and count; move nothing.")] = False,
+    detach: Annotated[bool, typer.Option("--detach", help="Start it and return.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Copy between any two of s3:// az:// gs:// file:///, durably.
+
+    It survives crashes, resumes inside an object and proves every byte. Ctrl-C leaves it running. With no Temporal
+    address configured, the local clouds are brought up first.
+
+    python -m starter copy s3://bucket/data/ az://container/data/ --include "*.csv"
+    """
+    from starter import commands
+    from starter.copies import CopyOptions
+
+    options = CopyOptions(
+        source=source,
+        target=target,
+        source_on=source_on,
+        target_on=target_on,
+        include=tuple(include or ()),
+        exclude=tuple(exclude or ()),
+        if_exists=if_exists.value,
+        limit_rate=limit_rate,
+        streams=streams,
+        max_size=max_size,
+        max_cost=max_cost,
+        max_duration=max_duration,
+        server_side=not stream,
+        key=key,
+        create=create,
+        dry_run=dry_run,
+        detach=detach,
+        as_json=as_json,
+    )
+    end(lambda: commands.copy(options))

@@ -1,0 +1,72 @@
+"""Words that tell a run something: limits, pauses, decisions."""
+
+from typing import Annotated
+
+import typer
+
+from starter.words.arguments import (
+    RateOption,
+    ReasonOption,
+    RunArgument,
+    StageArgument,
+    StreamsOption,
+)
+from starter.words.ending import end
+
+
+def limit(run_id: RunArgument, limit_rate: RateOption = None, streams: StreamsOption = 8) -> None:
+    """Change how much a running copy may take at once."""
+    from starter import commands
+
+    end(lambda: commands.limit(run_id, limit_rate, streams))
+
+
+def pause(
+    run_id: RunArgument,
+    reason: ReasonOption = "",
+    until: Annotated[
+        str, typer.Option(metavar="TIME", help="ISO time with a zone; the run resumes by itself then.")
+    ] = "",
+) -> None:
+    """Start nothing new in a run; what is in flight lands."""
+    from starter import commands
+
+    end(lambda: commands.pause(run_id, reason, until))
+
+
+def resume(run_id: RunArgument) -> None:
+    """Let a paused run go on."""
+    from starter import commands
+
+    end(lambda: commands.resume(run_id))
+
+
+def cancel(run_id: RunArgument) -> None:
+    """Cancel a run.
+
+    Its jobs are stopped and its unfinished uploads given up.
+    """
+    from starter import commands
+
+    end(lambda: commands.cancel(run_id))
+
+
+def retry(run_id: RunArgument, stage: StageArgument, reason: ReasonOption = "") -> None:
+    """Try a waiting stage again."""
+    from starter import commands
+
+    end(lambda: commands.decide("retry", run_id, stage, reason))
+
+
+def skip(run_id: RunArgument, stage: StageArgument, reason: ReasonOption = "") -> None:
+    """Go on without a waiting stage whose outputs nothing uses."""
+    from starter import commands
+
+    end(lambda: commands.decide("skip", run_id, stage, reason))
+
+
+def abort(run_id: RunArgument, stage: StageArgument, reason: ReasonOption = "") -> None:
+    """Give a run up because of a waiting stage."""
+    from starter import commands
+
+    end(lambda: commands.decide("abort", run_id, stage, reason))
