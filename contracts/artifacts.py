@@ -13,6 +13,9 @@ _URI = re.compile(
     r"(?P<scheme>s3|az|gs)://(?P<container>[A-Za-z0-9][A-Za-z0-9._-]*)(?:/(?P<name>.*))?|file:///(?P<path>.*)",
     re.DOTALL,
 )
+_UNPLAIN = re.compile(r"^\\|[\x00-\x1f\x7f-\x9f]")
+_UNSAFE = re.compile(r"[\\\x00-\x1f\x7f-\x9f]")
+_ESCAPED = re.compile(r"\\x([0-9a-f]{2})")
 ArtifactKind = Literal["file", "folder"]
 
 
@@ -95,10 +98,30 @@ class ManifestEntry(Message):
     sha256: str
 
 
+def manifest_line(entry: ManifestEntry) -> str:
+    r"""Return `name TAB size TAB sha256 LF`; no two entries have one line, and a line breaks and has TABs nowhere else.
+
+    A name stands as it is. Only one that holds a control character (Unicode's category Cc) or begins with a backslash
+    is written as a backslash and then itself, each of its control characters and backslashes as `\xHH`.
+    """
+    return f"{_written(entry.name)}\t{entry.size_bytes}\t{entry.sha256}\n"
+
+
+def read_manifest_line(line: str) -> ManifestEntry:
+    """Return what `manifest_line` wrote.
+
+    Raises:
+        ValueError: it has no three fields, or no size.
+    """
+    name, size, sha256 = line.removesuffix("\n").split("\t")
+    return ManifestEntry(name=_meant(name), size_bytes=int(size), sha256=sha256)
+
+
 def folder_digest(entries: Iterable[ManifestEntry]) -> str:
-    """Return the identity of a folder: SHA-256 of its sorted manifest lines `name TAB size TAB sha256 LF`."""
-    lines = sorted(f"{entry.name}\t{entry.size_bytes}\t{entry.sha256}\n" for entry in entries)
-    return hashlib.sha256("".join(lines).encode()).hexdigest()
+    """Return the identity of a folder: SHA-256 of its entries' `manifest_line`, in the order of the names' UTF-8 bytes."""
+    # Text is ordered by code point, which is the order of its UTF-8 bytes.
+    held = sorted(entries, key=lambda entry: (entry.name, entry.size_bytes, entry.sha256))
+    return hashlib.sha256("".join(map(manifest_line, held)).encode()).hexdigest()
 
 
 def folder_artifact(uri: str, entries: Iterable[ManifestEntry]) -> Artifact:
@@ -113,3 +136,15 @@ def folder_artifact(uri: str, entries: Iterable[ManifestEntry]) -> Artifact:
         digest=folder_digest(held),
         media_type="inode/directory",
     )
+
+
+def _written(name: str) -> str:
+    if not _UNPLAIN.search(name):
+        return name
+    return "\\" + _UNSAFE.sub(lambda found: f"\\x{ord(found[0]):02x}", name)
+
+
+def _meant(written: str) -> str:
+    if not written.startswith("\\"):
+        return written
+    return _ESCAPED.sub(lambda found: chr(int(found[1], 16)), written[1:])

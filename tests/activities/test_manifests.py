@@ -2,6 +2,7 @@
 
 import hashlib
 import uuid
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from temporalio.exceptions import ApplicationError
 
+from activities.accounts import Accounts
 from activities.manifests import Manifests
 from activities.onprem.store import FileStore
 from contracts.artifacts import ManifestEntry, ObjectStat, folder_artifact
@@ -66,6 +68,61 @@ def test_publishing_twice_is_publishing_once(tmp_path: Path) -> None:
 def test_an_object_that_two_batches_tell_of_counts_once(tmp_path: Path) -> None:
     found = published(FileStore(tmp_path, "file:///c/"), [[receipt("a"), receipt("b")], [receipt("b")]])
     assert found.folder.object_count == 2
+
+
+class Dying(FileStore):
+    """A store whose worker dies when it has removed one account."""
+
+    def __init__(self, root: Path) -> None:
+        super().__init__(root, "file:///c/")
+        self.life = 1
+
+    def delete(self, uri: str) -> bool:
+        self.life -= 1
+        if self.life < 0:
+            raise ConnectionError("gone")
+        return super().delete(uri)
+
+
+def test_a_death_amid_the_removal_of_accounts_costs_the_manifest_nothing(tmp_path: Path) -> None:
+    store = Dying(tmp_path)
+    batches = [[receipt(name)] for name in "abc"]
+    with pytest.raises(ConnectionError):
+        published(store, batches)
+    assert len(store.list(f"{ROOT}k/", None, 10).objects) == 2
+    store.life = 9
+    again = Manifests(store).publish(request())
+    assert again.folder == folder_artifact(PREFIX, [entry(held) for batch in batches for held in batch])
+    assert store.list(f"{ROOT}k/", None, 10).objects == ()
+
+
+def test_accounts_that_tell_of_more_than_a_manifest_replace_it(tmp_path: Path) -> None:
+    store = FileStore(tmp_path, "file:///c/")
+    published(store, [[receipt("a")]])
+    found = published(store, [[receipt("a"), receipt("b")]])
+    assert found.folder.object_count == 2
+
+
+class Watching(FileStore):
+    """A store that counts the accounts that were read whole."""
+
+    def __init__(self, root: Path) -> None:
+        super().__init__(root, "file:///c/")
+        self.opened = 0
+
+    def read(self, source: ObjectStat, start: int = 0, size_bytes: int | None = None) -> Iterator[bytes]:
+        self.opened += size_bytes is None
+        return super().read(source, start, size_bytes)
+
+
+def test_an_account_is_read_only_when_it_is_its_turn(tmp_path: Path) -> None:
+    store = Watching(tmp_path)
+    accounts = Accounts(store)
+    for number in range(20):
+        accounts.leave(f"{ROOT}k/", [receipt(f"{number:02}-{letter}") for letter in "ab"])
+    merged = accounts.merged(accounts.below(f"{ROOT}k/"), PREFIX)
+    opened = [store.opened for _ in merged]
+    assert opened == [1 + index // 2 for index in range(40)]
 
 
 def test_two_contents_under_one_name_are_no_folder(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Digests and names: the same thing has the same identity, whatever the order it was told in."""
 
+import hashlib
 import random
 import re
 from typing import Any
@@ -8,7 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contracts.artifacts import Artifact, ManifestEntry, folder_artifact, folder_digest
+from contracts.artifacts import (
+    Artifact,
+    ManifestEntry,
+    folder_artifact,
+    folder_digest,
+    manifest_line,
+    read_manifest_line,
+)
 from contracts.code import CodeBundle, code_digest, pack
 from contracts.jobs import JobRequest, RunRef
 from contracts.spec import PipelineSpec
@@ -70,6 +78,61 @@ def test_the_digest_of_a_folder_does_not_depend_on_order(
     shuffled = list(entries)
     chance.shuffle(shuffled)
     assert folder_digest(shuffled) == folder_digest(entries)
+
+
+AWKWARD = st.one_of(st.text("a\t\n\\\x85x01\x7f", min_size=1, max_size=6), st.text(min_size=1, max_size=8))
+"""Names that could be taken for lines or for escaped names, and any others."""
+
+
+@pytest.mark.parametrize("name", ["a.csv", "with space", "100%", "a\\b", "a%20b", "überß-☃", "-", "\u2028"])
+def test_an_ordinary_name_stands_in_its_line_as_it_is(name: str) -> None:
+    assert manifest_line(ManifestEntry(name=name, size_bytes=1, sha256="ab")) == f"{name}\t1\tab\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "written"),
+    [
+        ("a\tb", "\\a\\x09b"),
+        ("a\nb\\c", "\\a\\x0ab\\x5cc"),
+        ("\\a", "\\\\x5ca"),
+        ("\x7f\x85", "\\\\x7f\\x85"),
+    ],
+)
+def test_a_name_that_could_be_mistaken_is_escaped(name: str, written: str) -> None:
+    assert manifest_line(ManifestEntry(name=name, size_bytes=1, sha256="ab")) == f"{written}\t1\tab\n"
+
+
+@given(AWKWARD)
+def test_a_manifest_line_is_read_back_as_what_it_was_of(name: str) -> None:
+    entry = ManifestEntry(name=name, size_bytes=3, sha256="ab")
+    line = manifest_line(entry)
+    assert read_manifest_line(line) == entry
+    assert (line.count("\n"), line.count("\t"), line[-1]) == (1, 2, "\n")
+
+
+@given(AWKWARD, AWKWARD)
+def test_two_names_never_have_one_line(one: str, other: str) -> None:
+    lines = {manifest_line(ManifestEntry(name=name, size_bytes=3, sha256="ab")) for name in (one, other)}
+    assert len(lines) == len({one, other})
+
+
+def test_a_line_break_in_a_name_makes_no_second_object() -> None:
+    sha256 = "0" * 64
+    single = [ManifestEntry(name=f"a\t1\t{sha256}\nb", size_bytes=1, sha256=sha256)]
+    double = [ManifestEntry(name=name, size_bytes=1, sha256=sha256) for name in "ab"]
+    assert folder_digest(single) != folder_digest(double)
+
+
+@given(st.lists(AWKWARD, max_size=6, unique=True))
+def test_the_lines_of_a_folder_are_in_the_order_of_the_bytes_of_their_names(names: list[str]) -> None:
+    entries = [ManifestEntry(name=name, size_bytes=3, sha256="ab") for name in names]
+    lines = [manifest_line(entry) for entry in sorted(entries, key=lambda entry: entry.name.encode())]
+    assert folder_digest(entries) == hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+def test_the_digest_of_an_ordinary_folder_is_the_one_it_always_was() -> None:
+    entries = [ManifestEntry(name=name, size_bytes=1, sha256="00" * 32) for name in ("b/c", "a b", "ü")]
+    assert folder_digest(entries) == "b48879e2476d1ebc5705a9c6919896136ed41706a7206c79b160c7db6c988449"
 
 
 def test_a_folder_weighs_what_its_objects_weigh() -> None:
