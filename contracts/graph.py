@@ -176,8 +176,21 @@ def _kind_problems(spec: PipelineSpec, stage: Stage, at: Path) -> Iterator[Probl
         for index, output in enumerate(stage.outputs):
             if output in stage.outputs[:index]:
                 yield Problem(path=(*at, "outputs", index), message=f"output {output!r} is named twice")
+    if isinstance(stage, LoadTableStage):
+        yield from _column_problems(stage, at)
     if isinstance(stage, CopyStage):
         yield from _copy_problems(spec, stage, at)
+
+
+def _column_problems(stage: LoadTableStage, at: Path) -> Iterator[Problem]:
+    """Columns that differ in case alone are one to BigQuery."""
+    seen: dict[str, str] = {}
+    for index, column in enumerate(stage.columns):
+        other = seen.get(column.name.lower())
+        if other:
+            message = f"column {column.name!r} is the same as {other!r} to BigQuery; give it another name"
+            yield Problem(path=(*at, "schema", index, "name"), message=message)
+        seen[column.name.lower()] = column.name
 
 
 def _copy_problems(spec: PipelineSpec, stage: CopyStage, at: Path) -> Iterator[Problem]:

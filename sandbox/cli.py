@@ -27,6 +27,7 @@ def up(
         str | None, typer.Option(help="Comma-separated servers; the others are left alone.")
     ] = None,
     workers: Annotated[bool, typer.Option("--workers", help="The pipeline's workers too.")] = False,
+    brief: Annotated[bool, typer.Option("--brief", help="Tell only of what was not up.")] = False,
     as_json: Json = False,
 ) -> None:
     """Start what is not up: on its old state and ports when there are any."""
@@ -34,7 +35,8 @@ def up(
     from sandbox.supervisor import Supervisor
 
     with _told():
-        arrivals = Supervisor(Layout.from_environment(), _teller(as_json)).up(choose(only, workers=workers))
+        supervisor = Supervisor(Layout.from_environment(), _teller(as_json))
+        arrivals = supervisor.up(choose(only, workers=workers), brief=brief)
         if as_json:
             typer.echo(json.dumps({"servers": [vars(arrival) for arrival in arrivals]}, indent=2))
 

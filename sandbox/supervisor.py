@@ -24,6 +24,7 @@ from sandbox.services.catalogue import WITH_WORKERS
 
 START_SECONDS = 90.0
 _LOOK_SECONDS = 0.05
+_WAS_UP = "was up"
 # Long enough to save large unfinished uploads; `down` is in more of a hurry.
 _PATIENT_SECONDS = 15.0
 
@@ -52,8 +53,8 @@ class Supervisor:
         self._records = Records(layout)
         self._writing = threading.Lock()
 
-    def up(self, services: Sequence[Service]) -> list[Arrival]:
-        """Have these servers up, healthy and filled. Those that are up already are left alone.
+    def up(self, services: Sequence[Service], *, brief: bool = False) -> list[Arrival]:
+        """Have these servers up, healthy and filled. Those that are up already are left alone, and not told if brief.
 
         Raises:
             Unreachable: Some died or stayed silent; each is named with the end of its log. Others stay up.
@@ -63,7 +64,7 @@ class Supervisor:
             endpoints = self._settle(services)
             services = [*services, *self._outdated(services, _digest(endpoints))]
             with ThreadPoolExecutor(max_workers=len(services)) as pool:
-                outcomes = list(pool.map(lambda service: self._try(service, endpoints), services))
+                outcomes = list(pool.map(lambda service: self._try(service, endpoints, brief), services))
         failures = [outcome for outcome in outcomes if isinstance(outcome, SandboxError)]
         if failures:
             raise Unreachable("\n".join(map(str, failures)))
@@ -97,12 +98,14 @@ class Supervisor:
             else:
                 path.unlink()
 
-    def _try(self, service: Service, endpoints: Endpoints) -> Arrival | SandboxError:
+    def _try(self, service: Service, endpoints: Endpoints, brief: bool) -> Arrival | SandboxError:
         """Failures are returned, so that each server's fate is known before any is told."""
         try:
             arrival = self._bring_up(service, endpoints)
         except SandboxError as exc:
             return exc
+        if brief and arrival.how == _WAS_UP:
+            return arrival
         self._say(f"{arrival.name:<10} {arrival.how:<9}  {arrival.url}  ({arrival.seconds:.1f} s)")
         return arrival
 
@@ -110,7 +113,7 @@ class Supervisor:
         began = time.monotonic()
         settings = _digest(endpoints)
         record = self._records.get(service.name)
-        how = "was up"
+        how = _WAS_UP
         child: subprocess.Popen[bytes] | None = None
         mark = 0
         if (

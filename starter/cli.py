@@ -7,6 +7,7 @@ from typing import NoReturn
 import typer
 
 from starter.exits import Exit
+from starter.leave import flushed, unwritten
 from starter.words import look, start, steer
 
 app = typer.Typer(
@@ -51,10 +52,11 @@ def main() -> NoReturn:
         code = end.exit_code
     except typer.Abort:
         code = Exit.INTERRUPTED
+    except OSError as error:
+        code = unwritten(error)
     except Exception as error:
         code = _usage(error)
-    sys.stdout.flush()
-    sys.exit(code or 0)
+    sys.exit(flushed(code or 0))
 
 
 def _usage(error: Exception) -> int:

@@ -15,8 +15,12 @@ class Exit(IntEnum):
     """Temporal, a worker or the sandbox could not be reached."""
     WAITING = 4
     """The run waits for a person, and there is no terminal to ask on."""
+    UNWRITABLE = 74
+    """Standard output cannot be written, such as on a full disk; the run goes on. sysexits.h calls it EX_IOERR."""
     INTERRUPTED = 130
     """Ctrl-C; the run goes on."""
+    UNREAD = 141
+    """Who read the output has gone, as `| head` does; the run goes on. What SIGPIPE would come to in a shell."""
 
 
 class StarterError(Exception):

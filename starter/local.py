@@ -22,21 +22,30 @@ def temporal_is_configured() -> bool:
 
 
 def bring_up() -> None:
-    """Start the sandbox and its workers unless they run, a line each on standard error; leave them running.
+    """Start the sandbox and its workers, a line on standard error for each that did not run; leave them running.
 
     Raises:
         StarterError: something did not come up; it has said why.
     """
-    command = [sys.executable, "-m", "sandbox", "up", "--workers"]
+    command = [sys.executable, "-m", "sandbox", "up", "--workers", "--brief"]
     if subprocess.run(command, cwd=CHECKOUT, stdout=sys.stderr, check=False).returncode:  # noqa: S603 - our own module
         raise StarterError("the sandbox did not come up; its lines above say why", Exit.UNREACHABLE)
 
 
 def adopt_environment() -> bool:
     """Take over the sandbox's address of Temporal and of its Web UI; False when no sandbox has been made."""
+    settings = _environment()
+    os.environ.update(settings)
+    return bool(settings)
+
+
+def sandbox_address() -> str | None:
+    """Where the sandbox's Temporal is when it is up; None when no sandbox has been made."""
+    return _environment().get("TEMPORAL_ADDRESS")
+
+
+def _environment() -> dict[str, str]:
     command = [sys.executable, "-m", "sandbox", "env", "starter", "--json"]
     answer = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, check=False)  # noqa: S603 - our own module
-    if answer.returncode:
-        return False
-    os.environ.update(json.loads(answer.stdout))
-    return True
+    settings: dict[str, str] = {} if answer.returncode else json.loads(answer.stdout)
+    return settings

@@ -3,7 +3,7 @@
 import re
 import time
 import uuid
-from datetime import datetime
+from datetime import UTC, datetime
 
 from contracts.spec import KEY_PATTERN
 from starter.exits import StarterError
@@ -38,10 +38,10 @@ def key_of(given: str | None) -> str:
 
 
 def moment_of(given: str) -> str:
-    """Check a time with a zone; return it in ISO form, empty for none.
+    """Check a time with a zone that is still to come; return it in ISO form, empty for none.
 
     Raises:
-        StarterError: it is no such time.
+        StarterError: it is no such time, or past.
     """
     if not given:
         return ""
@@ -53,4 +53,6 @@ def moment_of(given: str) -> str:
         raise StarterError(
             f"--until {given!r}: write an ISO time with a zone, such as 2026-11-22T18:00:00+01:00 or 2026-11-22T17:00:00Z"
         )
+    if moment <= datetime.now(UTC):
+        raise StarterError(f"--until {given!r} is over; write a time that is still to come")
     return moment.isoformat()

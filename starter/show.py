@@ -1,6 +1,9 @@
 """What a person sees at the terminal: the live stage table and the report. Works in 80 columns."""
 
+import re
+import sys
 from datetime import UTC, datetime
+from typing import IO, TextIO, cast
 
 from rich.console import Console, Group, RenderableType
 from rich.padding import Padding
@@ -11,6 +14,7 @@ from contracts.runs import RunStatus, StageStatus, workflow_id
 from starter.document import seconds_of, speed_of
 
 PIPE_WIDTH = 240
+_TRAILING = re.compile(r" +$", re.MULTILINE)
 STYLES = {
     "PENDING": "dim",
     "RUNNING": "cyan",
@@ -26,8 +30,39 @@ STYLES = {
 
 def console(*, stderr: bool = False) -> Console:
     """The console everything is printed on; in a pipe lines are as long as they are."""
-    found = Console(stderr=stderr, highlight=False)
-    return found if found.is_terminal else Console(stderr=stderr, highlight=False, width=PIPE_WIDTH)
+    found = _Console(stderr=stderr, highlight=False)
+    if found.is_terminal:
+        return found
+    stream = cast(IO[str], _Trimmed(sys.stderr if stderr else sys.stdout))
+    return _Console(file=stream, highlight=False, width=PIPE_WIDTH)
+
+
+class _Console(Console):
+    """Rich ends the process with 1 when its reader goes; here that is an error like any other of the output."""
+
+    def on_broken_pipe(self) -> None:
+        """Let the error through."""
+        # Rich calls this where it has caught the error.
+        raise
+
+
+class _Trimmed:
+    """A stream of lines without the blanks with which tables are padded to their width."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        """Write whole lines, as rich does."""
+        return self._stream.write(_TRAILING.sub("", text))
+
+    def flush(self) -> None:
+        """Pass it on."""
+        self._stream.flush()
+
+    def isatty(self) -> bool:
+        """Whether a person looks."""
+        return self._stream.isatty()
 
 
 def live_view(status: RunStatus) -> RenderableType:
@@ -59,7 +94,7 @@ def headline(status: RunStatus) -> Text:
     if status.pause:
         who = f" by {status.pause.by}" if status.pause.by else ""
         why = f": {status.pause.reason}" if status.pause.reason else ""
-        until = f" until {status.pause.until:%H:%M %Z}" if status.pause.until else ""
+        until = f" until {_moment(status.pause.until)}" if status.pause.until else ""
         text.append(f"  paused{who}{until}{why}", "yellow")
     if status.jobs_running and status.pause:
         text.append(
@@ -160,12 +195,24 @@ def _answers(status: RunStatus) -> list[RenderableType]:
 
 def _errors(status: RunStatus) -> list[RenderableType]:
     parts: list[RenderableType] = [Text(note, "red") for note in status.notes]
-    for stage in status.stages.values():
-        if stage.error:
-            parts.append(Text(f"\n{stage.name}: {stage.error.kind}", "red"))
-            parts.append(Padding(Text(stage.error.message), (0, 0, 0, 2)))
-            parts.append(Padding(Text(f"-> {stage.error.hint}", "yellow"), (0, 0, 0, 2)))
-    return parts
+    return parts + [error_of(stage) for stage in status.stages.values() if stage.error]
+
+
+def error_of(stage: StageStatus) -> RenderableType:
+    """What went wrong with a stage and what to do about it; nothing for one that is well."""
+    if stage.error is None:
+        return Group()
+    return Group(
+        Text(f"\n{stage.name}: {stage.error.kind}", "red"),
+        Padding(Text(stage.error.message), (0, 0, 0, 2)),
+        Padding(Text(f"-> {stage.error.hint}", "yellow"), (0, 0, 0, 2)),
+    )
+
+
+def _moment(when: datetime) -> str:
+    """A time in its own zone, with its day unless that is today."""
+    today = datetime.now(when.tzinfo).date()
+    return f"{when:%H:%M %Z}" if when.date() == today else f"{when:%Y-%m-%d %H:%M %Z}"
 
 
 def _seconds(stage: StageStatus) -> float | None:

@@ -32,6 +32,7 @@ from contracts.runs import (
     run_digest,
     workflow_id,
 )
+from starter import local
 from starter.exits import Exit, StarterError
 from workflows.pipeline import PipelineWorkflow
 
@@ -49,10 +50,12 @@ async def client() -> Client:
         return await connect()
     except (RuntimeError, ValueError):
         where = address()["address"]
-        raise StarterError(
-            f"Temporal at {where} cannot be reached; check TEMPORAL_ADDRESS, or unset it to use the local sandbox",
-            Exit.UNREACHABLE,
-        ) from None
+        told = (
+            "the sandbox is down; bring it up, on the state it had, with: python -m sandbox up --workers"
+            if where == local.sandbox_address()
+            else f"Temporal at {where} cannot be reached; check TEMPORAL_ADDRESS, or unset it to use the local sandbox"
+        )
+        raise StarterError(told, Exit.UNREACHABLE) from None
 
 
 async def start(temporal: Client, request: RunRequest) -> tuple[Run, bool]:

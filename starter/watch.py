@@ -11,7 +11,7 @@ from temporalio.client import Client
 
 from contracts.runs import RunPhase, RunStatus, StageDecision, StagePhase, workflow_id
 from starter.exits import StarterError
-from starter.show import live_view, plain_line
+from starter.show import error_of, live_view, plain_line
 from starter.temporal import decide, status
 from workflows.pipeline import PipelineWorkflow
 
@@ -72,6 +72,8 @@ async def _ask(temporal: Client, identity: str, now: RunStatus, out: Console) ->
     for name, stage in now.stages.items():
         if stage.phase is not StagePhase.WAITING:
             continue
+        # The live table that showed it has made room for the question.
+        out.print(error_of(stage))
         choice = await asyncio.to_thread(
             Prompt.ask,
             f"{name} waits",

@@ -8,11 +8,11 @@ from typing import Any, NoReturn
 import typer
 
 from starter.exits import Exit, StarterError
+from starter.leave import leave, unwritten
 
 
 def end(command: Callable[[], Coroutine[Any, Any, Exit]]) -> NoReturn:
     """Do what speaks to Temporal, and end the process."""
-    from starter.leave import leave
 
     def whole() -> Exit:
         return asyncio.run(command())
@@ -33,6 +33,5 @@ def _outcome(command: Callable[[], Exit]) -> Exit:
         return error.code
     except KeyboardInterrupt:
         return Exit.INTERRUPTED
-    except BrokenPipeError:
-        sys.stderr.close()
-        return Exit.SUCCEEDED
+    except OSError as error:
+        return unwritten(error)

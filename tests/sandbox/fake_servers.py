@@ -74,9 +74,9 @@ class Desk:
     def endpoints(self) -> Endpoints:
         return Endpoints.load(self.layout)
 
-    def up(self, *only: str) -> dict[str, Arrival]:
+    def up(self, *only: str, brief: bool = False) -> dict[str, Arrival]:
         chosen = [service for service in self.services if not only or service.name in only]
-        return {arrival.name: arrival for arrival in self.supervisor.up(chosen)}
+        return {arrival.name: arrival for arrival in self.supervisor.up(chosen, brief=brief)}
 
     def down(self) -> list[str]:
         return self.supervisor.down()

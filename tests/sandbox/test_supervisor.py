@@ -46,6 +46,14 @@ def test_a_server_that_is_up_is_left_alone(open_desk: OpenDesk) -> None:
     assert pid_of(desk, "one") == before
 
 
+def test_whoever_is_brief_tells_of_what_was_started_only(open_desk: OpenDesk) -> None:
+    desk = open_desk(fake_service("one"), fake_service("two", port="aws"))
+    desk.up("one")
+    del desk.said[:]
+    assert desk.up(brief=True)["one"].how == "was up"
+    assert [line.split()[0] for line in desk.said] == ["two"]
+
+
 def test_a_killed_server_comes_back_on_its_old_state_and_port(open_desk: OpenDesk) -> None:
     desk = open_desk(fake_service("one"))
     first = desk.up()["one"]

@@ -89,6 +89,13 @@ CASES = {
     "root": ("file:///data.csv", "file:///../x", 4, "stages.ingest.source", "leaves the worker's root"),
     "tables": ("on: gcp", "on: aws", 13, "stages.load.on", "write gcp"),
     "type": ("type: INTEGER", "type: INT", 16, "stages.load.schema.0.type", "'INTEGER'"),
+    "columns": (
+        "type: INTEGER}",
+        "type: INTEGER}, {name: Id, type: STRING}",
+        16,
+        "stages.load.schema.1.name",
+        "column 'Id' is the same as 'id' to BigQuery",
+    ),
     "table": ("demo.rows", "rows", 15, "stages.load.table", "dataset.table"),
     "name": ("pipeline: play", "pipeline: Play", 1, "pipeline", "lower-case letter"),
     "missing": ("pipeline: play\n", "", 1, "pipeline", "missing"),
@@ -281,6 +288,16 @@ def test_keys_that_are_made_are_fit_and_differ() -> None:
 def test_a_time_without_a_zone_is_refused(text: str) -> None:
     with pytest.raises(StarterError, match="with a zone"):
         moment_of(text)
+
+
+@pytest.mark.parametrize("text", ["2020-01-01T00:00:00Z", "2026-01-01T00:00:00+13:00"])
+def test_a_time_that_is_past_is_refused(text: str) -> None:
+    with pytest.raises(StarterError, match="still to come"):
+        moment_of(text)
+
+
+def test_a_time_to_come_is_taken_with_its_zone() -> None:
+    assert moment_of("2999-01-01T00:00:00+02:00") == "2999-01-01T00:00:00+02:00"
 
 
 def test_a_param_without_a_value_is_refused() -> None:
