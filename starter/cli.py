@@ -12,6 +12,7 @@ from starter.words import look, start, steer
 
 app = typer.Typer(
     no_args_is_help=True,
+    # A shell completes a command by its first word, which is Python's here: typer's scripts would complete nothing.
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
