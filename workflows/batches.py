@@ -2,6 +2,7 @@
 
 from temporalio.exceptions import ActivityError
 
+from contracts import presets
 from contracts.artifacts import ObjectStat
 from contracts.copies import CommitRequest, CopyItem, CopyReceipt, CopyRequest, Cut, PushRequest
 from contracts.grants import (
@@ -137,15 +138,16 @@ class BatchMover:
     async def _commit(self, intents: tuple[WriteIntent, ...]) -> None:
         if not intents:
             return
-        moving, receipt = self._moving, None
-        while receipt is None:
-            receipt = await moving.long(
-                moving.request.destination,
-                StorageActivities.commit,
-                CommitRequest(intents=intents, manifest=moving.accounts),
-                f"check and commit {len(intents)} objects",
-                granted=False,
-            )
+        moving = self._moving
+        # It moves no bytes, so nothing cuts it short: a pause holds it up or waits for it, and time that is over does not.
+        receipt = await moving.effects.call(
+            StorageActivities.commit,
+            CommitRequest(intents=intents, manifest=moving.accounts),
+            on=moving.request.destination,
+            preset=presets.moving(moving.request.timeout),
+            stage=moving.request.key,
+            summary=f"check and commit {len(intents)} objects",
+        )
         moving.add(receipt.tally, receipt.objects[0] if receipt.objects else None)
 
     def _intent(self, measure: Measure) -> WriteIntent:

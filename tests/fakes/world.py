@@ -109,6 +109,8 @@ class Hold:
     matches: Callable[[Call], bool]
     lands: bool = False
     """Whether what is in flight lands before a cancel takes hold, as a copy's parts do."""
+    tells: bool = False
+    """Whether what is in flight lands when it is cancelled and then is told, as a copy's parts are."""
     entered: asyncio.Event = field(default_factory=asyncio.Event)
     cancelled: asyncio.Event = field(default_factory=asyncio.Event)
     released: asyncio.Event = field(default_factory=asyncio.Event)
@@ -232,6 +234,8 @@ class World:
                 await asyncio.sleep(BEAT_SECONDS)
         except asyncio.CancelledError:
             hold.cancelled.set()
+            if hold.tells:
+                return
             if hold.lands:
                 await hold.released.wait()
             raise

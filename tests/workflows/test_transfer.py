@@ -203,6 +203,30 @@ async def test_a_transfer_that_takes_too_long_lands_and_stops(play: Play) -> Non
     assert hold.cancelled.is_set()
 
 
+async def test_what_was_pushed_when_the_time_is_over_is_committed(play: Play) -> None:
+    lay(play, 2, on="onprem")
+    play.world.hold("storage.push").tells = True
+    transfer = await start(play, source="onprem", caps=Caps(duration=timedelta(seconds=2)))
+    assert (await error_of(transfer)).type == ErrorKind.BUDGET_EXCEEDED
+    assert len(play.world.below("az://causeway/out/")) == 2
+
+
+async def test_what_was_pushed_before_a_pause_is_committed_after_it(play: Play) -> None:
+    lay(play, 2, on="onprem")
+    hold = play.world.hold("storage.push")
+    hold.tells = True
+    transfer = await start(play, source="onprem")
+    await play.reach(hold)
+    await transfer.signal(TransferWorkflow.pause, {"by": "ann"})
+    async with asyncio.timeout(30):
+        while (await transfer.query(TransferWorkflow.status)).phase != "PAUSED":
+            await asyncio.sleep(0.1)
+    assert play.world.asked("storage.commit") == []
+    await transfer.signal(TransferWorkflow.resume, {})
+    assert (await ended(transfer)).tally.objects == 2
+    assert len(play.world.asked("storage.push")) == len(play.world.asked("storage.commit")) == 1
+
+
 async def test_a_dry_run_moves_nothing(play: Play) -> None:
     lay(play, 5)
     play.world.price = PRICE
