@@ -7,6 +7,7 @@ import hashlib
 import heapq
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 from activities.parallel import Stop, for_each
 from activities.store import Store, put_small
@@ -50,24 +51,30 @@ class Accounts:
     def merged(self, accounts: Sequence[Account], prefix: str) -> Iterator[ManifestEntry]:
         """Each object once, by its name below the prefix and in that order.
 
-        An account is read when it is its turn, so that only those that overlap are held in memory.
+        An account is read when it is its turn, so that only those that overlap are held in memory. Of an object that was
+        brought again after its source had changed, the content that lies there counts.
 
         Raises:
-            ApplicationError: `SOURCE_CHANGED`, one name has two contents.
+            ApplicationError: `SOURCE_CHANGED`, one name has two contents, of which neither lies there.
         """
-        before: ManifestEntry | None = None
-        for entry in self._in_order(accounts):
-            if before and entry.name == before.name:
-                if entry != before:
-                    told = f"{entry.name} was brought twice, with different content"
-                    raise failure(ErrorKind.SOURCE_CHANGED, told, ErrorDetail(ref=entry.name))
-                continue
+        for _, told in groupby(self._in_order(accounts), key=lambda entry: entry.name):
+            entry = self._settled(tuple(dict.fromkeys(told)))
             yield entry.model_copy(update={"name": entry.name.removeprefix(prefix)})
-            before = entry
 
     def remove(self, accounts: Sequence[Account]) -> None:
         """Remove accounts that nobody needs any more."""
         for_each(self._remove, accounts)
+
+    def _settled(self, told: Sequence[ManifestEntry]) -> ManifestEntry:
+        if len(told) == 1:
+            return told[0]
+        uri = told[0].name
+        held = self._store.stat(uri)
+        for entry in told:
+            if held and (held.size_bytes, held.sha256) == (entry.size_bytes, entry.sha256):
+                return entry
+        message = f"{uri} was brought twice, with different content"
+        raise failure(ErrorKind.SOURCE_CHANGED, message, ErrorDetail(ref=uri))
 
     def _listed(self, prefix: str) -> Iterator[ObjectStat]:
         after: str | None = None

@@ -32,7 +32,7 @@ class Manifests:
 
         Raises:
             ApplicationError: `SOURCE_MISSING`, there are neither accounts nor a manifest; `SOURCE_CHANGED`, one name
-                has two contents.
+                has two contents, of which neither lies there.
         """
         accounts = self._accounts.below(request.accounts)
         held = self._store.stat(request.target)
