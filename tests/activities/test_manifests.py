@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from temporalio.exceptions import ApplicationError
 
@@ -47,6 +47,8 @@ def published(store: FileStore, batches: list[list[ObjectReceipt]], key: str = "
     return manifests.publish(request(key))
 
 
+# Files take the time that a busy disk gives them.
+@settings(deadline=None)
 @given(names=st.lists(NAMES, min_size=1, max_size=30, unique=True), data=st.data())
 def test_the_folder_is_what_its_entries_say(
     tmp_path_factory: pytest.TempPathFactory, names: list[str], data: st.DataObject
