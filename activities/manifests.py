@@ -7,9 +7,10 @@ import hashlib
 import heapq
 from collections.abc import Iterable, Iterator
 
+from activities.gathering import part_of
 from activities.parallel import Stop, for_each
 from activities.store import Store, WriteTarget, put_small
-from activities.uploading import part_of, sealed
+from activities.uploading import sealed
 from contracts.artifacts import Artifact, ObjectStat
 from contracts.copies import ObjectReceipt
 from contracts.errors import ErrorDetail, ErrorKind, failure
