@@ -15,9 +15,8 @@ FIRST_POLL_SECONDS = 0.5
 LONGEST_POLL_SECONDS = 60.0
 _GROWTH = 1.2
 SILENCE_SECONDS = 10.0
-"""How long a control plane may fail before the job is said to be UNKNOWN."""
+"""How long a control plane may fail to tell before the job is said to be UNKNOWN."""
 _SILENT_POLL_SECONDS = 3.0
-_SILENT = {ErrorKind.UNAVAILABLE.value, ErrorKind.THROTTLED.value, ErrorKind.QUOTA_EXHAUSTED.value}
 
 
 class Watch:
@@ -28,12 +27,15 @@ class Watch:
         self._translate = translate
         self._ref = ref
         self.state = _remembered(ref)
+        self._why = ""
 
     def until_news(self, seen: JobPhase | None) -> JobState:
-        """Return once the phase is another than the one seen, or an end; ten seconds of silence are UNKNOWN.
+        """Return once the phase is another than the one seen, or an end; ten seconds without an answer are UNKNOWN.
+
+        Whatever a control plane answers instead, such as that credentials have expired, it says nothing of the job.
 
         Raises:
-            ApplicationError: the control plane refused for good, such as `SOURCE_MISSING`.
+            ApplicationError: `SOURCE_MISSING`, it says that there is no such job.
             CancelledError: the activity was cancelled.
         """
         failing_since: float | None = None
@@ -72,11 +74,10 @@ class Watch:
         try:
             return self._describe()
         except ApplicationError as error:
-            if error.type not in _SILENT:
+            if error.type == ErrorKind.SOURCE_MISSING:
                 raise
-            activity.logger.info(
-                "the control plane of job %s does not answer: %s", self._ref.name, error.message
-            )
+            self._why = f"{error.type}: {error.message}"
+            activity.logger.info("the control plane does not tell of job %s: %s", self._ref.name, self._why)
             return None
 
     def _describe(self) -> JobState:
@@ -86,7 +87,7 @@ class Watch:
 
     def _unknown(self) -> JobState:
         last = self.state or JobState(ref=self._ref, phase=JobPhase.UNKNOWN)
-        told = "the control plane does not answer; the job may well be running"
+        told = f"the control plane does not tell ({self._why}); the job may well be running"
         return last.model_copy(update={"phase": JobPhase.UNKNOWN, "message": told})
 
 

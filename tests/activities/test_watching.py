@@ -104,6 +104,14 @@ def test_a_control_plane_that_stays_silent_makes_a_job_unknown_and_not_failed(tm
     assert time.monotonic() - started > 10
 
 
+def test_an_answer_that_is_no_state_makes_a_job_unknown_and_says_why(tmp_path: Path) -> None:
+    kinds = (ErrorKind.UNKNOWN, ErrorKind.INVALID_REQUEST, ErrorKind.ACCESS_DENIED, ErrorKind.UNAUTHENTICATED)
+    odd = [failure(kind, f"this is {kind}") for kind in kinds]
+    state = wait(Told(JobPhase.RUNNING, *odd), tmp_path, JobPhase.RUNNING)
+    assert state.phase == JobPhase.UNKNOWN
+    assert "UNAUTHENTICATED: this is UNAUTHENTICATED" in state.message
+
+
 def test_when_a_job_was_last_seen_outlives_the_worker_that_saw_it(tmp_path: Path) -> None:
     beaten = JobState(ref=REF, phase=JobPhase.RUNNING, last_seen=SEEN_AT)
     state = wait(Told(away()), tmp_path, JobPhase.RUNNING, beaten)
