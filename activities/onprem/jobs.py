@@ -25,6 +25,8 @@ _SYSTEM_PATH = "/usr/local/bin:/usr/bin:/bin"
 class ProcessJobs:
     """Each job is a folder under the root and a process group; the folder's name is the job's."""
 
+    first_poll_seconds = 0.02
+
     def __init__(self, places: Places, search: str, environment: Mapping[str, str]) -> None:
         """Take the PATH of jobs, and the environment whose PIP_ settings they are given."""
         self._places = places

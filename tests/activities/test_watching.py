@@ -2,6 +2,7 @@
 
 import dataclasses
 import hashlib
+import itertools
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -16,6 +17,7 @@ from activities.jobs import ServiceJobActivities
 from activities.onprem.errors import translate
 from activities.onprem.store import FileStore
 from activities.outputs import parse_metrics
+from activities.watching import longer
 from contracts.artifacts import ManifestEntry, folder_digest
 from contracts.errors import ErrorKind, failure
 from contracts.jobs import (
@@ -35,6 +37,8 @@ SEEN_AT = datetime(2026, 1, 1, tzinfo=UTC)
 
 class Told:
     """A job service that answers what it was told to, and the last of it for ever."""
+
+    first_poll_seconds = 0.2
 
     def __init__(self, *answers: JobPhase | Exception) -> None:
         self.answers = list(answers)
@@ -95,6 +99,18 @@ def test_a_wait_ends_with_the_first_news(
     tmp_path: Path, answers: list[Any], seen: JobPhase | None, expected: JobPhase
 ) -> None:
     assert wait(Told(*answers), tmp_path, seen).phase == expected
+
+
+def test_a_job_that_ends_at_once_takes_one_wait(tmp_path: Path) -> None:
+    assert (
+        wait(Told(JobPhase.QUEUED, JobPhase.RUNNING, JobPhase.SUCCEEDED), tmp_path, None).phase == "SUCCEEDED"
+    )
+
+
+def test_polls_grow_rarer_up_to_a_minute_and_begin_anew_with_each_change() -> None:
+    intervals = list(itertools.accumulate(range(60), lambda before, _: longer(before), initial=0.02))
+    assert intervals == sorted(intervals)
+    assert intervals[-1] == 60
 
 
 def test_a_control_plane_that_stays_silent_makes_a_job_unknown_and_not_failed(tmp_path: Path) -> None:
