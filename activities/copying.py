@@ -13,7 +13,7 @@ from activities.parallel import Crew
 from activities.progress import Meter
 from activities.sources import Source, StoredSource, granted_source
 from activities.store import Part, Sealed, Store
-from activities.uploading import Upload, Window, as_sum, from_sum, part_of, sealed
+from activities.uploading import Upload, Window, as_sum, from_sum, sealed
 from contracts.artifacts import ObjectStat
 from contracts.copies import (
     Begun,
@@ -29,6 +29,10 @@ from contracts.copies import (
 from contracts.errors import ErrorDetail, ErrorKind, failure
 from contracts.grants import PartSum, ReadGrant
 from contracts.parts import MAX_PARTS, part_size, parts_of
+from contracts.units import MIB
+
+RISKED_BYTES = MIB
+"""Up to this size reading in vain costs little more than a look at the target, which every object would cost."""
 
 
 class Copier:
@@ -125,6 +129,8 @@ class Batch:
         self.meter = meter
         self.receipts: dict[int, ObjectReceipt] = {}
         self._begun: dict[int, _Whole] = {}
+        self._free = False
+        """Whether the target that was seen last held nothing."""
         self.throttle = Throttle(request.pace.bytes_per_second)
         self.crew = Crew(request.pace.streams)
         self.crew.add([partial(self._begin, number) for number in range(len(request.items))])
@@ -151,15 +157,26 @@ class Batch:
         item = self.request.items[number]
         with translated(self.copier.translate, item.target):
             landing = self._landing(item)
-            receipt = self._without_reading(landing, item.grant)
-            if receipt:
-                self.meter.add(size_bytes=item.source.size_bytes)
-            elif parts_of(item.source.size_bytes) == 1:
-                receipt = self._at_once(landing, number)
-            else:
-                self._in_parts(landing, number)
+            receipt = self._at_once(landing, number) if self._risks(item) else self._looked(landing, number)
+        self._free = not landing.occupied
         if receipt:
             self.done(number, receipt)
+
+    def _risks(self, item: CopyItem) -> bool:
+        """Whether to read a small object before asking what lies at its target: if the target seen last was free."""
+        streamed = item.grant is not None and not self.request.server_side
+        return self._free and streamed and item.source.size_bytes <= RISKED_BYTES
+
+    def _looked(self, landing: Landing, number: int) -> ObjectReceipt | None:
+        size = landing.source.stat.size_bytes
+        receipt = self._without_reading(landing, self.request.items[number].grant)
+        if receipt:
+            self.meter.add(size_bytes=size)
+            return receipt
+        if parts_of(size) == 1:
+            return self._at_once(landing, number)
+        self._in_parts(landing, number)
+        return None
 
     def _landing(self, item: CopyItem) -> Landing:
         source = self.copier.source(item.source, item.grant, self.throttle)
@@ -179,8 +196,7 @@ class Batch:
     def _at_once(self, landing: Landing, number: int) -> ObjectReceipt:
         size = landing.source.stat.size_bytes
         with self.copier.window.room(size), self.meter.sending(number * MAX_PARTS, size):
-            content, noted = landing.source.content(0, size, self.crew.stop)
-            receipt = landing.put(part_of(0, content), content, noted)
+            receipt = landing.put(landing.source.bring(0, self.crew.stop))
         self.meter.add(size_bytes=size)
         return receipt
 

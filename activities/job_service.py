@@ -13,6 +13,9 @@ class JobService(Protocol):
     waits. Nothing here sleeps for long or retries.
     """
 
+    first_poll_seconds: float
+    """How soon after a change it is worth asking again; polls then grow rarer."""
+
     def submit(self, request: JobRequest) -> JobRef:
         """Create the job, or adopt the one that carries its name.
 

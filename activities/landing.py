@@ -2,8 +2,8 @@
 
 import hashlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
-from functools import cached_property
+from dataclasses import dataclass, field, replace
+from functools import partial
 
 from temporalio.exceptions import ApplicationError
 
@@ -12,8 +12,8 @@ from activities.existing import Decision, decide
 from activities.known import Known
 from activities.noted import Noted
 from activities.parallel import Stop
-from activities.sources import Source
-from activities.store import ObjectWriter, Part, Sealed, Store, WriteTarget
+from activities.sources import Brought, Source
+from activities.store import ObjectWriter, Sealed, Store, WriteTarget
 from contracts.artifacts import ObjectStat
 from contracts.copies import ObjectReceipt, Verified
 from contracts.errors import ErrorDetail, ErrorKind, failure
@@ -22,7 +22,11 @@ from contracts.grants import IfExists, ReadGrant
 
 @dataclass
 class Landing:
-    """Where one object of a source comes to lie in a store."""
+    """Where one object of a source comes to lie in a store.
+
+    Raises:
+        ApplicationError: `INVALID_REQUEST`, the store can hold no object of this name.
+    """
 
     store: Store
     source: Source
@@ -30,14 +34,20 @@ class Landing:
     if_exists: IfExists
     owner: str
     expected_sha256: str | None = None
+    occupied: bool = field(default=False, init=False)
+    """Whether something was seen at the target."""
+    _seen: bool = field(default=False, init=False)
+    _there: ObjectStat | None = field(default=None, init=False)
+
+    def __post_init__(self) -> None:
+        self.store.check_name(self.target)
 
     def kept(self, stop: Stop) -> ObjectReceipt | None:
         """Return the proof that the content lies there already, read in full where no checksum tells.
 
         Raises:
-            ApplicationError: `TARGET_CONFLICT`, other content lies there; `INVALID_REQUEST`, no object can.
+            ApplicationError: `TARGET_CONFLICT`, other content lies there.
         """
-        self.store.check_name(self.target)
         held = self._held
         if held is None or self._decided(held, lambda: self._same(held, stop)) == "replace":
             return None
@@ -45,7 +55,6 @@ class Landing:
 
     def kept_by_word(self) -> ObjectReceipt | None:
         """Return the proof as far as the stores' own words give it; what they leave open is settled by `seal`."""
-        self.store.check_name(self.target)
         held = self._held
         if held is None:
             return None
@@ -79,15 +88,22 @@ class Landing:
         bare = Noted(noted.media_type, kept)
         return self.write_target(bare), (*lost, *noted.other)
 
-    def put(self, part: Part, content: bytes, noted: Noted) -> ObjectReceipt:
-        """Write an object of one part."""
-        target, lost = self.prepared(noted)
+    def put(self, brought: Brought) -> ObjectReceipt:
+        """Write an object of one part. What lies at a target that nobody looked at is only looked at if it is in the way.
+
+        Raises:
+            ApplicationError: `TARGET_CONFLICT`, other content lies there.
+        """
+        part, seen = brought.part, self._seen
         whole = Sealed(part.crc32c, (part.sha256 or b"").hex(), (part,))
         self._check_read(whole)
+        target, lost = self.prepared(brought.noted)
         try:
-            stat = self.store.put(target, content, whole.sha256)
+            stat = self.store.put(target, brought.content, whole.sha256)
         except ApplicationError as error:
-            return self._met(error, whole)
+            if seen or error.type != ErrorKind.TARGET_CONFLICT:
+                return self._met(error, whole)
+            return self._holding(whole) or self.put(brought)
         return self._proven(stat, whole, part.size_bytes, lost)
 
     def commit(self, writer: ObjectWriter, whole: Sealed, sent: int, lost: tuple[str, ...]) -> ObjectReceipt:
@@ -101,13 +117,10 @@ class Landing:
 
     def seal(self, whole: Sealed, *, pushed: bool) -> ObjectReceipt:
         """Make parts that any worker brought the object, or keep the same content that lies there already."""
-        held, read = self._held, self._known(whole)
-        same = held and read.matches(Known.of(held))
-        if held and same is None:
-            same = read.matches(self._read(held, Stop()))
-        if held and self._decided(held, lambda: bool(same)) == "keep":
+        kept = self._holding(whole)
+        if kept:
             self.store.abort_uploads(self.target)
-            return self._kept(held, whole.sha256)
+            return kept
         noted = Noted(self.source.stat.media_type, self.source.stat.metadata)
         target, lost = self.prepared(noted)
         return self.commit(self.store.writer(replace(target, pushed=pushed)), whole, 0, lost)
@@ -124,20 +137,40 @@ class Landing:
             metadata=noted.metadata,
         )
 
-    @cached_property
+    @property
     def expected(self) -> Known:
         """What is known of the source before it is read."""
         return Known.of(self.source.stat, self.expected_sha256)
 
-    @cached_property
+    @property
     def may_replace(self) -> bool:
-        """Whether what lies at the target may be replaced: it is this owner's, or the author said so."""
-        own = self._held is not None and bool(self.owner) and self._held.owner == self.owner
-        return own or self.if_exists == "overwrite"
+        """Whether what was seen at the target may be replaced: it is this owner's, or the author said so."""
+        own = self._there is not None and bool(self.owner) and self._there.owner == self.owner
+        return own or (self._seen and self.if_exists == "overwrite")
 
-    @cached_property
+    @property
     def _held(self) -> ObjectStat | None:
-        return self.store.stat(self.target)
+        """What lies at the target, as it was first seen."""
+        if not self._seen:
+            self._there = self.store.stat(self.target)
+            self._seen, self.occupied = True, self._there is not None
+        return self._there
+
+    def _holding(self, whole: Sealed) -> ObjectReceipt | None:
+        """Return the proof that what was read lies at the target already.
+
+        Raises:
+            ApplicationError: `TARGET_CONFLICT`, other content lies there.
+        """
+        held = self._held
+        if held is None or self._decided(held, partial(self._holds, held, whole)) == "replace":
+            return None
+        return self._kept(held, whole.sha256)
+
+    def _holds(self, held: ObjectStat, whole: Sealed) -> bool:
+        read = self._known(whole)
+        told = read.matches(Known.of(held))
+        return bool(read.matches(self._read(held, Stop())) if told is None else told)
 
     def _decided(self, held: ObjectStat, same: Callable[[], bool]) -> Decision:
         return decide(held, lambda _: same(), self.if_exists, self.owner)

@@ -7,8 +7,9 @@ import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 
 from activities.accounts import MEDIA_TYPE, Account, Accounts, entries_in
+from activities.gathering import part_of
 from activities.store import Store, WriteTarget
-from activities.uploading import part_of, sealed
+from activities.uploading import sealed
 from contracts.artifacts import Artifact, ObjectStat, manifest_line
 from contracts.copies import ObjectReceipt
 from contracts.errors import ErrorDetail, ErrorKind, failure

@@ -16,12 +16,11 @@ from activities.parallel import Crew, Stop
 from activities.progress import Meter
 from activities.sources import StoredSource
 from activities.store import Store
-from activities.uploading import Window, as_sum, part_of
+from activities.uploading import Window, as_sum
 from contracts.artifacts import ObjectStat
 from contracts.copies import PushPartsReceipt, PushPartsRequest, PushReceipt, PushRequest, Tally
 from contracts.errors import ErrorDetail, ErrorKind, failure
 from contracts.grants import Measure, PartGrant, WriteGrant
-from contracts.parts import part_bytes_of
 
 
 class Pusher:
@@ -85,13 +84,11 @@ class Pusher:
         )
 
     def _push_part(self, source: StoredSource, grant: PartGrant, stop: Stop) -> None:
-        told, whole = grant.part, source.stat
-        start = told.index * part_bytes_of(whole.size_bytes)
-        content, _ = source.content(start, told.size_bytes, stop)
-        if as_sum(part_of(told.index, content)) != told:
+        brought, whole = source.bring(grant.part.index, stop), source.stat
+        if as_sum(brought.part) != grant.part:
             raise _changed(whole)
         _check_alive(grant, whole.uri)
-        self._client.write_part(grant, whole.uri, content)
+        self._client.write_part(grant, whole.uri, brought.content)
 
     def _push_one(self, grant: WriteGrant, number: int, meter: Meter, stop: Stop, throttle: Throttle) -> int:
         size = grant.intent.measure.source.size_bytes

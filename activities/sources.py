@@ -5,15 +5,26 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Protocol
 
+from activities.gathering import gathered
 from activities.grant_client import GrantClient
 from activities.grant_errors import expired
 from activities.noted import Noted
 from activities.pace import Throttle
 from activities.parallel import Stop
-from activities.store import Store
+from activities.store import Part, Store
 from contracts.artifacts import ObjectStat
 from contracts.errors import ErrorDetail, ErrorKind, failure
 from contracts.grants import ReadGrant
+from contracts.parts import part_bytes_of, part_size
+
+
+@dataclass(frozen=True)
+class Brought:
+    """A part in memory, and what its source noted on the object."""
+
+    part: Part
+    content: bytes
+    noted: Noted
 
 
 class Source(Protocol):
@@ -24,8 +35,8 @@ class Source(Protocol):
     def noted(self) -> Noted:
         """Return media type and metadata."""
 
-    def content(self, start: int, size_bytes: int, stop: Stop) -> tuple[bytes, Noted]:
-        """Return so many bytes; `SOURCE_CHANGED` when the object has fewer."""
+    def bring(self, index: int, stop: Stop) -> Brought:
+        """Read one part; `SOURCE_CHANGED` when the object has fewer bytes."""
 
     def pieces(self, stop: Stop) -> Iterator[bytes]:
         """Stream all of it."""
@@ -45,11 +56,12 @@ class GrantedSource:
         self._check_alive()
         return self.client.noted(self.grant)
 
-    def content(self, start: int, size_bytes: int, stop: Stop) -> tuple[bytes, Noted]:
+    def bring(self, index: int, stop: Stop) -> Brought:
         """See `Source`."""
         self._check_alive()
-        with self.client.reading(self.grant, start, size_bytes) as reading:
-            return b"".join(self.throttle.watched(reading.pieces, stop)), reading.noted
+        with self.client.reading(self.grant, *_extent(self.stat, index)) as reading:
+            part, content = gathered(index, self.throttle.watched(reading.pieces, stop))
+            return Brought(part, content, reading.noted)
 
     def pieces(self, stop: Stop) -> Iterator[bytes]:
         """See `Source`."""
@@ -77,13 +89,15 @@ class StoredSource:
         """See `Source`."""
         return Noted(self.stat.media_type, self.stat.metadata)
 
-    def content(self, start: int, size_bytes: int, stop: Stop) -> tuple[bytes, Noted]:
+    def bring(self, index: int, stop: Stop) -> Brought:
         """See `Source`."""
-        content = b"".join(self.throttle.watched(self.store.read(self.stat, start, size_bytes), stop))
-        if len(content) != size_bytes:
-            told = f"{self.stat.uri} came to {len(content)} bytes instead of {size_bytes} at {start}"
+        start, size = _extent(self.stat, index)
+        pieces = self.store.read(self.stat, start, size)
+        part, content = gathered(index, self.throttle.watched(pieces, stop))
+        if part.size_bytes != size:
+            told = f"{self.stat.uri} came to {part.size_bytes} bytes instead of {size} at {start}"
             raise failure(ErrorKind.SOURCE_CHANGED, told, ErrorDetail(ref=self.stat.uri))
-        return content, self.noted()
+        return Brought(part, content, self.noted())
 
     def pieces(self, stop: Stop) -> Iterator[bytes]:
         """See `Source`."""
@@ -104,3 +118,8 @@ def granted_source(
         told = f"the grant is for another version of {stat.uri} than the one to be copied"
         raise failure(ErrorKind.INVALID_REQUEST, told, ErrorDetail(ref=stat.uri))
     return GrantedSource(stat, grant, client, throttle)
+
+
+def _extent(stat: ObjectStat, index: int) -> tuple[int, int]:
+    """Where a part begins, and its size."""
+    return index * part_bytes_of(stat.size_bytes), part_size(stat.size_bytes, index)

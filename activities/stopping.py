@@ -18,6 +18,12 @@ def asked_to_stop() -> bool:
     return activity.in_activity() and (activity.is_cancelled() or activity.is_worker_shutdown())
 
 
+def cancel_requested() -> bool:
+    """Whether somebody wants this work undone, rather than that the server has given up this attempt at it."""
+    details = activity.cancellation_details() if activity.in_activity() else None
+    return details is not None and details.cancel_requested
+
+
 def stop_error() -> CancelledError | ApplicationError:
     """Return what to raise once the work in flight has landed: a cancel, or a hand-over to another worker."""
     if activity.in_activity() and not activity.is_cancelled():

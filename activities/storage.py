@@ -18,7 +18,7 @@ from activities.pushing import Pusher
 from activities.selection import selected_page
 from activities.sources import StoredSource
 from activities.store import Store
-from activities.uploading import as_sum, part_of
+from activities.uploading import as_sum
 from contracts.artifacts import ObjectStat
 from contracts.copies import (
     CommitRequest,
@@ -50,7 +50,7 @@ from contracts.grants import (
     WriteGrants,
     WriteIntent,
 )
-from contracts.parts import part_bytes_of, part_size
+from contracts.parts import part_size
 from contracts.storage import (
     PAGE_OBJECTS,
     AbortRequest,
@@ -218,11 +218,10 @@ class StoreActivities(StorageActivities):
 
     def _measure_part(self, meter: Meter, source: ObjectStat, index: int, stop: Stop) -> PartSum:
         stop.check()
-        start, size = index * part_bytes_of(source.size_bytes), part_size(source.size_bytes, index)
         with translated(self._translate, source.uri):
-            content, _ = StoredSource(source, self._store).content(start, size, stop)
-        meter.add(size_bytes=size)
-        return as_sum(part_of(index, content))
+            part = StoredSource(source, self._store).bring(index, stop).part
+        meter.add(size_bytes=part.size_bytes)
+        return as_sum(part)
 
     def _commit_one(self, intent: WriteIntent, stop: Stop) -> ObjectReceipt:
         stop.check()

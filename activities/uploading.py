@@ -1,17 +1,16 @@
 """One object's parts on their way into a store: what it holds is kept, the rest is read, hashed and put."""
 
-import hashlib
 import threading
 from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
 
-from activities.checksums import combined, crc32c, from_base64, to_base64
+from activities.checksums import combined, from_base64, to_base64
 from activities.parallel import Stop
 from activities.progress import Meter
 from activities.sources import Source
 from activities.store import ObjectWriter, Part, Sealed, same_part
 from contracts.grants import PartSum
-from contracts.parts import digest_of, part_bytes_of, part_size
+from contracts.parts import digest_of, part_size
 from contracts.units import MIB
 
 WINDOW_BYTES = 256 * MIB
@@ -90,21 +89,14 @@ class Upload:
             return self._send(index, size, held, stop, unit)
 
     def _send(self, index: int, size: int, held: Part | None, stop: Stop, unit: int) -> Part:
-        start = index * part_bytes_of(self._source.stat.size_bytes)
         with self._meter.sending(unit, size):
-            content, _ = self._source.content(start, size, stop)
-            part = part_of(index, content)
+            brought = self._source.bring(index, stop)
             self.read.add(index)
-            if not same_part(held, part):
-                self.writer.put(part, content)
+            if not same_part(held, brought.part):
+                self.writer.put(brought.part, brought.content)
                 self.sent[index] = size
         self._meter.add(size_bytes=size)
-        return part
-
-
-def part_of(index: int, content: bytes) -> Part:
-    """Return what a part's content comes to."""
-    return Part(index, len(content), crc32c(content), hashlib.sha256(content).digest())
+        return brought.part
 
 
 def sealed(parts: Iterable[Part]) -> Sealed:

@@ -11,13 +11,12 @@ from activities.stopping import rest
 from contracts.errors import ErrorKind
 from contracts.jobs import JobPhase, JobRef, JobState
 
-FIRST_POLL_SECONDS = 0.5
 LONGEST_POLL_SECONDS = 60.0
 _GROWTH = 1.2
+NEWS_SECONDS = 1.0
+"""How long a phase must last to be told while the job goes on: what passes at once is nobody's news."""
 SILENCE_SECONDS = 10.0
-"""How long a control plane may fail before the job is said to be UNKNOWN."""
-_SILENT_POLL_SECONDS = 3.0
-_SILENT = {ErrorKind.UNAVAILABLE.value, ErrorKind.THROTTLED.value, ErrorKind.QUOTA_EXHAUSTED.value}
+"""How long a control plane may fail to tell before the job is said to be UNKNOWN."""
 
 
 class Watch:
@@ -28,26 +27,30 @@ class Watch:
         self._translate = translate
         self._ref = ref
         self.state = _remembered(ref)
+        self._why = ""
 
     def until_news(self, seen: JobPhase | None) -> JobState:
-        """Return once the phase is another than the one seen, or an end; ten seconds of silence are UNKNOWN.
+        """Return once the phase has been another than the one seen for a second, or is an end.
+
+        Ten seconds without an answer are UNKNOWN. Whatever a control plane answers instead, such as that credentials have
+        expired, it says nothing of the job.
 
         Raises:
-            ApplicationError: the control plane refused for good, such as `SOURCE_MISSING`.
+            ApplicationError: `SOURCE_MISSING`, it says that there is no such job.
             CancelledError: the activity was cancelled.
         """
-        failing_since: float | None = None
-        interval = FIRST_POLL_SECONDS
+        phase, since, interval = seen, time.monotonic(), self._service.first_poll_seconds
         while True:
             answer = self._ask()
-            if answer and (answer.phase.terminal or answer.phase != seen):
+            if answer and answer.phase.terminal:
                 return answer
-            failing_since = None if answer else failing_since or time.monotonic()
-            silent = failing_since is not None and time.monotonic() - failing_since > SILENCE_SECONDS
-            if silent and seen != JobPhase.UNKNOWN:
-                return self._unknown()
-            rest(interval if answer or seen == JobPhase.UNKNOWN else min(interval, _SILENT_POLL_SECONDS))
-            interval = _longer(interval)
+            now, current = time.monotonic(), answer.phase if answer else JobPhase.UNKNOWN
+            if current != phase:
+                phase, since, interval = current, now, self._service.first_poll_seconds
+            if phase != seen and now - since >= (NEWS_SECONDS if answer else SILENCE_SECONDS):
+                return answer or self._unknown()
+            rest(interval)
+            interval = longer(interval)
 
     def until_ended(self) -> JobState:
         """Return once the control plane confirms the end.
@@ -56,13 +59,13 @@ class Watch:
             ApplicationError: the control plane refused, or could not be reached.
             CancelledError: the activity was cancelled.
         """
-        interval = FIRST_POLL_SECONDS
+        interval = self._service.first_poll_seconds
         while True:
             state = self._describe()
             if state.phase.terminal:
                 return state
             rest(interval)
-            interval = _longer(interval)
+            interval = longer(interval)
 
     def told(self) -> JobState | None:
         """Return what a heartbeat says."""
@@ -72,11 +75,10 @@ class Watch:
         try:
             return self._describe()
         except ApplicationError as error:
-            if error.type not in _SILENT:
+            if error.type == ErrorKind.SOURCE_MISSING:
                 raise
-            activity.logger.info(
-                "the control plane of job %s does not answer: %s", self._ref.name, error.message
-            )
+            self._why = f"{error.type}: {error.message}"
+            activity.logger.info("the control plane does not tell of job %s: %s", self._ref.name, self._why)
             return None
 
     def _describe(self) -> JobState:
@@ -86,11 +88,12 @@ class Watch:
 
     def _unknown(self) -> JobState:
         last = self.state or JobState(ref=self._ref, phase=JobPhase.UNKNOWN)
-        told = "the control plane does not answer; the job may well be running"
+        told = f"the control plane does not tell ({self._why}); the job may well be running"
         return last.model_copy(update={"phase": JobPhase.UNKNOWN, "message": told})
 
 
-def _longer(interval: float) -> float:
+def longer(interval: float) -> float:
+    """Return how long to rest after a rest in which nothing changed."""
     return min(interval * _GROWTH, LONGEST_POLL_SECONDS)
 
 

@@ -13,10 +13,10 @@ from rich.console import Console
 from rich.table import Table
 from temporalio.client import Client
 
-from bench import commands, memory, overhead
+from bench import commands, memory, overhead, steps
 from bench.ground import CHECKOUT, Ground, ground
 from bench.numbers import Numbers, Spread, machine
-from bench.transfers import FREE_SIZES, Transfers
+from bench.transfers import FREE_SIZES, LARGE_BYTES, Transfers
 from contracts.connect import connect
 
 RESULTS = CHECKOUT / "bench" / "results"
@@ -81,6 +81,7 @@ async def _transfers(client: Client, held: Ground, numbers: Numbers, rounds: int
         transfers = Transfers(client, held, numbers)
         transfers.prepare()
         await transfers.measure_alone(rounds)
+        steps.measure(held, numbers, held.connected("sink", "sink", endpoint), LARGE_BYTES, rounds)
         await transfers.measure(rounds)
         await transfers.measure_small(rounds)
 

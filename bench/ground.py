@@ -49,17 +49,26 @@ class Ground:
             RuntimeError: it failed; says what it printed.
         """
         began = time.perf_counter()
+        self.output(*arguments)
+        return time.perf_counter() - began
+
+    def output(self, *arguments: str, settings: Mapping[str, str] | None = None) -> str:
+        """Run one of our commands to its end; return what it printed.
+
+        Raises:
+            RuntimeError: it failed; says what it printed.
+        """
         done = subprocess.run(  # noqa: S603 - our own modules
             [sys.executable, *arguments],
             cwd=CHECKOUT,
-            env=self.environment,
+            env={**self.environment, **(settings or {})},
             capture_output=True,
             text=True,
             check=False,
         )
         if done.returncode:
             raise RuntimeError(f"{' '.join(arguments)} ended with {done.returncode}: {done.stderr}")
-        return time.perf_counter() - began
+        return done.stdout
 
     def settings(self, worker: str) -> dict[str, str]:
         """The settings of one worker, as its file holds them."""
@@ -118,15 +127,20 @@ class Ground:
         with self.running(module, module, settings=self.settings("workflows"), ready=ready):
             yield
 
-    @contextmanager
-    def connection(self, name: str, container: str, endpoint: str) -> Iterator[psutil.Process]:
-        """Serve one more AWS connection, whose S3 is at `endpoint`."""
+    def connected(self, name: str, container: str, endpoint: str) -> dict[str, str]:
+        """The settings of one more AWS connection, whose S3 is at `endpoint`."""
         settings = self.settings("aws") | {
             "CAUSEWAY_CONNECTION": name,
             "CAUSEWAY_CONTAINER": container,
             "AWS_ENDPOINT_URL_S3": endpoint,
         }
         settings["CAUSEWAY_STORE_HOSTS"] += f",{endpoint.removeprefix('http://')}"
+        return settings
+
+    @contextmanager
+    def connection(self, name: str, container: str, endpoint: str) -> Iterator[psutil.Process]:
+        """Serve one more AWS connection, whose S3 is at `endpoint`."""
+        settings = self.connected(name, container, endpoint)
         ready = self.root / f"{name}.ready"
         with self.running(name, "workers", "aws", settings=settings, ready=ready) as process:
             yield process

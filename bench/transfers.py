@@ -89,13 +89,15 @@ class Transfers:
         self._raw.make_bucket("second")
 
     async def measure(self, rounds: int) -> None:
-        """Every leg with one large object and with many of one part; the first round is not kept."""
+        """Every leg with one large object and with many of one part; a small one opens the connections first."""
         for leg in LEGS:
+            self._raw.seed(leg.source_uri, "warm", MANY_BYTES, 1)
             self._raw.seed(leg.source_uri, "large", LARGE_BYTES, 1)
             self._raw.seed(leg.source_uri, "many/", MANY_BYTES, MANY)
-            for number in range(-1, rounds):
-                await self._round(leg, ONE, "large", LARGE_BYTES, kept=number >= 0)
-                await self._round(leg, SOME, "many/", MANY * MANY_BYTES, kept=number >= 0)
+            await self._round(leg, "", "warm", MANY_BYTES, kept=False)
+            for _ in range(rounds):
+                await self._round(leg, ONE, "large", LARGE_BYTES)
+                await self._round(leg, SOME, "many/", MANY * MANY_BYTES)
             self._raw.clear(leg.source_uri)
 
     async def measure_small(self, rounds: int) -> None:
@@ -129,7 +131,7 @@ class Transfers:
                 f"{of}, CPU: worker / rclone", f"{of}, CPU of the worker", f"{of}, CPU of rclone"
             )
 
-    async def _round(self, leg: Leg, what: str, name: str, size: int, *, kept: bool) -> None:
+    async def _round(self, leg: Leg, what: str, name: str, size: int, *, kept: bool = True) -> None:
         numbers = self._numbers if kept else Numbers()
         timed: tuple[tuple[str, Callable[[], float]], ...] = (
             ("rclone", lambda: self._theirs(leg, name).seconds),

@@ -93,6 +93,7 @@ HINTS: dict[str, str] = {
     ErrorKind.BUDGET_EXCEEDED: "raise the budget, or make the run cheaper",
     ErrorKind.CAPACITY: "wait, or choose another connection or instance",
     ErrorKind.PREEMPTED: "retry the stage, or use an on-demand instance",
+    ErrorKind.THROTTLED: "wait, or ask the provider for a higher rate of requests",
     ErrorKind.QUOTA_EXHAUSTED: "ask the provider for more quota, or wait",
     ErrorKind.UNAVAILABLE: "check the provider's status and the network of the worker, then retry the stage",
     ErrorKind.CHECKSUM_MISMATCH: "the network or the store damaged bytes; retry the stage, then ask the provider",

@@ -88,8 +88,12 @@ class JobRequest(Message):
 
     @property
     def digest(self) -> str:
-        """Identity of what is asked for, whatever the generation and where its outputs come to lie."""
-        asked = {**self.model_dump(mode="json", exclude={"generation"}), "outputs": sorted(self.outputs)}
+        """Identity of what is asked for, whatever the generation and where its outputs come to lie.
+
+        Defaults are left out: a field that a later version adds must not give a job that lives already another name.
+        """
+        asked = self.model_dump(mode="json", exclude={"generation", "outputs"}, exclude_defaults=True)
+        asked["outputs"] = sorted(self.outputs)
         return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
 
     @property
@@ -209,8 +213,8 @@ class JobActivities:
     def wait(self, request: WaitRequest) -> JobState:
         """Return when the job's phase differs from the one seen, or at once when it has ended.
 
-        Safe to run twice. Heartbeats `JobState`. When the control plane cannot be reached the phase becomes
-        `UNKNOWN` with `last_seen`. Final: `SOURCE_MISSING` (no such job), `ACCESS_DENIED`.
+        Safe to run twice. Heartbeats `JobState`. When the control plane cannot be reached, or answers anything but the
+        job's state, the phase becomes `UNKNOWN` with `last_seen`. Final: `SOURCE_MISSING` (no such job).
         """
         raise NotImplementedError
 

@@ -187,10 +187,12 @@ class PipelineSpec(Declared):
 
     @property
     def digest(self) -> str:
-        """Identity of the spec, params included: SHA-256 of its canonical JSON."""
-        content = json.dumps(
-            self.model_dump(mode="json", by_alias=True), sort_keys=True, separators=(",", ":")
-        )
+        """Identity of the spec, params included: SHA-256 of its canonical JSON.
+
+        Defaults are left out, so that a field which a later version adds makes no spec another one.
+        """
+        said = self.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+        content = json.dumps(said, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(content.encode()).hexdigest()
 
     def timeout_of(self, stage: str) -> timedelta:

@@ -4,8 +4,8 @@ import hashlib
 from typing import Any
 
 from activities.checksums import Hashes
+from activities.gathering import part_of
 from activities.store import Part, Sealed, Store, WriteTarget
-from activities.uploading import part_of
 from activities.uploading import sealed as sealed_parts
 from contracts.artifacts import ObjectStat
 from contracts.parts import PART_BYTES, part_bytes_of

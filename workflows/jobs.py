@@ -187,7 +187,7 @@ class JobRunner:
         )
         words = f"job {state.phase.lower()}"
         if state.phase is JobPhase.UNKNOWN and state.last_seen:
-            words = f"job state unknown, last seen {state.last_seen:%H:%M:%S}"
+            words = f"job state unknown, last seen {state.last_seen:%H:%M:%S}: {state.message[:200]}"
         self.context.book.change(self.name, job=job, note=words)
 
     async def _failure(self, state: JobState) -> StageFailed:

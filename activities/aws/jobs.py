@@ -39,6 +39,8 @@ class JobDefaults:
 class SageMakerJobs:
     """One account's jobs in one region. Both clients are boto3's and safe across threads."""
 
+    first_poll_seconds = 0.5
+
     def __init__(self, client: Any, logs: Any, store: Store, defaults: JobDefaults) -> None:
         self._client = client
         self._logs = logs

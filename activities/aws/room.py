@@ -36,7 +36,15 @@ def client(settings: AwsSettings, service: str) -> Any:
         s3={"addressing_style": "path" if endpoint else "virtual", "us_east_1_regional_endpoint": "regional"},
     )
     session: Any = boto3.Session(region_name=settings.region)
-    return session.client(service, endpoint_url=endpoint, config=config)
+    built = session.client(service, endpoint_url=endpoint, config=config)
+    if service == "s3":
+        built.meta.events.register_first("request-created.s3.PutObject", _unasked)
+    return built
+
+
+def _unasked(request: Any, **_: Any) -> None:
+    """Send small objects without asking first whether S3 would take them: that costs a round trip for each."""
+    del request.headers["Expect"]
 
 
 def store(settings: AwsSettings) -> S3Store:

@@ -99,7 +99,7 @@ class S3Store:
             yield from body.iter_chunks(READ_BYTES)
 
     def put(self, target: WriteTarget, content: bytes, sha256: str) -> ObjectStat:
-        """Store an object of one part at once; one that holds this very content already is left alone."""
+        """Store an object of one part at once."""
         own = recorded(crc32c(content), sha256, target.owner)
         condition = {} if target.replace else {"IfNoneMatch": "*"}
         carried = {**target.metadata, **own}
@@ -114,9 +114,9 @@ class S3Store:
         try:
             answer = self._client.put_object(**sent, Body=content)
         except ClientError as error:
-            if not refused(error):
-                raise
-            return self._same(target.uri, sha256)
+            if refused(error):
+                raise conflict(target.uri) from None
+            raise
         told = {"ContentLength": len(content), "ContentType": target.media_type, **answer}
         return described(target.uri, told, carried)
 
@@ -171,12 +171,6 @@ class S3Store:
         if not same_content(found, intent.measure):
             raise conflict(intent.target)
         return found
-
-    def _same(self, uri: str, sha256: str) -> ObjectStat:
-        found = self.stat(uri)
-        if found and found.sha256 == sha256:
-            return found
-        raise conflict(uri)
 
 
 def _listed(bucket: str, entry: Mapping[str, Any]) -> ObjectStat:

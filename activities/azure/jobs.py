@@ -39,6 +39,8 @@ NO_GIT = {"azureml.git.dirty": "not recorded"}
 class AzureMlJobs:
     """The jobs of one workspace. A job's name is `JobRequest.name`, and a name belongs to its first job for ever."""
 
+    first_poll_seconds = 0.5
+
     def __init__(self, workspace: MlWorkspace, store: Store, settings: AzureSettings) -> None:
         """Submit to this workspace; the store is where its datastore points."""
         self._workspace = workspace

@@ -41,6 +41,8 @@ class JobDefaults:
 class VertexJobs:
     """One project's custom jobs in one region."""
 
+    first_poll_seconds = 0.5
+
     def __init__(
         self, client: Any, objects: storage.Client, store: Store, logs: JobLogs, defaults: JobDefaults
     ) -> None:

@@ -102,7 +102,7 @@ def own_or_conflict(blob: storage.Blob, sha256: str, owner: str) -> ObjectStat:
     held = blob.bucket.get_blob(blob.name, timeout=TIMEOUT, retry=None)
     if held is not None:
         found = describe(held)
-        if (found.sha256, found.owner) == (sha256, owner):
+        if owner and (found.sha256, found.owner) == (sha256, owner):
             return found
     raise conflict(uri)
 

@@ -11,7 +11,7 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError, CancelledError
 
 from activities.gcp.errors import refused
-from activities.stopping import rest
+from activities.stopping import cancel_requested, rest
 from contracts.tables import TableJobKey
 
 TIMEOUT = 60.0
@@ -71,7 +71,7 @@ class TableJobs:
         """Return the ended job that carries this id, having started it if there was none.
 
         Raises:
-            CancelledError: the activity was cancelled; the job is asked to stop.
+            CancelledError: the activity was cancelled; the job is asked to stop if somebody asked for that.
         """
         job = self._find(identity)
         if job is not None:
@@ -107,7 +107,9 @@ class TableJobs:
                 pause = min(pause * 1.5, _LONGEST_POLL_SECONDS)
                 job.reload(retry=NO_RETRY, timeout=TIMEOUT)
         except CancelledError:
-            self._stop(job)
+            # An attempt that the server believes dead has a successor, which adopts the job.
+            if cancel_requested():
+                self._stop(job)
             raise
 
     def _stop(self, job: Job) -> None:

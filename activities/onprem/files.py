@@ -10,6 +10,7 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
+from activities.onprem.atomic import write_atomically
 from activities.onprem.places import Places
 from contracts.errors import ErrorDetail, ErrorKind, failure
 
@@ -103,16 +104,6 @@ class Publisher:
         # By digest, since a name with its suffix could exceed what the file system takes.
         digest = sha256(uri.encode()).hexdigest()
         return self._places.metadata / digest[:2] / digest
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """Make the content the file at a path, or leave the path as it was."""
-    draft = path.with_name(f".{uuid.uuid4().hex}")
-    with draft.open("xb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(path)
 
 
 def _place(draft: Path, target: Path, uri: str, *, replace: bool) -> None:

@@ -1,6 +1,7 @@
 """One job's folder on disk: what was asked, how it stands, and the marks that worker and runner leave.
 
-The folder's existence under the job's name is the claim: whoever renames it into place owns the job.
+The folder's existence under the job's name is the claim: whoever renames it into place owns the job. A job's runner
+imports this: standard library only.
 """
 
 import fcntl
@@ -9,43 +10,11 @@ import shutil
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
-from pydantic import BaseModel
-
-from activities.onprem.files import write_atomically
-from contracts.errors import ErrorKind
-from contracts.jobs import JobKind, JobPhase
-
-
-class Order(BaseModel, frozen=True):
-    """What the runner is to do."""
-
-    name: str
-    kind: JobKind
-    generation: int
-    tags: dict[str, str]
-    env: dict[str, str]
-    """The whole environment of the command; nothing else is inherited."""
-    limit_seconds: float
-    outputs: dict[str, str]
-    """Folder that the command fills, to the folder it becomes when the command succeeds."""
-
-
-class Status(BaseModel, frozen=True):
-    """How the job stands, as its runner wrote it."""
-
-    phase: JobPhase
-    runner: int
-    runner_started: float
-    """Creation time of the runner's process: a process id alone may have been given away again."""
-    command: int | None = None
-    command_started: float | None = None
-    reason: ErrorKind | None = None
-    message: str = ""
-    started_at: datetime
-    ended_at: datetime | None = None
+from activities.onprem.atomic import write_atomically
+from activities.onprem.job_notes import Order, Status
 
 
 class JobFolder:
@@ -70,7 +39,7 @@ class JobFolder:
             for name in ("home", "tmp", "site", "outputs"):
                 (draft.path / name).mkdir()
             draft.script.write_text(script)
-            write_atomically(draft._order, order.model_dump_json().encode())
+            write_atomically(draft._order, order.written())
             # Renaming onto a folder that holds something fails, so only one of several callers wins.
             draft.path.rename(path)
         except OSError:
@@ -85,20 +54,25 @@ class JobFolder:
         """Whether the job was ever claimed."""
         return self._order.is_file()
 
+    @property
+    def claimed_at(self) -> datetime:
+        """When the job was claimed: what was asked is written then, and never again."""
+        return datetime.fromtimestamp(self._order.stat().st_mtime, UTC)
+
     def order(self) -> Order:
         """Return what was asked."""
-        return Order.model_validate_json(self._order.read_bytes())
+        return Order.read(self._order.read_bytes())
 
     def status(self) -> Status | None:
         """Return what the runner wrote last; None before it began."""
         try:
-            return Status.model_validate_json(self._status.read_bytes())
+            return Status.read(self._status.read_bytes())
         except FileNotFoundError:
             return None
 
     def write_status(self, status: Status) -> None:
         """Replace the status as a whole."""
-        write_atomically(self._status, status.model_dump_json().encode())
+        write_atomically(self._status, status.written())
 
     def ask_to_stop(self) -> None:
         """Leave the mark that the runner looks for."""

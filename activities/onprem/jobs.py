@@ -5,11 +5,13 @@ import subprocess
 import sys
 import threading
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from activities.job_script import render_script
-from activities.onprem.job_folder import JobFolder, Order, Status
+from activities.onprem.job_folder import JobFolder
+from activities.onprem.job_notes import Order, Status
 from activities.onprem.logs import read_log
 from activities.onprem.places import Places
 from activities.onprem.processes import alive, kill_belonging
@@ -24,6 +26,8 @@ _SYSTEM_PATH = "/usr/local/bin:/usr/bin:/bin"
 
 class ProcessJobs:
     """Each job is a folder under the root and a process group; the folder's name is the job's."""
+
+    first_poll_seconds = 0.02
 
     def __init__(self, places: Places, search: str, environment: Mapping[str, str]) -> None:
         """Take the PATH of jobs, and the environment whose PIP_ settings they are given."""
@@ -153,19 +157,20 @@ def _state(folder: JobFolder, ref: JobRef) -> JobState:
     status, now = folder.status(), datetime.now(UTC)
     if status is None:
         return JobState(ref=ref, phase=JobPhase.QUEUED, last_seen=now)
-    if not status.phase.terminal and not alive(status.runner, status.runner_started):
+    if not status.ended and not alive(status.runner, status.runner_started):
         status = _settle(folder) or status
-    billed = (status.ended_at - status.started_at).total_seconds() if status.ended_at else None
+    started = datetime.fromisoformat(status.started_at)
+    ended = datetime.fromisoformat(status.ended_at) if status.ended_at else None
     return JobState(
         ref=ref,
-        phase=status.phase,
+        phase=JobPhase(status.phase),
         message=status.message,
-        reason=status.reason,
-        submitted_at=status.started_at,
-        started_at=status.started_at,
-        ended_at=status.ended_at,
+        reason=ErrorKind(status.reason) if status.reason else None,
+        submitted_at=folder.claimed_at,
+        started_at=started,
+        ended_at=ended,
         last_seen=now,
-        billed_seconds=billed,
+        billed_seconds=(ended - started).total_seconds() if ended else None,
     )
 
 
@@ -173,16 +178,16 @@ def _settle(folder: JobFolder) -> Status | None:
     """End what a vanished runner left, so that no generation starts beside it."""
     with folder.exclusively() as mine:
         status = folder.status()
-        if not mine or status is None or status.phase.terminal:
+        if not mine or status is None or status.ended:
             return status
         kill_belonging(folder.path)
-        ended = {
-            "ended_at": datetime.now(UTC),
-            "message": "its runner vanished, as when the machine restarts",
-        }
-        phase = JobPhase.STOPPED if folder.stop_asked else JobPhase.FAILED
-        reason = None if folder.stop_asked else ErrorKind.PREEMPTED
-        status = status.model_copy(update={**ended, "phase": phase, "reason": reason})
+        status = replace(
+            status,
+            phase="STOPPED" if folder.stop_asked else "FAILED",
+            reason=None if folder.stop_asked else ErrorKind.PREEMPTED.value,
+            message="its runner vanished, as when the machine restarts",
+            ended_at=datetime.now(UTC).isoformat(),
+        )
         folder.write_status(status)
         return status
 

@@ -1,4 +1,7 @@
-"""Runs one job: `python -m activities.onprem.runner <folder>`. It outlives the worker that started it."""
+"""Runs one job: `python -m activities.onprem.runner <folder>`. It outlives the worker that started it.
+
+It is started for each job, so what it imports is the standard library and psutil.
+"""
 
 import os
 import shutil
@@ -6,11 +9,12 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from activities.onprem.errors import translate
-from activities.onprem.job_folder import JobFolder, Order, Status
+from activities.onprem.job_folder import JobFolder
+from activities.onprem.job_notes import Order, Phase, Status
 from activities.onprem.processes import (
     GRACE_SECONDS,
     adopt_orphans,
@@ -19,8 +23,6 @@ from activities.onprem.processes import (
     kill_descendants,
     signal_group,
 )
-from contracts.errors import ErrorKind
-from contracts.jobs import JobPhase
 
 _POLL_SECONDS = 0.1
 
@@ -33,38 +35,38 @@ class Runner:
         self._order = folder.order()
         self._stopping = False
         self._status = Status(
-            phase=JobPhase.RUNNING,
+            phase="RUNNING",
             runner=os.getpid(),
             runner_started=created(os.getpid()) or time.time(),
-            started_at=datetime.now(UTC),
+            started_at=datetime.now(UTC).isoformat(),
         )
 
     def run(self) -> None:
         """Run the command to its end, and write how it ended only when nothing of it is left."""
         if self._folder.stop_asked:
-            self._end(JobPhase.STOPPED, None, "stopped before it began")
+            self._end("STOPPED", None, "stopped before it began")
             return
         signal.signal(signal.SIGTERM, self._on_signal)
         # Written before the command exists: a runner that dies in between leaves no second start behind.
         self._folder.write_status(self._status)
         with self._folder.log.open("ab") as log:
             command = self._start(log.fileno())
-        self._status = self._status.model_copy(
-            update={"command": command.pid, "command_started": created(command.pid)}
-        )
+        self._status = replace(self._status, command=command.pid, command_started=created(command.pid))
         self._folder.write_status(self._status)
         phase, reason, message = self._watch(command)
         kill_belonging(self._folder.path)
         kill_descendants()
-        if phase == JobPhase.SUCCEEDED:
+        if phase == "SUCCEEDED":
             _deliver(self._order)
         self._end(phase, reason, message)
 
     def give_up(self, error: OSError) -> None:
         """Write that this machine, not the command, failed the job."""
+        from activities.onprem.errors import translate  # only a runner in trouble waits for Temporal's import
+
         told = translate(error, self._order.name)
         kill_belonging(self._folder.path)
-        self._end(JobPhase.FAILED, ErrorKind(told.type or ErrorKind.UNKNOWN), told.message)
+        self._end("FAILED", told.type, told.message)
 
     def _start(self, log: int) -> subprocess.Popen[bytes]:
         return subprocess.Popen(  # noqa: S603 (run.sh is ours, and each value in it is quoted)
@@ -77,24 +79,23 @@ class Runner:
             start_new_session=True,
         )
 
-    def _watch(self, command: subprocess.Popen[bytes]) -> tuple[JobPhase, ErrorKind | None, str]:
+    def _watch(self, command: subprocess.Popen[bytes]) -> tuple[Phase, str | None, str]:
         limit = time.monotonic() + self._order.limit_seconds
-        while (code := command.poll()) is None:
+        while (code := _ended(command)) is None:
             if self._stopping or self._folder.stop_asked:
                 _stop(command)
-                return JobPhase.STOPPED, None, "stopped on request"
+                return "STOPPED", None, "stopped on request"
             if time.monotonic() > limit:
                 _stop(command)
-                told = f"ran longer than its limit of {self._order.limit_seconds:g} s"
-                return JobPhase.FAILED, ErrorKind.TIMED_OUT, told
-            time.sleep(_POLL_SECONDS)
+                return "FAILED", "TIMED_OUT", f"ran longer than its limit of {self._order.limit_seconds:g} s"
         if code == 0:
-            return JobPhase.SUCCEEDED, None, ""
-        return JobPhase.FAILED, ErrorKind.JOB_FAILED, _words(code)
+            return "SUCCEEDED", None, ""
+        return "FAILED", "JOB_FAILED", _words(code)
 
-    def _end(self, phase: JobPhase, reason: ErrorKind | None, message: str) -> None:
-        ended = {"phase": phase, "reason": reason, "message": message, "ended_at": datetime.now(UTC)}
-        self._folder.write_status(self._status.model_copy(update=ended))
+    def _end(self, phase: Phase, reason: str | None, message: str) -> None:
+        now = datetime.now(UTC).isoformat()
+        ended = replace(self._status, phase=phase, reason=reason, message=message, ended_at=now)
+        self._folder.write_status(ended)
 
     def _on_signal(self, number: int, frame: object) -> None:
         self._stopping = True
@@ -111,6 +112,14 @@ def main(path: str) -> None:
                 runner.run()
             except OSError as error:
                 runner.give_up(error)
+
+
+def _ended(command: subprocess.Popen[bytes]) -> int | None:
+    """Wait a moment for the command's end; None when it goes on."""
+    try:
+        return command.wait(_POLL_SECONDS)
+    except subprocess.TimeoutExpired:
+        return None
 
 
 def _stop(command: subprocess.Popen[bytes]) -> None:

@@ -16,7 +16,8 @@ from pathlib import Path
 from pydantic import BaseModel, ValidationError
 
 from activities.checksums import crc32c, to_base64
-from activities.onprem.files import Metadata, Publisher, sync_folder, write_atomically
+from activities.onprem.atomic import write_atomically
+from activities.onprem.files import Metadata, Publisher, sync_folder
 from activities.onprem.places import Places
 from activities.store import Part, Sealed, WriteTarget, covers, same_part
 from contracts.artifacts import ObjectStat

@@ -2,6 +2,7 @@
 
 import dataclasses
 import hashlib
+import itertools
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -16,6 +17,7 @@ from activities.jobs import ServiceJobActivities
 from activities.onprem.errors import translate
 from activities.onprem.store import FileStore
 from activities.outputs import parse_metrics
+from activities.watching import longer
 from contracts.artifacts import ManifestEntry, folder_digest
 from contracts.errors import ErrorKind, failure
 from contracts.jobs import (
@@ -35,6 +37,8 @@ SEEN_AT = datetime(2026, 1, 1, tzinfo=UTC)
 
 class Told:
     """A job service that answers what it was told to, and the last of it for ever."""
+
+    first_poll_seconds = 0.2
 
     def __init__(self, *answers: JobPhase | Exception) -> None:
         self.answers = list(answers)
@@ -97,11 +101,31 @@ def test_a_wait_ends_with_the_first_news(
     assert wait(Told(*answers), tmp_path, seen).phase == expected
 
 
+def test_a_job_that_ends_at_once_takes_one_wait(tmp_path: Path) -> None:
+    assert (
+        wait(Told(JobPhase.QUEUED, JobPhase.RUNNING, JobPhase.SUCCEEDED), tmp_path, None).phase == "SUCCEEDED"
+    )
+
+
+def test_polls_grow_rarer_up_to_a_minute_and_begin_anew_with_each_change() -> None:
+    intervals = list(itertools.accumulate(range(60), lambda before, _: longer(before), initial=0.02))
+    assert intervals == sorted(intervals)
+    assert intervals[-1] == 60
+
+
 def test_a_control_plane_that_stays_silent_makes_a_job_unknown_and_not_failed(tmp_path: Path) -> None:
     started = time.monotonic()
     state = wait(Told(JobPhase.RUNNING, away()), tmp_path, JobPhase.RUNNING)
     assert (state.phase, state.last_seen) == (JobPhase.UNKNOWN, SEEN_AT)
     assert time.monotonic() - started > 10
+
+
+def test_an_answer_that_is_no_state_makes_a_job_unknown_and_says_why(tmp_path: Path) -> None:
+    kinds = (ErrorKind.UNKNOWN, ErrorKind.INVALID_REQUEST, ErrorKind.ACCESS_DENIED, ErrorKind.UNAUTHENTICATED)
+    odd = [failure(kind, f"this is {kind}") for kind in kinds]
+    state = wait(Told(JobPhase.RUNNING, *odd), tmp_path, JobPhase.RUNNING)
+    assert state.phase == JobPhase.UNKNOWN
+    assert "UNAUTHENTICATED: this is UNAUTHENTICATED" in state.message
 
 
 def test_when_a_job_was_last_seen_outlives_the_worker_that_saw_it(tmp_path: Path) -> None:

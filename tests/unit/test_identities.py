@@ -18,7 +18,7 @@ from contracts.artifacts import (
     read_manifest_line,
 )
 from contracts.code import CodeBundle, code_digest, pack
-from contracts.jobs import JobRequest, RunRef
+from contracts.jobs import JobRequest, Resources, RunRef
 from contracts.spec import PipelineSpec
 
 FILES = st.dictionaries(
@@ -191,6 +191,31 @@ def test_generations_of_a_job_differ_in_nothing_but_their_number() -> None:
     second = job(generation=2, outputs={"out": "s3://b/g2/out/"})
     assert first.digest == second.digest
     assert first.name[:-1] == second.name[:-1]
+
+
+class LaterResources(Resources):
+    spot: bool = False
+
+
+class LaterJob(JobRequest):
+    resources: LaterResources = LaterResources()
+    priority: int | None = None
+
+
+def test_a_field_that_a_later_version_adds_gives_no_job_another_name() -> None:
+    now = job(resources={"cpu": 4}, env={"A": "1"})
+    later = LaterJob.model_validate_json(now.model_dump_json())
+    assert (later.name, later.tags) == (now.name, now.tags)
+    assert LaterJob.model_validate({**now.model_dump(), "priority": 1}).digest != now.digest
+
+
+class LaterSpec(PipelineSpec):
+    owner: str = ""
+
+
+def test_a_field_that_a_later_version_adds_makes_no_spec_another_one() -> None:
+    now = spec(x=1)
+    assert LaterSpec.model_validate_json(now.model_dump_json(by_alias=True)).digest == now.digest
 
 
 def test_the_digest_of_a_job_does_not_depend_on_the_order_of_its_inputs() -> None:

@@ -121,10 +121,10 @@ async def test_a_retry_first_stops_what_still_lives_of_the_stage(play: Play) -> 
 
 async def test_a_watch_that_fails_for_good_stops_its_job(play: Play) -> None:
     play.world.lives["job"] = [Life(runs=HOUR)]
-    play.world.fail("jobs.wait", ErrorKind.ACCESS_DENIED, "you may not look")
+    play.world.fail("jobs.wait", ErrorKind.SOURCE_MISSING, "there is no such job")
     run = await play.start(spec_of({"job": {}}))
     status = await play.until_phase(run, "job", "WAITING")
-    assert status.stages["job"].error.kind == ErrorKind.ACCESS_DENIED
+    assert status.stages["job"].error.kind == ErrorKind.SOURCE_MISSING
     assert await play.world.live_jobs() == []
 
 

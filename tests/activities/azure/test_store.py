@@ -14,8 +14,8 @@ from activities.azure.blobs import blob_location
 from activities.azure.blocks import block_id, read_block_id
 from activities.azure.store import BlobStore
 from activities.checksums import crc32c, md5_digest, to_base64
+from activities.gathering import part_of
 from activities.store import Part, Sealed, WriteTarget
-from activities.uploading import part_of
 from contracts.artifacts import ObjectStat
 from contracts.errors import ErrorKind
 from contracts.grants import Measure, WriteIntent

@@ -7,10 +7,10 @@ from google.cloud import storage
 from temporalio.exceptions import ApplicationError
 
 from activities.checksums import crc32c, to_base64
+from activities.gathering import part_of
 from activities.gcp.store import GcsStore
 from activities.gcp.writer import COMPOSE_LIMIT, UPLOADS
 from activities.store import ObjectWriter, Part, Sealed, WriteTarget
-from activities.uploading import part_of
 from contracts.errors import ErrorKind
 from contracts.grants import GRANT_LIFE, Measure, WriteIntent
 from tests.objects import put

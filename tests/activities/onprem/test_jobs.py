@@ -185,3 +185,9 @@ def test_a_limit_holds_also_without_its_worker(places: Places, service: ProcessJ
     ref = service.submit(request("sleep", "600", timeout=timedelta(seconds=1)))
     assert ended(service, ref).reason == ErrorKind.TIMED_OUT
     await_that(lambda: processes_of(places) == [])
+
+
+def test_a_runner_starts_without_what_takes_long_to_import() -> None:
+    look = "import sys, activities.onprem.runner; print({'temporalio', 'pydantic', 'urllib3'} & set(sys.modules))"
+    told = subprocess.run([sys.executable, "-c", look], capture_output=True, text=True, check=True)
+    assert told.stdout.strip() == "set()"
