@@ -94,8 +94,12 @@ class Minter:
 
     def _write(self, intent: WriteIntent, held: ObjectStat | None, life: timedelta) -> WriteGrant:
         same = held is not None and same_content(held, intent.measure)
-        if decide(held, lambda _: same, intent.if_exists, intent.owner) == "keep":
+        decision = decide(held, lambda _: same, intent.if_exists, intent.owner)
+        if decision == "keep":
             return WriteGrant(intent=intent, expires_at=datetime.now(UTC) + life, needed=False)
+        if decision == "replace":
+            # What this very owner wrote may be replaced whatever the author said of others' objects.
+            intent = intent.model_copy(update={"if_exists": "overwrite"})
         return self._store.sign_write(intent, life)
 
     def _held(self, intent: WriteIntent, stop: Stop) -> ObjectStat | None:
@@ -113,12 +117,6 @@ class Minter:
         same = found is not None and found.etag.strip('"') == source.etag.strip('"')
         # One that changed meanwhile is refused by whoever reads it.
         return source.model_copy(update={"md5": found.md5}) if found and same else source
-
-
-def _bounded(life: timedelta) -> timedelta:
-    if life <= timedelta(0):
-        raise failure(ErrorKind.INVALID_REQUEST, "a grant needs a life longer than nothing")
-    return min(life, GRANT_LIFE)
 
 
 def _fitting(minted: Iterable[Grant]) -> tuple[Grant, ...]:

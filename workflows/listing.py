@@ -11,13 +11,15 @@ from contracts.artifacts import ObjectStat
 from contracts.copies import ObjectReceipt
 from contracts.errors import ErrorKind, failure
 from contracts.grants import PartSum
-from contracts.parts import SPAN_PARTS, parts_of, spans_of
+from contracts.parts import MAX_PARTS, SPAN_PARTS, parts_of, spans_of
 from contracts.storage import BATCH_OBJECTS, ListRequest, StatRequest, StorageActivities
 from contracts.transfers import TransferRequest
 from workflows.effects import Effects
 
 BATCH_BYTES = 1024 * 1024 * 1024
 """Objects travel together up to this size."""
+BATCHED_PARTS = {"pull": SPAN_PARTS, "push": 1, "local": MAX_PARTS}
+"""Parts that an object of a batch has at most: a pull resumes inside it, a push sends it whole, a store copies any."""
 PAGES_AHEAD = 3
 
 
@@ -143,8 +145,7 @@ class Lister:
         found = self._rest(objects)
         self.objects_seen += len(found)
         self.bytes_seen += sum(item.size_bytes for item in found)
-        local = self._request.method == "local"
-        self.units += units_of(found, after, whole=local)
+        self.units += units_of(found, after, largest=BATCHED_PARTS[self._request.method])
 
     def _rest(self, objects: tuple[ObjectStat, ...]) -> tuple[ObjectStat, ...]:
         """Leave out what an execution before this one has moved; if the next object is gone, look at the whole page."""
@@ -154,12 +155,12 @@ class Lister:
         return objects[first:]
 
 
-def units_of(objects: Iterable[ObjectStat], after: str | None, *, whole: bool = False) -> Iterator[Unit]:
-    """Group objects so that grants fit a payload and one attempt stays short; `whole` never divides an object."""
+def units_of(objects: Iterable[ObjectStat], after: str | None, *, largest: int) -> Iterator[Unit]:
+    """Group objects so that grants fit a payload and one attempt stays short; one of more parts travels in spans."""
     batch: list[ObjectStat] = []
     size = 0
     for item in objects:
-        large = not whole and parts_of(item.size_bytes) > SPAN_PARTS
+        large = parts_of(item.size_bytes) > largest
         full = len(batch) == BATCH_OBJECTS or size + item.size_bytes > BATCH_BYTES
         if batch and (large or full):
             yield Unit(tuple(batch), after)

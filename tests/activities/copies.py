@@ -41,9 +41,14 @@ class Counting(FileStore):
     def __init__(self, root: Path) -> None:
         super().__init__(root, "file:///causeway/")
         self.parts_sent: list[int] = []
+        self.looks = 0
         self.in_flight = threading.Event()
         self.let_land = threading.Event()
         self.let_land.set()
+
+    def stat(self, uri: str) -> ObjectStat | None:
+        self.looks += 1
+        return super().stat(uri)
 
     def writer(self, target: WriteTarget) -> ObjectWriter:
         opened = super().writer(target)

@@ -126,6 +126,7 @@ def test_a_grant_for_another_version_is_not_used(store: Counting) -> None:
         assert failed(store, source, request(wrong)).type == ErrorKind.INVALID_REQUEST
 
 
+@pytest.mark.parametrize("looks", [True, False], ids=["looking first", "after a target that was free"])
 @pytest.mark.parametrize(
     ("if_exists", "owner", "content", "outcome"),
     [
@@ -140,18 +141,30 @@ def test_a_grant_for_another_version_is_not_used(store: Counting) -> None:
     ],
 )
 def test_what_lies_at_the_target_is_kept_replaced_or_refused(
-    store: Counting, if_exists: str, owner: str, content: bytes, outcome: str
+    store: Counting, if_exists: str, owner: str, content: bytes, outcome: str, looks: bool
 ) -> None:
     put(store, content, owner)
     with serving(b"the same") as source:
-        asked = request(item(source), if_exists=if_exists)
+        before = () if looks else (item(source, target=f"{TARGET}-free"),)
+        asked = request(*before, item(source), if_exists=if_exists, pace=Pace(streams=1))
         if outcome == "conflict":
             assert failed(store, source, asked).type == ErrorKind.TARGET_CONFLICT
             assert held(store) == content
             return
-        sent = copy(store, source, asked).objects[0].bytes_sent
+        sent = copy(store, source, asked).objects[-1].bytes_sent
     assert sent == (0 if outcome == "kept" else 8)
     assert held(store) == b"the same"
+
+
+def test_free_targets_of_small_objects_are_looked_at_once_and_held_ones_each(store: Counting) -> None:
+    with serving(b"small") as source:
+        told = {"crc32c": to_base64(crc32c(b"small"))}
+        items = [item(source, target=f"{TARGET}-{number}", **told) for number in range(10)]
+        asked = request(*items, pace=Pace(streams=1))
+        copy(store, source, asked)
+        assert (store.looks, len(source.requests)) == (1, 10)
+        copy(store, source, asked)
+        assert (store.looks, len(source.requests)) == (11, 10)
 
 
 def test_a_target_that_nobody_recorded_is_compared_byte_by_byte(store: Counting) -> None:

@@ -8,11 +8,12 @@ from typing import Any
 
 import pytest
 from temporalio.exceptions import ApplicationError
+from temporalio.testing import ActivityEnvironment
 
 from activities.checksums import crc32c, to_base64
 from contracts.artifacts import ObjectStat
 from contracts.errors import ErrorKind
-from contracts.grants import GRANT_LIFE, Measure, WriteIntent
+from contracts.grants import GRANT_LIFE, Measure, WriteGrantRequest, WriteIntent
 from tests.activities.servers import granted
 from tests.contracts.contents import NAMES, OWNER, content_of, put, refused
 
@@ -62,6 +63,22 @@ def test_a_pushed_object_is_confirmed_with_its_metadata_as_often_as_asked(
     assert (stat.owner, stat.sha256, stat.crc32c) == (OWNER, intent.measure.sha256, intent.measure.crc32c)
     again = granting.store.confirm(intent)
     assert (again.uri, again.size_bytes, again.sha256) == (stat.uri, stat.size_bytes, stat.sha256)
+
+
+def test_a_push_replaces_what_its_own_run_wrote_whatever_was_said_of_others(
+    granting: Any, folder: str
+) -> None:
+    uri = granting.store.default_container + folder + "data"
+    before, intent = put(granting.store, uri, b"before"), intended(uri, b"after!")
+    asked = WriteGrantRequest(intents=(intent,))
+    grant = ActivityEnvironment().run(granting.storage.grant_write, asked).grants[0]
+    assert granting.client.write(grant, [b"after!"]) is True
+    assert granting.store.confirm(intent).etag != before.etag
+    assert content_of(granting.store, intent.target) == b"after!"
+    other = intended(uri, b"other!").model_copy(update={"owner": "somebody/else"})
+    others = WriteGrantRequest(intents=(other,))
+    with refused(ErrorKind.TARGET_CONFLICT, granting.translate):
+        ActivityEnvironment().run(granting.storage.grant_write, others)
 
 
 def test_what_was_not_pushed_is_not_confirmed(granting: Any, folder: str) -> None:
