@@ -6,15 +6,16 @@ import signal
 import socket
 import ssl
 import sys
-from collections.abc import Callable
+from functools import partial
 
 import h11
 
 from sandbox.layout import BLOB_FRONT, FRONTS, GCS_FRONT, Endpoints, Layout, SandboxError
 from sandbox.servers.fronts.blob import BlobGate
+from sandbox.servers.fronts.encrypted import Encrypted
 from sandbox.servers.fronts.gcs import GcsGate
 from sandbox.servers.fronts.messages import Reply, Substitute
-from sandbox.servers.fronts.proxy import Front, Gate, listen
+from sandbox.servers.fronts.proxy import Front, Gate, listen, reach
 from sandbox.servers.fronts.signatures import SignedUrls
 from sandbox.servers.journal import Journal
 from sandbox.servers.vertex.tokens import TokenOffice
@@ -57,9 +58,8 @@ def _blob(layout: Layout, endpoints: Endpoints) -> Front:
     serving.load_cert_chain(layout.tls / "blob.pem", layout.tls / "blob.key")
     behind = ssl.create_default_context(cafile=str(endpoints.ca_certificate))
 
-    def connect() -> socket.socket:
-        plain = _connected(endpoints.ports["blob_behind"])()
-        return behind.wrap_socket(plain, server_hostname="localhost")
+    def connect() -> Encrypted:
+        return Encrypted(reach(endpoints.ports["blob_behind"]), behind, server_name="localhost")
 
     journal = Journal(layout.requests_of(BLOB_FRONT))
     return Front(connect, Door(BlobGate(ssl.create_default_context(), journal)), serving)
@@ -70,11 +70,7 @@ def _gcs(layout: Layout, endpoints: Endpoints) -> Front:
     office = TokenOffice(endpoints.service_account_file, endpoints.google_token_url, secret)
     signed = SignedUrls(office.email, office.public_key)
     gate = GcsGate(office, signed, Journal(layout.requests_of(GCS_FRONT)))
-    return Front(_connected(endpoints.ports["gcs_behind"]), Door(gate), None)
-
-
-def _connected(port: int) -> Callable[[], socket.socket]:
-    return lambda: socket.create_connection(("127.0.0.1", port))
+    return Front(partial(reach, endpoints.ports["gcs_behind"]), Door(gate), None)
 
 
 if __name__ == "__main__":

@@ -5,10 +5,11 @@ from __future__ import annotations
 import contextlib
 import select
 import socket
-import ssl
 from collections.abc import Iterator
 
 import h11
+
+from sandbox.servers.fronts.encrypted import Encrypted
 
 HEAD_BYTES = 64 * 1024
 """The longest head that is read; signed URLs and 8 KiB of metadata fit twice."""
@@ -30,10 +31,8 @@ class Broken(Exception):
 class Line:
     """A connection over which messages come and go one after the other; not safe across threads."""
 
-    def __init__(self, connection: socket.socket) -> None:
+    def __init__(self, connection: socket.socket | Encrypted) -> None:
         """Read and write on this connection, which nobody else touches."""
-        # Heads and bodies are written apart, and must not wait for each other's acknowledgement.
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._connection = connection
         self._ahead = b""
         self._buffer = memoryview(bytearray(PIECE_BYTES))
@@ -97,7 +96,7 @@ class Line:
         Raises:
             Broken: the other end hung up meanwhile, so that nobody waits for it any more.
         """
-        if self._ahead or (isinstance(self._connection, ssl.SSLSocket) and self._connection.pending()):
+        if self._ahead or (isinstance(self._connection, Encrypted) and self._connection.pending()):
             return
         looked = select.poll()
         looked.register(self._connection, select.POLLIN)

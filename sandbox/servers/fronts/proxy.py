@@ -15,6 +15,7 @@ from typing import Protocol
 
 import h11
 
+from sandbox.servers.fronts.encrypted import Encrypted
 from sandbox.servers.fronts.lines import HEAD_BYTES, Broken, Line
 from sandbox.servers.fronts.messages import (
     Lost,
@@ -29,7 +30,7 @@ from sandbox.servers.fronts.messages import (
 
 _WAITING = 256
 
-Note = Callable[[h11.Request, int, bool], None]
+Connect = Callable[[], socket.socket | Encrypted]
 
 
 class Gate(Protocol):
@@ -45,7 +46,7 @@ class Gate(Protocol):
 class Front:
     """Listens on loopback before a server."""
 
-    def __init__(self, connect: Callable[[], socket.socket], gate: Gate, tls: ssl.SSLContext | None) -> None:
+    def __init__(self, connect: Connect, gate: Gate, tls: ssl.SSLContext | None) -> None:
         """Serve plain connections, or with `tls` encrypted ones; `connect` reaches the server."""
         self._connect = connect
         self._gate = gate
@@ -62,10 +63,18 @@ class Front:
 
     def _converse(self, connection: socket.socket) -> None:
         with contextlib.suppress(OSError):
-            if self._tls:
-                connection = self._tls.wrap_socket(connection, server_side=True)
-            _Conversation(Line(connection), self._connect, self._gate).hold()
+            # Heads and bodies are written apart, and must not wait for each other's acknowledgement.
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            met = Encrypted(connection, self._tls) if self._tls else connection
+            _Conversation(Line(met), self._connect, self._gate).hold()
         connection.close()
+
+
+def reach(port: int) -> socket.socket:
+    """Connect to a server of this machine."""
+    connection = socket.create_connection(("127.0.0.1", port))
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return connection
 
 
 def listen(port: int) -> socket.socket:
@@ -76,7 +85,7 @@ def listen(port: int) -> socket.socket:
 class _Conversation:
     """A client's connection and the one to the server that belongs to it."""
 
-    def __init__(self, client: Line, connect: Callable[[], socket.socket], gate: Gate) -> None:
+    def __init__(self, client: Line, connect: Connect, gate: Gate) -> None:
         self._client = client
         self._connect = connect
         self._gate = gate
