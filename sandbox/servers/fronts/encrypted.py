@@ -41,6 +41,10 @@ class Encrypted:
         """Return the descriptor of the connection."""
         return self._plain.fileno()
 
+    def setsockopt(self, level: int, option: int, value: int) -> None:
+        """Set an option of the connection."""
+        self._plain.setsockopt(level, option, value)
+
     def pending(self) -> int:
         """Return how many bytes are here already, read or not yet decrypted."""
         return self._session.pending() or self._come.pending

@@ -33,6 +33,8 @@ class Line:
 
     def __init__(self, connection: socket.socket | Encrypted) -> None:
         """Read and write on this connection, which nobody else touches."""
+        # Heads and bodies are written apart, and must not wait for each other's acknowledgement.
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._connection = connection
         self._ahead = b""
         self._buffer = memoryview(bytearray(PIECE_BYTES))

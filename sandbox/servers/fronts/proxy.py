@@ -63,8 +63,6 @@ class Front:
 
     def _converse(self, connection: socket.socket) -> None:
         with contextlib.suppress(OSError):
-            # Heads and bodies are written apart, and must not wait for each other's acknowledgement.
-            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             met = Encrypted(connection, self._tls) if self._tls else connection
             _Conversation(Line(met), self._connect, self._gate).hold()
         connection.close()
@@ -72,9 +70,7 @@ class Front:
 
 def reach(port: int) -> socket.socket:
     """Connect to a server of this machine."""
-    connection = socket.create_connection(("127.0.0.1", port))
-    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    return connection
+    return socket.create_connection(("127.0.0.1", port))
 
 
 def listen(port: int) -> socket.socket:
