@@ -44,11 +44,12 @@ class Minter:
         """Mint a read of exactly this version of each object.
 
         Raises:
-            ApplicationError: `ACCESS_DENIED` outside the allow-list, `INVALID_REQUEST` for one too large to travel.
+            ApplicationError: `ACCESS_DENIED` outside the allow-list, `UNSUPPORTED` for a store that nobody outside
+                reaches, `INVALID_REQUEST` for one too large to travel.
         """
         asked = tuple(objects)
         for source in asked:
-            self._allowed.check(source.uri)
+            self._allowed.check_read(source.uri)
         if bare:
             asked = tuple(for_each(self._vouched, asked, at_once=_STATS_AT_ONCE))
         minted = (self._store.sign_read(source, self._bounded(life), bare=bare) for source in asked)

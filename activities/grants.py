@@ -33,6 +33,8 @@ class AllowList:
     prefixes: tuple[str, ...]
     longest: timedelta = GRANT_LIFE
     """What no grant of this worker outlives."""
+    reads: bool = True
+    """Whether a read could be followed from outside."""
 
     @classmethod
     def of(cls, prefixes: tuple[str, ...], default: str, longest: timedelta = GRANT_LIFE) -> Self:
@@ -56,6 +58,18 @@ class AllowList:
             allowed = ", ".join(self.prefixes)
             told = f"{uri} is outside what this worker grants ({allowed}); CAUSEWAY_GRANT_ALLOW says what is"
             raise failure(ErrorKind.ACCESS_DENIED, told, ErrorDetail(ref=uri))
+
+    def check_read(self, uri: str) -> None:
+        """Pass if a read of the object may be minted.
+
+        Raises:
+            ApplicationError: as `check`, and `UNSUPPORTED` if nobody outside could use it.
+        """
+        self.check(uri)
+        if not self.reads:
+            why = "its store cannot be reached from outside (CAUSEWAY_PRIVATE_STORE)"
+            told = f"nobody could read {uri}: {why}; its own worker can push it: copy --push"
+            raise failure(ErrorKind.UNSUPPORTED, told, ErrorDetail(ref=uri))
 
 
 def _lies_under(uri: str, prefix: str) -> bool:

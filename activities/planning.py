@@ -101,17 +101,31 @@ class _Draft:
         self, artifact: str, source: str, destination: str, target: str, stage: CopyStage | None = None
     ) -> str:
         key = transfer_key(artifact, destination)
+        method = self._method(source, destination)
+        free = stage is not None and stage.server_side and self._is_held_to_no_digest(artifact, stage)
         self.transfers[key] = TransferPlan(
             artifact=artifact,
             source=source,
             destination=destination,
-            method=self._method(source, destination),
+            method=method,
             target=target,
-            server_side=server_side_between(source, destination) and (stage is None or stage.server_side),
+            server_side=free and server_side_between(source, destination, method),
             price=self.book.quote(source, destination).price,
             **_wishes(stage),
         )
         return key
+
+    def _is_held_to_no_digest(self, artifact: str, stage: CopyStage) -> bool:
+        """Whether nobody asks what was copied for a SHA-256, which only a worker that reads every byte can tell."""
+        takers = (
+            taker
+            for taker in self.spec.stages.values()
+            for written in inputs_of(taker).values()
+            if resolve(self.spec, written).text == artifact
+        )
+        return stage.source is not None and not any(
+            taker.on != stage.on or isinstance(taker, CopyStage) for taker in takers
+        )
 
     def _method(self, source: str, destination: str) -> TransferMethod:
         if source == destination:

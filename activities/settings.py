@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Annotated, Self
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
@@ -81,6 +82,17 @@ class WorkerSettings(BaseModel):
     def from_environment(cls) -> Self:
         """Read the settings from this process's environment; see `from_mapping`."""
         return cls.from_mapping(os.environ)
+
+
+class CloudSettings(WorkerSettings):
+    """What the worker of a cloud is told besides."""
+
+    private_store: bool = Field(False, validation_alias="CAUSEWAY_PRIVATE_STORE")
+    """Whether nobody outside this worker's network reaches the store, as behind a private endpoint: it pushes then."""
+
+    def allow_list(self, container_uri: str) -> AllowList:
+        """Return what this worker mints grants for: no reads of a store that nobody could follow them to."""
+        return replace(super().allow_list(container_uri), reads=not self.private_store)
 
 
 def _complaints(error: ValidationError) -> list[str]:

@@ -138,11 +138,11 @@ class Store(Protocol):
             ApplicationError: `SOURCE_CHANGED`, `SOURCE_MISSING`, `TARGET_CONFLICT`.
         """
 
-    def fetch(self, grant: ReadGrant, target: WriteTarget, sha256: str) -> ObjectStat | None:
+    def fetch(self, grant: ReadGrant, target: WriteTarget, sha256: str | None) -> ObjectStat | None:
         """Have the store itself read from a grant, and verify the source's MD5 as it does; no byte passes the worker.
 
         None when it cannot: the source has no MD5 in common with it, is too large for one piece, or cannot be
-        reached from where the store is. `sha256` is recorded as the identity.
+        reached from where the store is. `sha256` is recorded, where somebody has read the content.
         """
 
     def abort_uploads(self, prefix: str) -> Sequence[str]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from bench.ground import Ground
+from sandbox.layout import Endpoints
 
 CONTAINER = "causeway"
 PART_BYTES = 16 * 2**20
@@ -292,13 +293,21 @@ def _blob(ground: Ground) -> Any:
     return account.get_container_client(CONTAINER)
 
 
+def google_identity(endpoints: Endpoints) -> Any:
+    """Be the sandbox's service account."""
+    from activities.gcp.identity import LocalAccount
+
+    load: Any = LocalAccount.from_service_account_file
+    scope = "https://www.googleapis.com/auth/devstorage.read_write"
+    return load(str(endpoints.service_account_file), scopes=[scope])
+
+
 def _gcs(ground: Ground) -> Any:
-    from google.auth.credentials import AnonymousCredentials
     from google.cloud import storage
 
     client = storage.Client(
         project=ground.endpoints.gcp_project,
-        credentials=AnonymousCredentials(),  # type: ignore[no-untyped-call]
+        credentials=google_identity(ground.endpoints),
         client_options={"api_endpoint": ground.endpoints.gcs_url},
     )
     return client.bucket(CONTAINER)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.ground import Ground
+from bench.raw import google_identity
 from sandbox import tools
 from sandbox.layout import Layout
 
@@ -37,6 +38,7 @@ class Rclone:
         tools.ensure(layout, ("bench",), print)
         self._binary = _binary(layout)
         self._environment = _remotes(ground)
+        self._google = google_identity(ground.endpoints)
 
     def copy(self, source: str, target: str, *, streams: int, folder: bool, skip_same: bool = False) -> Spent:
         """Copy an object, or all below a folder, once.
@@ -51,13 +53,21 @@ class Rclone:
         command += ["--azureblob-chunk-size", CHUNK, "--azureblob-upload-concurrency", str(streams)]
         command += ["--config", os.devnull, "--retries", "1", "--s3-no-check-bucket"]
         command += [] if skip_same else ["--ignore-times"]
+        environment = {**self._environment, "RCLONE_CONFIG_GS_ACCESS_TOKEN": self._token()}
         began = time.perf_counter()
-        process = os.posix_spawn(self._binary, command, dict(self._environment))
+        process = os.posix_spawn(self._binary, command, environment)
         _, status, used = os.wait4(process, 0)
         seconds = time.perf_counter() - began
         if os.waitstatus_to_exitcode(status):
             raise RuntimeError(f"rclone {' '.join(command[1:4])} failed")
         return Spent(seconds, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024)
+
+    def _token(self) -> str:
+        from google.auth.transport.requests import Request
+
+        if not self._google.valid:
+            self._google.refresh(Request())
+        return str(self._google.token)
 
 
 def _binary(layout: Layout) -> Path:
@@ -89,7 +99,7 @@ def _remotes(ground: Ground) -> Mapping[str, str]:
             "KEY": endpoints.blob_key,
             "ENDPOINT": endpoints.blob_url,
         },
-        "GS": {"TYPE": "gcs", "ANONYMOUS": "true", "ENDPOINT": f"{endpoints.gcs_url}/storage/v1/"},
+        "GS": {"TYPE": "gcs", "ENDPOINT": f"{endpoints.gcs_url}/storage/v1/"},
         "HERE": {"TYPE": "local"},
     }
     told = {

@@ -117,9 +117,16 @@ class QueueActivities:
         raise NotImplementedError
 
 
-def server_side_between(source: str, destination: str) -> bool:
-    """Whether the destination's store can read the source's by itself: Azure reads signed URLs of S3 and Cloud Storage."""
-    return cloud_of(destination) is Cloud.AZURE and cloud_of(source) in {Cloud.AWS, Cloud.GCP}
+def server_side_between(source: str, destination: str, method: TransferMethod) -> bool:
+    """Whether the destination's store can read the source's by itself: Azure reads signed URLs of S3 and Cloud Storage.
+
+    Only what can be pulled can be read from outside.
+    """
+    return (
+        method == "pull"
+        and cloud_of(destination) is Cloud.AZURE
+        and cloud_of(source) in {Cloud.AWS, Cloud.GCP}
+    )
 
 
 def transfer_key(artifact: str, destination: str) -> str:

@@ -15,7 +15,9 @@ from typing import Any
 
 THIRD_PARTY = ("temporal", "aws", "blob", "gcs", "bigquery")
 OUR_OWN = ("sagemaker", "azure", "vertex")
-SERVERS = THIRD_PARTY + OUR_OWN
+FRONTS = BLOB_FRONT, GCS_FRONT = ("blob-front", "gcs-front")
+"""Ours too, before the stores of others: what clients of these stores reach."""
+SERVERS = THIRD_PARTY + FRONTS + OUR_OWN
 WORKERS = ("aws", "azure", "gcp", "onprem", "workflows", "starter")
 CONTAINER = "causeway"
 FORBIDDEN_BUCKET = "causeway-forbidden"
@@ -128,7 +130,7 @@ class Endpoints:
     """Ports, generated names and generated keys of one sandbox. Written once, private to the user."""
 
     ports: dict[str, int]
-    """One port for each server, and `temporal_ui`, `bigquery_grpc`."""
+    """One port for each server, and `temporal_ui`, `bigquery_grpc`; `blob` and `gcs` are those of the fronts."""
     aws_access_key_id: str
     aws_secret_access_key: str
     blob_account: str
@@ -209,6 +211,11 @@ class Endpoints:
         return f"https://localhost:{self.ports['blob']}/{self.blob_account}"
 
     @property
+    def blob_behind_url(self) -> str:
+        """The storage account behind its front."""
+        return f"https://localhost:{self.ports['blob_behind']}/{self.blob_account}"
+
+    @property
     def azure_url(self) -> str:
         """Entra, Resource Manager and Azure ML."""
         return f"https://localhost:{self.ports['azure']}"
@@ -217,6 +224,11 @@ class Endpoints:
     def gcs_url(self) -> str:
         """Cloud Storage."""
         return f"http://127.0.0.1:{self.ports['gcs']}"
+
+    @property
+    def gcs_behind_url(self) -> str:
+        """Cloud Storage behind its front: who gets here is not asked who it is."""
+        return f"http://127.0.0.1:{self.ports['gcs_behind']}"
 
     @property
     def bigquery_url(self) -> str:

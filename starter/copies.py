@@ -49,6 +49,7 @@ class CopyOptions:
     max_cost: str | None = None
     max_duration: str | None = None
     server_side: bool = True
+    push: bool = False
     key: str | None = None
     create: bool = False
     dry_run: bool = False
@@ -74,6 +75,7 @@ def request_of(options: CopyOptions) -> TransferRequest:
     _check_shape(options, whence, where, folder=folder)
     target = where.uri if folder or not _is_folder(where) else where.uri + whence.name.rpartition("/")[2]
     key = key_of(options.key)
+    method = _method(source, destination, push=options.push)
     request = TransferRequest(
         run=RunRef(pipeline=COPY, key=key, run_uid=""),
         key=key,
@@ -83,8 +85,8 @@ def request_of(options: CopyOptions) -> TransferRequest:
         kind="folder" if folder else "file",
         destination=destination,
         target=target,
-        method=_method(source, destination),
-        server_side=options.server_side and server_side_between(source, destination),
+        method=method,
+        server_side=options.server_side and server_side_between(source, destination, method),
         if_exists=options.if_exists,
         include=options.include,
         exclude=options.exclude,
@@ -183,10 +185,10 @@ def _is_folder(where: Location) -> bool:
     return where.name.endswith("/") or not where.name
 
 
-def _method(source: str, destination: str) -> TransferMethod:
+def _method(source: str, destination: str, *, push: bool) -> TransferMethod:
     if source == destination:
         return "local"
-    if cloud_of(source) is not Cloud.ONPREM:
+    if cloud_of(source) is not Cloud.ONPREM and not push:
         return "pull"
     if cloud_of(destination) is not Cloud.ONPREM:
         return "push"

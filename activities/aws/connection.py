@@ -15,11 +15,14 @@ from contracts.errors import ErrorDetail, ErrorKind, failure
 class AwsConnection(ConnectionActivities):
     """The preflight of one connection, over clients of STS and SageMaker."""
 
-    def __init__(self, store: Store, sts: Any, sagemaker: Any, defaults: JobDefaults) -> None:
+    def __init__(
+        self, store: Store, sts: Any, sagemaker: Any, defaults: JobDefaults, *, private: bool = False
+    ) -> None:
         self._store = store
         self._sts = sts
         self._sagemaker = sagemaker
         self._defaults = defaults
+        self._private = private
 
     @activity.defn(name="connections.preflight", no_thread_cancel_exception=True)
     def preflight(self, request: PreflightRequest) -> ConnectionReport:
@@ -38,6 +41,7 @@ class AwsConnection(ConnectionActivities):
                 identity=identity,
                 container=self._store.default_container,
                 region=self._sts.meta.region_name,
+                readable_from_outside=not self._private,
                 capabilities=self._capabilities(),
             )
 

@@ -69,7 +69,7 @@ def activities(settings: AwsSettings) -> list[Callable[..., Any]]:
         StoreActivities(bucket, translate, allowed, grants),
         StoreCodeActivities(bucket, translate),
         ServiceJobActivities(service, bucket, translate),
-        AwsConnection(bucket, sts, sagemaker, _defaults(settings)),
+        AwsConnection(bucket, sts, sagemaker, _defaults(settings), private=settings.private_store),
     )
 
 

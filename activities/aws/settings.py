@@ -5,7 +5,7 @@ from typing import Self
 
 from pydantic import AliasChoices, Field, model_validator
 
-from activities.settings import WorkerSettings
+from activities.settings import CloudSettings
 
 _ENDPOINT = "AWS_ENDPOINT_URL"
 _REGION = r"^[a-z]{2}(-[a-z0-9]+)+$"
@@ -13,7 +13,7 @@ _ROLE = r"^arn:aws[a-z-]*:iam::\d{12}:role/.+$"
 _INSTANCE = r"^ml\.[a-z0-9-]+\.[a-z0-9]+$"
 
 
-class AwsSettings(WorkerSettings):
+class AwsSettings(CloudSettings):
     """One connection to AWS: an account's region, the default bucket and how jobs run there."""
 
     region: str = Field(validation_alias=AliasChoices("AWS_REGION", "AWS_DEFAULT_REGION"), pattern=_REGION)

@@ -128,7 +128,7 @@ class S3Store:
         """Have S3 copy this version of an object of the same account."""
         return copy_object(self._client, source, target, self._kms_key)
 
-    def fetch(self, grant: ReadGrant, target: WriteTarget, sha256: str) -> None:
+    def fetch(self, grant: ReadGrant, target: WriteTarget, sha256: str | None) -> None:
         """Return None: S3 reads no URL."""
 
     def abort_uploads(self, prefix: str) -> Sequence[str]:

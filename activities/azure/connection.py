@@ -45,6 +45,7 @@ class AzureConnection(ConnectionActivities):
                 connection=request.connection,
                 identity=identity,
                 container=self._store.default_container,
+                readable_from_outside=not self._settings.private_store,
                 region=self._check_workspace() if "jobs" in request.needs else "",
             )
 

@@ -6,12 +6,12 @@ Credentials come from Azure's own variables (`AZURE_TENANT_ID`, ...), as does an
 
 from pydantic import Field
 
-from activities.settings import WorkerSettings
+from activities.settings import CloudSettings
 
 _CONTAINER = r"^[a-z0-9](?:-?[a-z0-9])+$"
 
 
-class AzureSettings(WorkerSettings):
+class AzureSettings(CloudSettings):
     """One storage account and one Azure Machine Learning workspace."""
 
     container: str = Field(

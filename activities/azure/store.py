@@ -185,12 +185,13 @@ class BlobStore:
             raise failure(ErrorKind.UNAVAILABLE, told, ErrorDetail(cloud=CLOUD, ref=target.uri))
         return found
 
-    def fetch(self, grant: ReadGrant, target: WriteTarget, sha256: str) -> ObjectStat | None:
+    def fetch(self, grant: ReadGrant, target: WriteTarget, sha256: str | None) -> ObjectStat | None:
         """See `Store.fetch`: Put Block From URL, for which a grant must need no header."""
         md5, crc = grant.source.md5, grant.source.crc32c
         if md5 is None or grant.headers:
             return None
-        noted = {**target.metadata, SHA256: sha256, OWNER: target.owner}
+        noted = {**target.metadata, OWNER: target.owner}
+        noted |= {SHA256: sha256} if sha256 else {}
         noted |= {CRC32C: crc} if crc else {}
         moved = Moved(target.uri, target.size_bytes, target.source_etag, target.media_type, noted)
         etag = fetch_from(
@@ -253,7 +254,7 @@ class BlobStore:
         name = staging.staging_name(location.name, intent.measure.sha256, intent.owner)
         return self._service.get_blob_client(location.container, name)
 
-    def _written(self, target: WriteTarget, etag: str, sha256: str, crc: str | None) -> ObjectStat:
+    def _written(self, target: WriteTarget, etag: str, sha256: str | None, crc: str | None) -> ObjectStat:
         return ObjectStat(
             uri=target.uri,
             size_bytes=target.size_bytes,

@@ -18,7 +18,14 @@ class GcpConnection(ConnectionActivities):
     """The preflight of one connection, over its store, its tables and its job service."""
 
     def __init__(
-        self, store: Store, tables: bigquery.Client, jobs: Any, identity: str, defaults: JobDefaults
+        self,
+        store: Store,
+        tables: bigquery.Client,
+        jobs: Any,
+        identity: str,
+        defaults: JobDefaults,
+        *,
+        private: bool = False,
     ) -> None:
         """Ask through these clients; `identity` is who the credentials say the worker is."""
         self._store = store
@@ -26,6 +33,7 @@ class GcpConnection(ConnectionActivities):
         self._jobs = jobs
         self._identity = identity
         self._defaults = defaults
+        self._private = private
 
     @activity.defn(name="connections.preflight", no_thread_cancel_exception=True)
     def preflight(self, request: PreflightRequest) -> ConnectionReport:
@@ -44,6 +52,7 @@ class GcpConnection(ConnectionActivities):
                 identity=self._identity,
                 container=self._store.default_container,
                 region=self._defaults.parent.rsplit("/", 1)[1],
+                readable_from_outside=not self._private,
                 capabilities=("storage", "jobs", "tables"),
             )
 

@@ -90,7 +90,14 @@ def activities(settings: GcpSettings) -> list[Callable[..., Any]]:
         StoreCodeActivities(bucket, translate),
         ServiceJobActivities(jobs(settings, identity), bucket, translate),
         BigQueryTables(tables, bucket),
-        GcpConnection(bucket, tables, vertex, account_of(identity), _defaults(settings)),
+        GcpConnection(
+            bucket,
+            tables,
+            vertex,
+            account_of(identity),
+            _defaults(settings),
+            private=settings.private_store,
+        ),
     )
 
 

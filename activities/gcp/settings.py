@@ -2,12 +2,12 @@
 
 from pydantic import Field
 
-from activities.settings import WorkerSettings
+from activities.settings import CloudSettings
 
 _URL = r"^https?://[^/?#\s]+$"
 
 
-class GcpSettings(WorkerSettings):
+class GcpSettings(CloudSettings):
     """Settings of one connection to Google Cloud; endpoints are for local clouds and private access."""
 
     project: str = Field(validation_alias="GOOGLE_CLOUD_PROJECT", pattern=r"^[a-z][a-z0-9.:-]{2,61}[a-z0-9]$")

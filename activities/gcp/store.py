@@ -107,7 +107,7 @@ class GcsStore:
         """Have Cloud Storage rewrite this generation of an object of the same project."""
         return rewrite(self._client, source, target)
 
-    def fetch(self, grant: ReadGrant, target: WriteTarget, sha256: str) -> None:
+    def fetch(self, grant: ReadGrant, target: WriteTarget, sha256: str | None) -> None:
         """Return None: Cloud Storage reads no URL."""
 
     def abort_uploads(self, prefix: str) -> Sequence[str]:

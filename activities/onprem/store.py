@@ -124,7 +124,7 @@ class FileStore:
             )
         return self._written(target.uri)
 
-    def fetch(self, grant: ReadGrant, target: WriteTarget, sha256: str) -> None:
+    def fetch(self, grant: ReadGrant, target: WriteTarget, sha256: str | None) -> None:
         """Return None: a file system reads no URL."""
 
     def writer(self, target: WriteTarget) -> ObjectWriter:

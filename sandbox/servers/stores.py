@@ -177,13 +177,13 @@ class BlobStore:
 
 
 class GcsStore:
-    """Cloud Storage by its JSON API: the emulator asks for no key, and the SDK takes seconds to import."""
+    """Cloud Storage by its JSON API, behind the front: nobody asks for a token there. The SDK takes seconds to import."""
 
     def __init__(self, endpoints: Endpoints) -> None:
         """Connect without credentials."""
         import urllib3
 
-        self._url = endpoints.gcs_url
+        self._url = endpoints.gcs_behind_url
         self._pool = urllib3.PoolManager(
             retries=urllib3.Retry(3, backoff_factor=0.2, status_forcelist=[502, 503])
         )

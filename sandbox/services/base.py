@@ -45,6 +45,8 @@ class Service:
     """The environments it needs under `.sandbox/tools`."""
     seed: Callable[[Layout, Endpoints], None] | None = None
     """Makes what must exist in it; calling twice is the same as once."""
+    front: str | None = None
+    """The server that clients reach in its place; whoever asks for the one gets both."""
     needs_endpoints: bool = False
     """It reads `endpoints.json` at its start, so it must start again when a port changes."""
     stop_seconds: float = 2.0

@@ -1,5 +1,7 @@
 """Azure Blob storage: azurite over TLS, with bearer tokens (`--oauth basic`) and a generated account key.
 
+Clients reach it through a front (`sandbox.servers.fronts`), which also reads the sources that azurite does not.
+
 An orderly stop keeps everything. It saves its index every 5 seconds, so `kill -9` may cost what was written
 in the last 5. Its telemetry and SQL drivers are not even installed (`requirements/blob/left-out`).
 """
@@ -7,7 +9,7 @@ in the last 5. Its telemetry and SQL drivers are not even installed (`requiremen
 from __future__ import annotations
 
 from sandbox import environment, tools
-from sandbox.layout import CONTAINER, Endpoints, Layout
+from sandbox.layout import BLOB_FRONT, CONTAINER, Endpoints, Layout
 from sandbox.services.base import Command, Service, answers
 
 
@@ -22,7 +24,7 @@ def command(layout: Layout, endpoints: Endpoints) -> Command:
         "--blobHost",
         "127.0.0.1",
         "--blobPort",
-        str(endpoints.ports["blob"]),
+        str(endpoints.ports["blob_behind"]),
     ]
     argv += [
         "--location",
@@ -40,7 +42,7 @@ def command(layout: Layout, endpoints: Endpoints) -> Command:
 
 def healthy(_layout: Layout, endpoints: Endpoints) -> bool:
     """TLS and the account answer; an unsigned request is refused, and that is health."""
-    return answers(f"{endpoints.blob_url}?comp=list", authority=str(endpoints.ca_certificate))
+    return answers(f"{endpoints.blob_behind_url}?comp=list", authority=str(endpoints.ca_certificate))
 
 
 def seed(_layout: Layout, endpoints: Endpoints) -> None:
@@ -49,7 +51,7 @@ def seed(_layout: Layout, endpoints: Endpoints) -> None:
     from azure.storage.blob import BlobServiceClient
 
     account = BlobServiceClient(
-        endpoints.blob_url, credential=endpoints.blob_key, connection_verify=str(endpoints.ca_bundle)
+        endpoints.blob_behind_url, credential=endpoints.blob_key, connection_verify=str(endpoints.ca_bundle)
     )
     with account:
         try:
@@ -60,10 +62,11 @@ def seed(_layout: Layout, endpoints: Endpoints) -> None:
 
 SERVICE = Service(
     name="blob",
-    ports=("blob",),
+    ports=("blob_behind",),
     tools=("blob",),
     command=command,
     healthy=healthy,
     seed=seed,
-    url=lambda endpoints: endpoints.blob_url,
+    url=lambda endpoints: endpoints.blob_behind_url,
+    front=BLOB_FRONT,
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sandbox.layout import Misuse
-from sandbox.services import aws, bigquery, blob, gcs, ours, temporal
+from sandbox.services import aws, bigquery, blob, fronts, gcs, ours, temporal
 from sandbox.services.base import Service
 
 CATALOGUE: dict[str, Service] = {
@@ -14,6 +14,7 @@ CATALOGUE: dict[str, Service] = {
         blob.SERVICE,
         gcs.SERVICE,
         bigquery.SERVICE,
+        *fronts.SERVICES,
         *ours.SERVICES,
     )
 }
@@ -21,7 +22,7 @@ WITH_WORKERS: dict[str, Service] = CATALOGUE | {"workers": ours.WORKERS}
 
 
 def choose(only: str | None, *, workers: bool) -> list[Service]:
-    """The servers a command is about: all, or those in a comma-separated list.
+    """The servers a command is about: all, or those in a comma-separated list with their fronts.
 
     Raises:
         Misuse: A name is unknown; says which names there are.
@@ -29,6 +30,7 @@ def choose(only: str | None, *, workers: bool) -> list[Service]:
     names = [name.strip() for name in only.split(",")] if only else list(CATALOGUE)
     if workers:
         names.append("workers")
+    names += [front for name in names if (front := named(name).front)]
     return [named(name) for name in dict.fromkeys(names)]
 
 

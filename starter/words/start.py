@@ -88,6 +88,9 @@ def copy(
     stream: Annotated[
         bool, typer.Option("--stream", help="Through a worker even where the store could read by itself.")
     ] = False,
+    push: Annotated[
+        bool, typer.Option("--push", help="SRC's own worker writes: nobody reaches its store from outside.")
+    ] = False,
     source_on: Annotated[
         str | None, typer.Option("--from", metavar="CONNECTION", help="Such as aws/eu.")
     ] = None,
@@ -127,6 +130,7 @@ def copy(
         max_cost=max_cost,
         max_duration=max_duration,
         server_side=not stream,
+        push=push,
         key=key,
         create=create,
         dry_run=dry_run,

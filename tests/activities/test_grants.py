@@ -273,6 +273,13 @@ def test_one_object_outside_the_allow_list_spoils_the_whole_request(tmp_path: Pa
     assert raised.value.type == ErrorKind.ACCESS_DENIED
 
 
+def test_a_read_of_a_store_that_nobody_outside_reaches_is_not_minted(tmp_path: Path) -> None:
+    minter = Minter(Signing(tmp_path, "file:///c/"), AllowList(("file:///c/",), reads=False))
+    with pytest.raises(ApplicationError, match="--push") as raised:
+        minter.reads([stat(uri="file:///c/x")], GRANT_LIFE)
+    assert (raised.value.type, raised.value.non_retryable) == (ErrorKind.UNSUPPORTED, True)
+
+
 def test_as_many_of_the_first_grants_travel_as_one_payload_takes(tmp_path: Path) -> None:
     minter = Minter(Signing(tmp_path, "file:///c/"), AllowList(("file:///c/",)))
     # Names that no compression shortens.

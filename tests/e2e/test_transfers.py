@@ -109,3 +109,40 @@ def test_grants_of_five_seconds_are_minted_anew_and_no_part_is_sent_twice(
         assert document["seconds"] > 10
         assert document["result"]["digest"] == sha256_of(content)
         assert wire.up <= OVERHEAD * len(content)
+
+
+@pytest.mark.timeout(280)
+@pytest.mark.parametrize("cloud", ["aws", "gcp"])
+def test_azure_reads_an_object_of_another_cloud_by_itself(house: Sandbox, tmp_path: Path, cloud: str) -> None:
+    content = os.urandom(PART_BYTES - 1)
+    with ground(house, tmp_path) as held:
+        source = held.lay(cloud, content)
+        worker, wire = held.wired("azure")
+        target = f"az://causeway/fetched/{worker.connection}"
+        copy = begin(house, source, target, "--to", f"azure/{worker.connection}")
+        document = ended(house, copy)
+        assert document["state"] == "SUCCEEDED", document["error"]
+        assert document["result"]["digest"] == sha256_of(content)
+        assert wire.up + wire.down < OVERHEAD * len(content) - len(content)
+        assert (201, len(content)) in [
+            (entry["status"], entry["bytes"]) for entry in house.requests("blob-front")
+        ]
+        back = f"back/{worker.connection}"
+        house.starter("copy", target, f"file:///{back}", check=True)
+        assert (house.root / "onprem" / back).read_bytes() == content
+
+
+@pytest.mark.timeout(280)
+def test_a_store_that_nobody_reaches_from_outside_is_pushed_from(house: Sandbox, tmp_path: Path) -> None:
+    content = os.urandom(PART_BYTES) * 2
+    with ground(house, tmp_path) as held:
+        source = held.lay("aws", content)
+        private = held.worker("aws", {"CAUSEWAY_PRIVATE_STORE": "true"})
+        target = f"gs://causeway/pushed/{private.connection}"
+        ends = ("--from", f"aws/{private.connection}")
+        refused = ended(house, begin(house, source, target, *ends))
+        assert (refused["state"], refused["error"]["kind"]) == ("FAILED", "UNSUPPORTED")
+        assert "--push" in refused["error"]["message"]
+        document = ended(house, begin(house, source, target, *ends, "--push"))
+        assert document["state"] == "SUCCEEDED", document["error"]
+        assert document["result"]["digest"] == sha256_of(content)

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import logging
 import os
-import signal
-import subprocess
 import time
 import uuid
 from collections.abc import Iterator
@@ -22,26 +20,23 @@ from azure.ai.ml.entities import Environment, Job
 from azure.identity import DefaultAzureCredential
 from azure.storage.blob import BlobServiceClient, ContainerClient
 
-from sandbox import environment, keys, ports, tools
+from sandbox import environment
 from sandbox.layout import CONTAINER, Endpoints, Layout
 from sandbox.servers.faults import Fault, Faults
-from sandbox.services import blob, ours
-from sandbox.services.base import Service
+from sandbox.services import blob, fronts, ours
+from tests.sandbox.servers import PATIENCE_SECONDS, Servers, laid_out
 
-PATIENCE_SECONDS = 60
 CALL_SECONDS = 30
 MANAGEMENT = "https://management.azure.com/.default"
 AZURE = next(service for service in ours.SERVICES if service.name == "azure")
 ENDED = ("Completed", "Failed", "Canceled")
 
 
-class AzureCloud:
+class AzureCloud(Servers):
     """The servers, and what a worker would build from its settings to reach them."""
 
     def __init__(self, layout: Layout, endpoints: Endpoints) -> None:
-        self.layout = layout
-        self.endpoints = endpoints
-        self.processes: dict[str, subprocess.Popen[bytes]] = {}
+        super().__init__(layout, endpoints)
         self.faults = Faults(layout.faults_of("azure"))
 
     @cached_property
@@ -145,24 +140,6 @@ class AzureCloud:
         lines = [json.loads(line) for line in self.layout.requests_of("azure").read_text().splitlines()]
         return [(line["operation"], line["status"]) for line in lines if line["resource"] == resource]
 
-    def start(self, service: Service) -> None:
-        made = service.command(self.layout, self.endpoints)
-        log = self.layout.log_of(service.name)
-        log.parent.mkdir(parents=True, exist_ok=True)
-        with log.open("ab") as stream:
-            process = subprocess.Popen(made.argv, env=made.env, stdout=stream, stderr=stream, cwd=made.cwd)
-        self.processes[service.name] = process
-        patience = time.monotonic() + PATIENCE_SECONDS
-        while not service.healthy(self.layout, self.endpoints):
-            assert process.poll() is None, log.read_text()[-2000:]
-            assert time.monotonic() < patience, f"{service.name} does not answer"
-            time.sleep(0.05)
-
-    def end(self, name: str, how: signal.Signals = signal.SIGTERM) -> int:
-        process = self.processes.pop(name)
-        process.send_signal(how)
-        return process.wait(PATIENCE_SECONDS)
-
 
 def output(uri: str) -> Output:
     """A folder at an explicit path, as the product always asks for."""
@@ -182,13 +159,7 @@ def folder(uri: str) -> Input:
 @contextmanager
 def running(root: Path) -> Iterator[AzureCloud]:
     """Servers on free ports with state below `root`, and a worker's environment; nothing is left."""
-    ambient = Layout.from_environment()
-    layout = Layout(root=root, tools=ambient.tools, checkout=ambient.checkout)
-    tools.ensure(layout, ["blob"], say=lambda line: None)
-    # The keys need a port for each server, of which two are started.
-    endpoints = keys.generate(layout, ports.assign(dict.fromkeys(ports.USUAL)))
-    keys.refresh(endpoints)
-    endpoints.save(layout)
+    layout, endpoints = laid_out(root, "blob")
     cloud = AzureCloud(layout, endpoints)
     # The SDK warns of experimental classes that it uses itself.
     logging.getLogger("azure.ai.ml._utils._experimental").setLevel(logging.ERROR)
@@ -204,8 +175,8 @@ def running(root: Path) -> Iterator[AzureCloud]:
         try:
             cloud.start(blob.SERVICE)
             blob.seed(layout, endpoints)
+            cloud.start(fronts.BLOB)
             cloud.start(AZURE)
             yield cloud
         finally:
-            for name in list(cloud.processes):
-                cloud.end(name, signal.SIGKILL)
+            cloud.end_all()

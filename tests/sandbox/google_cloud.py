@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import signal
-import subprocess
 import time
 import uuid
 from collections.abc import Iterator
@@ -18,14 +16,12 @@ from google.cloud import storage  # type: ignore[attr-defined]
 from google.cloud.aiplatform_v1 import CustomJob, JobServiceClient
 from google.oauth2 import service_account
 
-from sandbox import keys, ports, tools
 from sandbox.layout import CONTAINER, Endpoints, Layout
 from sandbox.servers.faults import Fault, Faults
-from sandbox.services import gcs, ours
-from sandbox.services.base import Service
+from sandbox.services import fronts, gcs, ours
+from tests.sandbox.servers import PATIENCE_SECONDS, Servers, laid_out
 
 SCOPES = ["https://www.googleapis.com/auth/cloud-platform"]
-PATIENCE_SECONDS = 60
 CALL_SECONDS = 30
 VERTEX = next(service for service in ours.SERVICES if service.name == "vertex")
 
@@ -46,13 +42,11 @@ class Relayed(google.auth.credentials.Credentials):
         self.token, self.expiry = self._inner.token, self._inner.expiry
 
 
-class GoogleCloud:
+class GoogleCloud(Servers):
     """The servers, and what a worker would build from its settings to reach them."""
 
     def __init__(self, layout: Layout, endpoints: Endpoints) -> None:
-        self.layout = layout
-        self.endpoints = endpoints
-        self.processes: dict[str, subprocess.Popen[bytes]] = {}
+        super().__init__(layout, endpoints)
         self.parent = f"projects/{endpoints.gcp_project}/locations/{endpoints.gcp_location}"
         self.faults = Faults(layout.faults_of("vertex"))
 
@@ -107,26 +101,6 @@ class GoogleCloud:
     def fault(self, kind: str, **more: Any) -> None:
         self.faults.add(Fault(kind, times=1, **more))
 
-    def start(self, service: Service) -> None:
-        command = service.command(self.layout, self.endpoints)
-        log = self.layout.log_of(service.name)
-        log.parent.mkdir(parents=True, exist_ok=True)
-        with log.open("ab") as stream:
-            process = subprocess.Popen(
-                command.argv, env=command.env, stdout=stream, stderr=stream, cwd=self.layout.checkout
-            )
-        self.processes[service.name] = process
-        patience = time.monotonic() + PATIENCE_SECONDS
-        while not service.healthy(self.layout, self.endpoints):
-            assert process.poll() is None, log.read_text()[-2000:]
-            assert time.monotonic() < patience, f"{service.name} does not answer"
-            time.sleep(0.05)
-
-    def end(self, name: str, how: signal.Signals = signal.SIGTERM) -> int:
-        process = self.processes.pop(name)
-        process.send_signal(how)
-        return process.wait(PATIENCE_SECONDS)
-
     def journal(self) -> list[dict[str, Any]]:
         return [json.loads(line) for line in self.layout.requests_of("vertex").read_text().splitlines()]
 
@@ -149,19 +123,13 @@ def custom_job(*command: str, key: str = "", **spec: Any) -> dict[str, Any]:
 @contextmanager
 def running(root: Path) -> Iterator[GoogleCloud]:
     """Servers on free ports with state below `root`; nothing of them is left afterwards."""
-    ambient = Layout.from_environment()
-    layout = Layout(root=root, tools=ambient.tools, checkout=ambient.checkout)
-    tools.ensure(layout, ["local"], say=lambda line: None)
-    # The keys need a port for each server, of which two are started.
-    endpoints = keys.generate(layout, ports.assign(dict.fromkeys(ports.USUAL)))
-    keys.refresh(endpoints)
-    endpoints.save(layout)
+    layout, endpoints = laid_out(root, "local")
     cloud = GoogleCloud(layout, endpoints)
     try:
         cloud.start(gcs.SERVICE)
         gcs.seed(layout, endpoints)
+        cloud.start(fronts.GCS)
         cloud.start(VERTEX)
         yield cloud
     finally:
-        for name in list(cloud.processes):
-            cloud.end(name, signal.SIGKILL)
+        cloud.end_all()

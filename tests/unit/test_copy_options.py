@@ -39,6 +39,12 @@ def test_only_azure_reads_from_others_by_itself() -> None:
     assert not asked("az://cont/out/", "s3://b/data/").server_side
 
 
+def test_what_nobody_reaches_from_outside_is_pushed_and_read_by_no_other_store() -> None:
+    request = asked(push=True)
+    assert (request.method, request.server_side) == ("push", False)
+    assert asked("s3://b/one", "s3://b/two", push=True).method == "local"
+
+
 def test_bounds_are_read_as_people_write_them() -> None:
     request = asked(limit_rate="50MB/s", streams=3, max_size="1GiB", max_cost="2.50", max_duration="2h")
     assert (request.limits.bytes_per_second, request.limits.streams) == (50_000_000, 3)
@@ -55,6 +61,7 @@ def test_bounds_are_read_as_people_write_them() -> None:
         ({"source": "s3://b/one", "target": "az://cont/one", "include": ("*.csv",)}, "--include"),
         ({"source": "s3://b/one", "target": "s3://b/one"}, "the same"),
         ({"source": "file:///a", "target": "file:///b", "target_on": "onprem/two"}, "reached from outside"),
+        ({"source": "s3://b/one", "target": "file:///in/", "push": True}, "reached from outside"),
         ({"source_on": "gcp/eu"}, "--from"),
         ({"target_on": "nowhere"}, "--to"),
         ({"limit_rate": "fast"}, "--limit-rate"),

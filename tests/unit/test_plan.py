@@ -76,6 +76,41 @@ def test_who_moves_depends_on_who_can_be_read(hidden: tuple[str, ...], method: s
     assert found.transfers["a.out-to-gcp.default"].method == method
 
 
+INGEST: dict[str, Any] = {"kind": "copy", "on": "azure", "source": "s3://theirs/data/"}
+SCORE: dict[str, Any] = {"on": "azure", "inputs": {"x": "in"}}
+
+
+@pytest.mark.parametrize(
+    ("stages", "hidden", "allowed"),
+    [
+        pytest.param({"in": INGEST}, (), True, id="ingest"),
+        pytest.param({"in": INGEST, "score": SCORE}, (), True, id="used-where-it-lies"),
+        pytest.param({"in": INGEST}, ("azure",), True, id="private-target"),
+        pytest.param({"in": INGEST}, ("aws",), False, id="private-source"),
+        pytest.param({"in": {**INGEST, "server_side": False}}, (), False, id="not-wanted"),
+        pytest.param({"in": INGEST, "score": {**SCORE, "on": "gcp"}}, (), False, id="goes-on"),
+        pytest.param(
+            {"in": INGEST, "again": {"kind": "copy", "on": "azure", "inputs": {"x": "in"}}},
+            (),
+            False,
+            id="copied-on",
+        ),
+    ],
+)
+def test_a_store_reads_by_itself_what_it_can_reach_and_nobody_holds_to_a_sha256(
+    stages: dict[str, Any], hidden: tuple[str, ...], allowed: bool
+) -> None:
+    transfers = plan(stages, hidden=hidden).transfers
+    assert transfers["in.data-to-azure.default"].server_side is allowed
+    assert not any(transfer.server_side for key, transfer in transfers.items() if not key.startswith("in."))
+
+
+def test_what_a_stage_left_passes_a_worker_that_reads_it() -> None:
+    found = plan({"a": {}, "b": {"on": "azure", "inputs": {"x": "a"}}})
+    assert not found.transfers["a.out-to-azure.default"].server_side
+    assert not plan({"in": {**INGEST, "on": "gcp"}}).transfers["in.data-to-gcp.default"].server_side
+
+
 def test_two_hidden_stores_cannot_meet() -> None:
     with pytest.raises(ApplicationError) as refused:
         plan({"a": {}, "b": {"on": "gcp", "inputs": {"x": "a"}}}, hidden=("aws", "gcp"))

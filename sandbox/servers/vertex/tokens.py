@@ -7,7 +7,9 @@ the generated clients do without scopes.
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import secrets
 import time
 from dataclasses import dataclass
@@ -58,7 +60,7 @@ class TokenOffice:
         account = _read_account(service_account_file)
         self.email: str = account["client_email"]
         private_key = load_pem_private_key(account["private_key"].encode(), password=None)
-        self._public_key: Any = private_key.public_key()
+        self.public_key: Any = private_key.public_key()
         self._audiences = [GOOGLE_AUDIENCE, token_uri, account["token_uri"]]
         self._secret = _keep_secret(secret_file)
 
@@ -110,7 +112,7 @@ class TokenOffice:
     def _decode(self, token: str, audience: list[str] | None) -> dict[str, Any]:
         claims: dict[str, Any] = jwt.decode(
             token,
-            self._public_key,
+            self.public_key,
             algorithms=["RS256"],
             issuer=self.email,
             leeway=LEEWAY_SECONDS,
@@ -180,5 +182,10 @@ def _read_account(path: Path) -> dict[str, Any]:
 
 def _keep_secret(path: Path) -> bytes:
     if not path.exists():
-        write_private(path, secrets.token_hex(32))
+        # The server of jobs and the front of the store may both be the first: one secret must win.
+        made = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
+        write_private(made, secrets.token_hex(32))
+        with contextlib.suppress(FileExistsError):
+            os.link(made, path)
+        made.unlink()
     return path.read_text().encode()

@@ -31,6 +31,14 @@ def test_a_connection_tells_who_it_is_and_what_it_can(
     assert (report.region, report.capabilities) == (settings.region, ("storage", "jobs"))
 
 
+@pytest.mark.parametrize("private", [True, False], ids=["private", "public"])
+def test_a_connection_tells_whether_its_store_can_be_read_from_outside(
+    settings: AwsSettings, private: bool
+) -> None:
+    offered = room.activities(settings.model_copy(update={"private_store": private}))
+    assert ask(offered, PreflightRequest(connection="aws/default")).readable_from_outside is not private
+
+
 @pytest.mark.parametrize(
     ("asked", "kind", "named"),
     [

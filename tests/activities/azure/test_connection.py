@@ -36,6 +36,14 @@ def test_a_connection_says_who_and_where_it_is(settings: AzureSettings) -> None:
     assert report.region
 
 
+@pytest.mark.parametrize("private", [True, False], ids=["private", "public"])
+def test_a_connection_tells_whether_its_store_can_be_read_from_outside(
+    settings: AzureSettings, private: bool
+) -> None:
+    changed = settings.model_copy(update={"private_store": private})
+    assert preflight(changed).readable_from_outside is not private
+
+
 @pytest.mark.parametrize(
     ("changed", "asked", "kind", "told"),
     [

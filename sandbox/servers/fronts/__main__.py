@@ -1,0 +1,82 @@
+"""`python -m sandbox.servers.fronts NAME`: one front, before the emulator of a store."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import ssl
+import sys
+from functools import partial
+
+import h11
+
+from sandbox.layout import BLOB_FRONT, FRONTS, GCS_FRONT, Endpoints, Layout, SandboxError
+from sandbox.servers.fronts.blob import BlobGate
+from sandbox.servers.fronts.encrypted import Encrypted
+from sandbox.servers.fronts.gcs import GcsGate
+from sandbox.servers.fronts.messages import Reply, Substitute
+from sandbox.servers.fronts.proxy import Front, Gate, listen, reach
+from sandbox.servers.fronts.signatures import SignedUrls
+from sandbox.servers.journal import Journal
+from sandbox.servers.vertex.tokens import TokenOffice
+
+HEALTH_TARGET = b"/_sandbox/health"
+
+
+class Door:
+    """Answers for the front's own health, and asks the gate of the store about everything else."""
+
+    def __init__(self, gate: Gate) -> None:
+        """Stand before this gate."""
+        self._gate = gate
+
+    def judge(self, request: h11.Request) -> Reply | Substitute | None:
+        """See `Gate`."""
+        return Reply(200) if request.target == HEALTH_TARGET else self._gate.judge(request)
+
+    def note(self, request: h11.Request, order: Reply | Substitute, status: int) -> None:
+        """See `Gate`."""
+        if request.target != HEALTH_TARGET:
+            self._gate.note(request, order, status)
+
+
+def main(name: str) -> None:
+    """Serve until SIGTERM or SIGINT."""
+    layout = Layout.from_environment()
+    endpoints = Endpoints.load(layout)
+    build, port = {BLOB_FRONT: (_blob, "blob"), GCS_FRONT: (_gcs, "gcs")}[name]
+    front = build(layout, endpoints)
+    with listen(endpoints.ports[port]) as listener:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: listener.shutdown(socket.SHUT_RDWR))
+        front.serve(listener)
+
+
+def _blob(layout: Layout, endpoints: Endpoints) -> Front:
+    # What azurite is told of itself, and what clients see, is one certificate.
+    serving = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    serving.load_cert_chain(layout.tls / "blob.pem", layout.tls / "blob.key")
+    behind = ssl.create_default_context(cafile=str(endpoints.ca_certificate))
+
+    def connect() -> Encrypted:
+        return Encrypted(reach(endpoints.ports["blob_behind"]), behind, server_name="localhost")
+
+    journal = Journal(layout.requests_of(BLOB_FRONT))
+    return Front(connect, Door(BlobGate(ssl.create_default_context(), journal)), serving)
+
+
+def _gcs(layout: Layout, endpoints: Endpoints) -> Front:
+    secret = layout.state / "vertex" / "token.key"
+    office = TokenOffice(endpoints.service_account_file, endpoints.google_token_url, secret)
+    signed = SignedUrls(office.email, office.public_key)
+    gate = GcsGate(office, signed, Journal(layout.requests_of(GCS_FRONT)))
+    return Front(partial(reach, endpoints.ports["gcs_behind"]), Door(gate), None)
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 2 or sys.argv[1] not in FRONTS:
+        sys.exit(f"which front: {' or '.join(FRONTS)}?")
+    try:
+        main(sys.argv[1])
+    except (SandboxError, OSError) as exc:
+        sys.exit(f"{sys.argv[1]}: {exc}")
