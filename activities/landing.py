@@ -72,7 +72,9 @@ class Landing:
     def fetched(self, grant: ReadGrant) -> ObjectReceipt | None:
         """Have the store read from the grant by itself; None when it cannot."""
         md5 = grant.source.md5
-        if not self.store.fetches or md5 is None:
+        # An MD5 says what lies there now; whether that is what was expected, only a SHA-256 can say.
+        unproven = self.expected_sha256 not in {None, self.source.stat.sha256}
+        if not self.store.fetches or md5 is None or unproven:
             return None
         target, lost = self.prepared(self.source.noted())
         # What nobody has read has no SHA-256: noted as one, it would refuse whoever streams the object on.

@@ -25,14 +25,21 @@ SOURCES = ("aws", "gcp")
 
 
 def fetched(
-    rooms: Any, cloud: str, stat: ObjectStat, uri: str, faults: tuple[Fault, ...] = ()
+    rooms: Any,
+    cloud: str,
+    stat: ObjectStat,
+    uri: str,
+    faults: tuple[Fault, ...] = (),
+    expected: str | None = None,
 ) -> CopyReceipt:
     """Copy with everything wired, as a transfer whose plan says that the store may read by itself."""
     source, target = rooms[WIRED + cloud], rooms[WIRED + "azure"]
     grants = ActivityEnvironment().run(
         source.storage.grant_read, ReadGrantRequest(objects=(stat,), bare=True)
     )
-    item = CopyItem(source=grants.grants[0].source, target=uri, grant=grants.grants[0])
+    item = CopyItem(
+        source=grants.grants[0].source, target=uri, grant=grants.grants[0], expected_sha256=expected
+    )
     for wire in rooms.wires.values():
         wire.up = wire.down = 0
     wire_of(rooms, cloud).expect(faults)
@@ -79,6 +86,16 @@ def test_azure_reads_by_itself_and_no_bulk_byte_passes_its_worker(
     held = target.store.stat(uri)
     assert content_of(target, uri) == CONTENT
     assert (held.media_type, held.metadata, held.sha256) == ("text/plain", METADATA, sha256_of(CONTENT))
+
+
+def test_a_source_that_is_not_what_was_expected_is_not_taken_for_it(rooms: Any, folder: str) -> None:
+    source, target = rooms[WIRED + "aws"], rooms["azure"]
+    stat = put(source.store, f"{source.store.default_container}{folder}one", CONTENT)
+    uri = f"{target.store.default_container}{folder}two"
+    with pytest.raises(ApplicationError) as raised:
+        fetched(rooms, "aws", stat, uri, expected=sha256_of(b"what its stage left there"))
+    assert raised.value.type in {ErrorKind.CHECKSUM_MISMATCH, ErrorKind.SOURCE_CHANGED}
+    assert target.store.stat(uri) is None
 
 
 def test_an_object_without_an_md5_is_streamed_and_arrives_right(
