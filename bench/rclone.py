@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench.ends import google_identity
 from bench.ground import Ground
-from bench.raw import google_identity
 from sandbox import tools
 from sandbox.layout import Layout
 
