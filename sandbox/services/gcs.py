@@ -22,7 +22,8 @@ def command(layout: Layout, endpoints: Endpoints) -> Command:
     port = endpoints.ports["gcs"]
     argv = [str(binary), "-scheme", "http", "-host", "127.0.0.1", "-port", str(port)]
     argv += ["-backend", "filesystem", "-filesystem-root", str(objects(layout)), "-log-level", "warn"]
-    argv += ["-external-url", endpoints.gcs_url, "-public-host", f"127.0.0.1:{port}"]
+    # Without a port it serves whoever names this host, so that tests can put a wire before it.
+    argv += ["-external-url", endpoints.gcs_url, "-public-host", "127.0.0.1"]
     return Command(argv, environment.bare(HOME=str(objects(layout).parent)), objects(layout).parent)
 
 

@@ -70,3 +70,15 @@ def test_a_connection_is_cut_at_its_byte() -> None:
         wire.expect([Fault("down", "cut", 5_000)])
         assert refused(source, wire).type == ErrorKind.UNAVAILABLE
         assert read(source, wire) == CONTENT
+
+
+@pytest.mark.parametrize("at", [20, 40, 90])
+def test_an_answer_that_ends_among_its_headers_is_a_broken_connection_and_nothing_is_logged(
+    at: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    with serving(b"", headers={"x-amz-meta-colour": "green", "x-amz-meta-note": "two words"}) as source:
+        with wire_to(source.port) as wire:
+            assert read(source, wire) == b""
+            wire.expect([Fault("down", "cut", at)])
+            assert refused(source, wire).type == ErrorKind.UNAVAILABLE
+    assert "SECRET" not in caplog.text
