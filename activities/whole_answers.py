@@ -24,12 +24,13 @@ class WholeAnswer(HTTPResponse):
             ConnectionResetError: the connection ended among them, or they are none.
         """
         file = self.fp
-        lines = _Lines(file)
-        self.fp = lines  # type: ignore[assignment] # all that reading headers needs
+        lines: Any = _Lines(file)
+        self.fp = lines
         try:
             super().begin()
         finally:
-            self.fp = file
+            # It is gone where the first line was none.
+            self.fp = file if self.fp is lines else self.fp
         if lines.last not in _END or self.msg.defects:
             raise ConnectionResetError("the connection ended among the headers")
 
@@ -45,6 +46,10 @@ class _Lines:
         """Read a line."""
         self.last = self._file.readline(limit)
         return self.last
+
+    def close(self) -> None:
+        """Close it."""
+        self._file.close()
 
 
 class _Plain(HTTPConnection):

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 _PIECE_BYTES = 1024 * 1024
 _STALL_SECONDS = 0.3
-_REQUEST = re.compile(rb"[A-Z]{3,7} [^\r\n ]+ HTTP/1\.1\r\n")
+_REQUEST = re.compile(rb"([A-Z]{3,7} [^\r\n ]+) HTTP/1\.1\r\n")
 _LENGTH = re.compile(rb"(?i)\r\ncontent-length: *(\d+)")
 _HEAD_END = b"\r\n\r\n"
 _WORDS = {"503": b"503 Service Unavailable", "429": b"429 Too Many Requests"}
@@ -72,8 +72,9 @@ class Dialogue:
             source.setblocking(True)
 
     def _up(self, piece: memoryview) -> None:
-        if self._last == "down" and _REQUEST.match(piece):
-            refusal = self._wire.asked(bodied=piece[:5] != b"HEAD ")
+        begins = _REQUEST.match(piece) if self._last == "down" else None
+        if begins:
+            refusal = self._wire.asked(begins[1].decode())
             if refusal and refusal.kind in _WORDS:
                 self._refuse(piece, refusal)
             self._truncating, self._left = refusal, None

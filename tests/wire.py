@@ -4,6 +4,7 @@ import contextlib
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -62,6 +63,10 @@ class Wire:
     """Bytes towards the server, as they are inside TLS."""
     down: int = 0
     requests: int = 0
+    times: dict[str, list[float]] = field(default_factory=dict)
+    """When requests came, by method and target."""
+    refused: list[str] = field(default_factory=list)
+    """Those that were."""
     retry_after: int = 1
     """Seconds that a client is told to wait with a 503 or a 429."""
     sockets: set[socket.socket] = field(default_factory=set)
@@ -105,14 +110,17 @@ class Wire:
             self._strike(met)
         return [(at - begin, fault) for at, fault in met]
 
-    def asked(self, *, bodied: bool) -> Refusal | None:
+    def asked(self, line: str) -> Refusal | None:
         """Count a request; return what becomes of it if it is not simply answered."""
         with self.lock:
             number = self.requests
             self.requests += 1
-            kinds = OF_REQUESTS if bodied else OF_REQUESTS[1:]
+            # The answer to a HEAD has no end that could be lost.
+            kinds = OF_REQUESTS[1:] if line.startswith("HEAD ") else OF_REQUESTS
             met = [one for one in self.faults if one[1].kind in kinds and one[0] <= number][:1]
             self._strike(met)
+            self.times.setdefault(line, []).append(time.monotonic())
+            self.refused += [line for _, fault in met if fault.kind != "truncate"]
         return Refusal(met[0][1].kind, self.retry_after) if met else None
 
     def spared(self) -> None:

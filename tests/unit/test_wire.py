@@ -35,6 +35,7 @@ def test_a_wire_passes_and_counts_every_byte_and_request() -> None:
         assert [read(source, wire) for _ in range(2)] == [CONTENT, CONTENT]
         assert 2 * len(CONTENT) < wire.down < 2 * len(CONTENT) + 1000
         assert (wire.requests, len(source.requests)) == (2, 2)
+        assert [len(times) for times in wire.times.values()] == [2]
 
 
 @pytest.mark.parametrize(("kind", "told"), [("503", ErrorKind.UNAVAILABLE), ("429", ErrorKind.THROTTLED)])
@@ -47,6 +48,7 @@ def test_a_request_that_is_refused_never_reaches_the_server(kind: Any, told: Err
         assert (error.type, error.next_retry_delay) == (told, timedelta(seconds=17))
         assert read(source, wire) == CONTENT
         assert len(source.requests) == 2
+        assert wire.refused == list(wire.times)
 
 
 def test_a_truncated_answer_lacks_its_last_byte() -> None:
@@ -72,7 +74,7 @@ def test_a_connection_is_cut_at_its_byte() -> None:
         assert read(source, wire) == CONTENT
 
 
-@pytest.mark.parametrize("at", [20, 40, 90])
+@pytest.mark.parametrize("at", [0, 1, 20, 40, 90])
 def test_an_answer_that_ends_among_its_headers_is_a_broken_connection_and_nothing_is_logged(
     at: int, caplog: pytest.LogCaptureFixture
 ) -> None:
