@@ -5,7 +5,7 @@ from temporalio.exceptions import ApplicationError, CancelledError
 from activities.grant_errors import GRANT_REFUSED
 from activities.stopping import asked_to_stop
 from contracts.copies import Cut
-from contracts.errors import ErrorDetail
+from contracts.errors import ErrorDetail, ErrorKind
 
 EXPIRED = "EXPIRED"
 STOPPED = "STOPPED"
@@ -30,7 +30,8 @@ def cut_by(error: BaseException | None, *, progress: bool) -> Cut | None:
         raise error
     if asked_to_stop():
         return Cut(kind=STOPPED)
-    if not progress:
+    # Bytes that came to another checksum are no progress, however many they were.
+    if not progress or error.type == ErrorKind.CHECKSUM_MISMATCH:
         raise error
     kind = EXPIRED if refused else str(error.type)
     return Cut(kind=kind, message=error.message, retry_after=error.next_retry_delay)

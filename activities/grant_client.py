@@ -9,6 +9,7 @@ import urllib3
 from urllib3.exceptions import HTTPError
 from urllib3.response import BaseHTTPResponse
 
+from activities import whole_answers
 from activities.grant_errors import refusal, unreachable
 from activities.grants import HostRules
 from activities.noted import Noted, check_version, noted_in
@@ -33,6 +34,7 @@ class GrantClient:
         self._pool = urllib3.PoolManager(
             maxsize=_CONNECTIONS, retries=False, timeout=_TIMEOUT, ssl_context=ssl.create_default_context()
         )
+        whole_answers.demanded_of(self._pool)
 
     @contextmanager
     def reading(self, grant: ReadGrant, start: int = 0, size_bytes: int | None = None) -> Iterator["Reading"]:

@@ -110,11 +110,17 @@ class Landing:
         return self._proven(stat, whole, part.size_bytes, lost)
 
     def commit(self, writer: ObjectWriter, whole: Sealed, sent: int, lost: tuple[str, ...]) -> ObjectReceipt:
-        """Make the parts that were brought the object."""
-        self._check_read(whole)
+        """Make the parts that were brought the object.
+
+        Raises:
+            ApplicationError: `CHECKSUM_MISMATCH`, and no part is kept: one is wrong, and none says which.
+        """
         try:
+            self._check_read(whole)
             stat = writer.commit(whole)
         except ApplicationError as error:
+            if error.type == ErrorKind.CHECKSUM_MISMATCH:
+                self.store.abort_uploads(self.target)
             return self._met(error, whole)
         return self._proven(stat, whole, sent, lost)
 

@@ -6,11 +6,13 @@ from temporalio import workflow
 from temporalio.exceptions import ActivityError
 
 from contracts.copies import Cut
-from contracts.errors import RETRIED
+from contracts.errors import RETRIED, ErrorKind
 from workflows.failures import kind_of
 
 ROUNDS = 20
 """Times that nothing gets done before a transfer fails: with the sleeps between them about a quarter of an hour."""
+COSTLY_ROUNDS = 2
+"""The same where each attempt has sent every byte: what came to another checksum is brought anew."""
 LONGEST_SLEEP = timedelta(minutes=1)
 _AT_ONCE = {"EXPIRED", "STOPPED"}
 """Cuts that are no trouble: grants run out, and pauses and new limits stop copies."""
@@ -31,7 +33,9 @@ class Rounds:
         """
         self._empty += 1
         kind = kind_of(error)
-        if kind not in RETRIED or self._empty == ROUNDS:
+        if kind not in RETRIED or self._empty >= (
+            COSTLY_ROUNDS if kind == ErrorKind.CHECKSUM_MISMATCH else ROUNDS
+        ):
             raise error
         await self._sleep(timedelta(seconds=2**self._empty), kind)
 

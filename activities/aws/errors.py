@@ -4,6 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 import botocore.exceptions as sdk
+from botocore.parsers import ResponseParserError
 from temporalio.exceptions import ApplicationError
 
 from activities.scrub import scrub
@@ -77,6 +78,8 @@ KIND_OF_TYPE: tuple[tuple[type[BaseException], ErrorKind], ...] = (
     (sdk.ConnectionError, ErrorKind.UNAVAILABLE),
     (sdk.HTTPClientError, ErrorKind.UNAVAILABLE),
     (sdk.IncompleteReadError, ErrorKind.UNAVAILABLE),
+    # An answer that is no XML: some of it was lost on the way.
+    (ResponseParserError, ErrorKind.UNAVAILABLE),
     (ConnectionError, ErrorKind.UNAVAILABLE),
     (TimeoutError, ErrorKind.UNAVAILABLE),
 )

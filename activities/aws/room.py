@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import boto3
+from botocore.awsrequest import AWSHTTPConnection, AWSHTTPSConnection
 from botocore.config import Config
 
 from activities.aws.connection import AwsConnection
@@ -16,6 +17,11 @@ from activities.grant_client import GrantClient
 from activities.jobs import ServiceJobActivities
 from activities.registration import bound_activities
 from activities.storage import StoreActivities
+from activities.whole_answers import WholeAnswer
+
+# Botocore lets nobody choose the pools that it opens connections from; this is the class that they read answers with.
+for connection in (AWSHTTPConnection, AWSHTTPSConnection):
+    connection.response_class = WholeAnswer  # type: ignore[assignment] # the stubs name botocore's own
 
 _POOL = 64
 """Connections a client keeps: no fewer than a worker's activity threads and their parts in flight."""

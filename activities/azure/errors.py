@@ -5,6 +5,7 @@ from datetime import timedelta
 from azure.core.exceptions import (
     AzureError,
     ClientAuthenticationError,
+    DecodeError,
     HttpResponseError,
     ServiceRequestError,
     ServiceResponseError,
@@ -120,7 +121,10 @@ def kind_of(error: BaseException) -> ErrorKind:
             return ErrorKind.UNAVAILABLE
     if isinstance(error, ClientAuthenticationError):
         return ErrorKind.UNAUTHENTICATED
-    if isinstance(error, ServiceRequestError | ServiceResponseError | ConnectionError | TimeoutError):
+    # A body that ended early, or cannot be read: some of it was lost on the way.
+    if isinstance(
+        error, ServiceRequestError | ServiceResponseError | DecodeError | ConnectionError | TimeoutError
+    ):
         return ErrorKind.UNAVAILABLE
     category = getattr(error, "error_category", None)
     if isinstance(error, AzureError) and isinstance(category, str):

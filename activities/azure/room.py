@@ -11,6 +11,7 @@ from azure.identity import DefaultAzureCredential
 from azure.storage.blob import BlobServiceClient
 from requests.adapters import HTTPAdapter
 
+from activities import whole_answers
 from activities.azure.errors import translate
 from activities.azure.identity import NotingTransport, WorkerIdentity
 from activities.azure.settings import AzureSettings
@@ -44,7 +45,9 @@ def credential(settings: AzureSettings) -> WorkerIdentity:
 def blob_service(settings: AzureSettings, identity: WorkerIdentity) -> BlobServiceClient:
     """Build the client of the storage account: it tries once, since Temporal retries."""
     session = requests.Session()
-    session.mount("https://", HTTPAdapter(pool_maxsize=_POOL))
+    adapter = HTTPAdapter(pool_maxsize=_POOL)
+    whole_answers.demanded_of(adapter.poolmanager)
+    session.mount("https://", adapter)
     return BlobServiceClient(
         settings.storage_url.rstrip("/"),
         credential=identity,

@@ -72,7 +72,16 @@ KIND_OF_STATUS: dict[int, ErrorKind] = {
     501: ErrorKind.UNSUPPORTED,
 }
 
-_UNREACHED = (RetryError, requests.ConnectionError, requests.Timeout, ConnectionError, TimeoutError)
+# The last two are an answer that ended early, and one that is no JSON since some of it was lost.
+_UNREACHED = (
+    RetryError,
+    requests.ConnectionError,
+    requests.Timeout,
+    ConnectionError,
+    TimeoutError,
+    requests.exceptions.ChunkedEncodingError,
+    requests.exceptions.InvalidJSONError,
+)
 # The SDKs' own text is "METHOD URL: words"; only the words are of use, and a URL may carry a query.
 _REQUEST = re.compile(r"^(?:[A-Z]+ )?https?://\S+: ")
 _QUERY = re.compile(r"(?i)\b([a-z][a-z0-9+.-]*://[^\s?'\"<>]+)\?[^\s'\"<>]+")

@@ -51,6 +51,8 @@ def upload(blob: storage.Blob, content: bytes, crc: int, *, media_type: str, mat
         retry=None,
     )
     if blob.crc32c != to_base64(crc):
+        # The service would have refused it; whoever stands in for it may have taken it.
+        blob.delete(if_generation_match=blob.generation, timeout=TIMEOUT, retry=None)
         uri = f"gs://{blob.bucket.name}/{blob.name}"
         text = f"{uri}: the store holds {blob.crc32c}, what was sent is {to_base64(crc)}"
         raise failure(ErrorKind.CHECKSUM_MISMATCH, text, ErrorDetail(cloud="gcp", ref=uri))

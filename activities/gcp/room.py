@@ -8,6 +8,7 @@ from google.auth.credentials import Credentials
 from google.auth.transport.requests import AuthorizedSession
 from google.cloud import bigquery, storage
 
+from activities import whole_answers
 from activities.code import StoreCodeActivities
 from activities.gcp.connection import GcpConnection
 from activities.gcp.errors import translate
@@ -105,6 +106,7 @@ def _session(identity: Credentials) -> AuthorizedSession:
     # The session's own token requests, too, must not hang or try for minutes.
     session = AuthorizedSession(identity, max_refresh_attempts=1)  # type: ignore[no-untyped-call] # no types
     adapter = requests.adapters.HTTPAdapter(pool_connections=8, pool_maxsize=_POOL)
+    whole_answers.demanded_of(adapter.poolmanager)
     session.mount("https://", adapter)
     session.mount("http://", adapter)
     return session

@@ -25,6 +25,7 @@ def command(layout: Layout, endpoints: Endpoints) -> Command:
     argv = [str(binary), "-scheme", "http", "-host", "127.0.0.1"]
     argv += ["-port", str(endpoints.ports["gcs_behind"])]
     argv += ["-backend", "filesystem", "-filesystem-root", str(objects(layout)), "-log-level", "warn"]
+    # Without a port it serves whoever names this host: through its front, or through a wire of a test's.
     argv += ["-external-url", endpoints.gcs_url, "-public-host", "127.0.0.1"]
     return Command(argv, environment.bare(HOME=str(objects(layout).parent)), objects(layout).parent)
 

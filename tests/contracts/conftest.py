@@ -17,7 +17,7 @@ from activities.grant_client import GrantClient
 from activities.job_service import JobService
 from activities.storage import StoreActivities
 from activities.store import Store
-from tests.wire import Wire, wire_to
+from tests.wire import Wire, ends_of, wire_to
 
 ROOMS = ("onprem", "aws", "azure", "gcp")
 GRANTING = ("aws", "azure", "gcp")
@@ -63,7 +63,7 @@ class _Rooms(dict[str, Room]):
         self.wires: dict[str, Wire] = {}
 
     def __missing__(self, name: str) -> Room:
-        cloud = name.removeprefix(SANDBOXED).removeprefix(WIRED)
+        cloud = name.removeprefix(WIRED).removeprefix(SANDBOXED)
         environment = self._environment(name.removeprefix(WIRED))
         if name.startswith(WIRED):
             environment |= self._wired(cloud, environment)
@@ -83,7 +83,8 @@ class _Rooms(dict[str, Room]):
         for other, variable in ENDPOINTS.items():
             if other not in self.wires:
                 address = urlsplit(self._environment(other)[variable])
-                self.wires[other] = self._stack.enter_context(wire_to(address.port or 0))
+                ends = ends_of(self._request.getfixturevalue("sandbox").root, address.scheme)
+                self.wires[other] = self._stack.enter_context(wire_to(address.port or 0, ends))
         hosts = [f"{host}:{wire.port}" for wire in self.wires.values() for host in ("localhost", "127.0.0.1")]
         changed = {"CAUSEWAY_STORE_HOSTS": ",".join([environment["CAUSEWAY_STORE_HOSTS"], *hosts])}
         if cloud in ENDPOINTS:

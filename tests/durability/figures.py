@@ -55,10 +55,12 @@ def lines(rounds: Sequence[Round]) -> Iterator[str]:
             yield f"{name:12} {row['kills']:>6} {recovery:>24} {ending:>26}"
 
 
-def record(rounds: Sequence[Round]) -> None:
-    """Write the figures where the environment asks for them."""
-    if path := os.environ.get("CAUSEWAY_RECORD"):
-        Path(path).write_text(json.dumps(document(rounds), indent=2) + "\n")
+def record(found: dict[str, Any]) -> None:
+    """Write figures where the environment asks for them, beside those of other kinds that are there."""
+    if named := os.environ.get("CAUSEWAY_RECORD"):
+        path = Path(named)
+        there = json.loads(path.read_text()) if path.exists() else {}
+        path.write_text(json.dumps(there | found, indent=2) + "\n")
 
 
 def _by(rounds: Sequence[Round], key: Callable[[Round], str]) -> dict[str, Any]:

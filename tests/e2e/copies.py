@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from tests.contracts.conftest import ENDPOINTS
 from tests.house import CHECKOUT, Sandbox, until
-from tests.wire import Wire, wire_to
+from tests.wire import Wire, ends_of, wire_to
 
 SCHEMES = {"aws": "s3://causeway/", "azure": "az://causeway/", "gcp": "gs://causeway/", "onprem": "file:///"}
 
@@ -63,7 +63,7 @@ class Ground:
         settings = self.house.environment(cloud)
         address = urlsplit(settings[ENDPOINTS[cloud]])
         assert address.port is not None
-        wire = self.stack.enter_context(wire_to(address.port))
+        wire = self.stack.enter_context(wire_to(address.port, ends_of(self.house.root, address.scheme)))
         behind = address._replace(netloc=f"{address.hostname}:{wire.port}").geturl()
         name = "AWS_ENDPOINT_URL_S3" if cloud == "aws" else ENDPOINTS[cloud]
         return self.worker(cloud, {name: behind}), wire

@@ -18,7 +18,7 @@ from contracts.queues import WORKFLOW_QUEUE
 from contracts.runs import TRANSFER_MEMO, TransferResult
 from contracts.transfers import LIMITS_UPDATE, TransferOutcome, TransferRequest
 from tests.workflows.play import Play
-from workflows.rounds import ROUNDS
+from workflows.rounds import COSTLY_ROUNDS, ROUNDS
 from workflows.transfer import TransferWorkflow
 
 SPAN = SPAN_PARTS * PART_BYTES
@@ -110,6 +110,13 @@ async def test_rounds_that_come_to_nothing_end_the_transfer(play: Play) -> None:
     play.world.fail("storage.copy", ErrorKind.UNAVAILABLE, times=10 * ROUNDS)
     assert (await error_of(await start(play))).type == ErrorKind.UNAVAILABLE
     assert len(play.world.asked("storage.copy")) == 2 * ROUNDS
+
+
+async def test_bytes_that_come_to_another_checksum_are_not_sent_for_ever(play: Play) -> None:
+    lay(play, 1)
+    play.world.fail("storage.copy", ErrorKind.CHECKSUM_MISMATCH, times=10 * ROUNDS)
+    assert (await error_of(await start(play))).type == ErrorKind.CHECKSUM_MISMATCH
+    assert len(play.world.asked("storage.copy")) == 2 * COSTLY_ROUNDS
 
 
 @pytest.mark.parametrize("source", ["aws", "onprem"])

@@ -3,6 +3,7 @@ from datetime import timedelta
 import botocore.exceptions as sdk
 import pytest
 from botocore.exceptions import ClientError
+from botocore.parsers import ResponseParserError
 
 from activities.aws.errors import KIND_OF_CODE, KIND_OF_STATUS, KIND_OF_TYPE, kind_of, translate
 from contracts.errors import ErrorKind, failure
@@ -22,6 +23,7 @@ EXAMPLES: dict[type[BaseException], BaseException] = {
     sdk.ConnectionError: sdk.ConnectTimeoutError(endpoint_url=SIGNED),
     sdk.HTTPClientError: sdk.ReadTimeoutError(endpoint_url=SIGNED),
     sdk.IncompleteReadError: sdk.IncompleteReadError(actual_bytes=1, expected_bytes=2),
+    ResponseParserError: ResponseParserError("no XML"),
     ConnectionError: ConnectionResetError(),
     TimeoutError: TimeoutError(),
 }

@@ -5,7 +5,9 @@ import pytest
 from azure.core.exceptions import (
     AzureError,
     ClientAuthenticationError,
+    DecodeError,
     HttpResponseError,
+    IncompleteReadError,
     ServiceRequestError,
     ServiceResponseError,
 )
@@ -52,6 +54,8 @@ def test_a_server_that_fails_is_unavailable(status: int) -> None:
     [
         (ServiceRequestError("no route"), ErrorKind.UNAVAILABLE),
         (ServiceResponseError("cut"), ErrorKind.UNAVAILABLE),
+        (IncompleteReadError("ended early"), ErrorKind.UNAVAILABLE),
+        (DecodeError("no XML"), ErrorKind.UNAVAILABLE),
         (ConnectionResetError(), ErrorKind.UNAVAILABLE),
         (TimeoutError(), ErrorKind.UNAVAILABLE),
         (ClientAuthenticationError("no credential"), ErrorKind.UNAUTHENTICATED),

@@ -80,6 +80,8 @@ def test_too_many_requests_are_a_quota_when_the_details_say_so(detail: Any) -> N
         (sdk.RetryError("words", cause=None), ErrorKind.UNAVAILABLE),
         (requests.ConnectionError(), ErrorKind.UNAVAILABLE),
         (requests.ReadTimeout(), ErrorKind.UNAVAILABLE),
+        (requests.exceptions.ChunkedEncodingError(), ErrorKind.UNAVAILABLE),
+        (requests.exceptions.JSONDecodeError("words", "doc", 0), ErrorKind.UNAVAILABLE),
         (ConnectionResetError(), ErrorKind.UNAVAILABLE),
         (TimeoutError(), ErrorKind.UNAVAILABLE),
         (KeyError("words"), ErrorKind.UNKNOWN),
