@@ -2,11 +2,12 @@
 
 import re
 
-from google.api_core.exceptions import PreconditionFailed
+from google.api_core.exceptions import BadRequest, PreconditionFailed
 from google.cloud import storage
 from temporalio.exceptions import ApplicationError
 
 from activities.checksums import crc32c, to_base64
+from activities.gcp.errors import words_of
 from activities.gcp.signing import CARRIED, metadata
 from activities.store import PLAIN, WriteTarget
 from contracts.artifacts import ObjectStat, locate
@@ -42,18 +43,23 @@ def upload(blob: storage.Blob, content: bytes, crc: int, *, media_type: str, mat
         ApplicationError: `CHECKSUM_MISMATCH` when the store describes other bytes than were sent.
     """
     blob.crc32c = to_base64(crc)
-    blob.upload_from_string(
-        content,
-        content_type=media_type,
-        if_generation_match=match,
-        checksum=None,
-        timeout=TIMEOUT,
-        retry=None,
-    )
+    uri = f"gs://{blob.bucket.name}/{blob.name}"
+    try:
+        blob.upload_from_string(
+            content,
+            content_type=media_type,
+            if_generation_match=match,
+            checksum=None,
+            timeout=TIMEOUT,
+            retry=None,
+        )
+    except BadRequest as error:
+        # No code says so, but all else of this request is as it should be.
+        text = f"{uri}: what arrived is not what was sent: {words_of(error)}"
+        raise failure(ErrorKind.CHECKSUM_MISMATCH, text, ErrorDetail(cloud="gcp", ref=uri)) from None
     if blob.crc32c != to_base64(crc):
         # The service would have refused it; whoever stands in for it may have taken it.
         blob.delete(if_generation_match=blob.generation, timeout=TIMEOUT, retry=None)
-        uri = f"gs://{blob.bucket.name}/{blob.name}"
         text = f"{uri}: the store holds {blob.crc32c}, what was sent is {to_base64(crc)}"
         raise failure(ErrorKind.CHECKSUM_MISMATCH, text, ErrorDetail(cloud="gcp", ref=uri))
 

@@ -23,6 +23,9 @@ class Guard:
     def judge(self, request: h11.Request) -> Reply | Substitute | None:
         return Reply(401, {}, b"who are you?") if request.target.startswith(b"/forbidden") else None
 
+    def watch(self, request: h11.Request, body: Iterator[memoryview]) -> Iterator[memoryview]:
+        return body
+
     def note(self, request: h11.Request, order: Reply | Substitute, status: int) -> None:
         pass
 

@@ -1,16 +1,20 @@
 from __future__ import annotations
 
+import base64
 import json
 import re
 import time
+import uuid
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
+import google_crc32c
 import jwt
 import pytest
 import requests
+from google.api_core.exceptions import BadRequest
 from google.cloud import storage  # type: ignore[attr-defined]
 from google.oauth2 import service_account
 
@@ -210,3 +214,40 @@ def test_tokens_and_signatures_outlive_the_front_and_the_store(cloud: GoogleClou
     assert get(url).content == CONTENT
     listing = f"{cloud.endpoints.gcs_url}/storage/v1/b/{CONTAINER}/o"
     assert get(listing, headers={"Authorization": f"Bearer {credentials.token}"}).status_code == 200
+
+
+def checksum(content: bytes) -> str:
+    return base64.b64encode(google_crc32c.value(content).to_bytes(4, "big")).decode()
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"x", CONTENT, LARGE[: 7 << 20]], ids=["empty", "tiny", "small", "large"]
+)
+@pytest.mark.parametrize("damaged", [False, True], ids=["as said", "damaged"])
+def test_content_that_is_not_what_its_sender_said_never_becomes_an_object(
+    cloud: GoogleCloud, content: bytes, damaged: bool
+) -> None:
+    client = storage.Client("p", cloud.account(), client_options={"api_endpoint": cloud.endpoints.gcs_url})
+    bucket = client.bucket(CONTAINER)
+    uploaded, signed_for = (bucket.blob(f"digests/{uuid.uuid4().hex}") for _ in range(2))
+    uploaded.crc32c = checksum(content + b"?" if damaged else content)
+    hashed = {"x-goog-hash": f"crc32c={uploaded.crc32c}"}
+    put = requests.put(
+        signed(cloud, "PUT", signed_for.name, headers=hashed),
+        data=content,
+        headers=hashed,
+        timeout=CALL_SECONDS,
+    )
+    if damaged:
+        with pytest.raises(BadRequest, match="CRC32C"):
+            uploaded.upload_from_string(content, checksum=None, retry=None)
+        assert code_of(put) == (400, "BadDigest")
+        assert not uploaded.exists()
+        assert not signed_for.exists()
+        return
+    uploaded.upload_from_string(content, checksum=None, retry=None)
+    assert (put.status_code, uploaded.download_as_bytes(), signed_for.download_as_bytes()) == (
+        200,
+        content,
+        content,
+    )

@@ -6,6 +6,7 @@ import signal
 import socket
 import ssl
 import sys
+from collections.abc import Iterator
 from functools import partial
 
 import h11
@@ -33,6 +34,10 @@ class Door:
     def judge(self, request: h11.Request) -> Reply | Substitute | None:
         """See `Gate`."""
         return Reply(200) if request.target == HEALTH_TARGET else self._gate.judge(request)
+
+    def watch(self, request: h11.Request, body: Iterator[memoryview]) -> Iterator[memoryview]:
+        """See `Gate`."""
+        return self._gate.watch(request, body)
 
     def note(self, request: h11.Request, order: Reply | Substitute, status: int) -> None:
         """See `Gate`."""

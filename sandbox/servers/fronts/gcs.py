@@ -1,14 +1,16 @@
-"""Who may ask Cloud Storage: fake-gcs-server asks nobody, so the front asks for a token or a signature."""
+"""Who may ask Cloud Storage, and what it takes: fake-gcs-server asks nobody and compares nothing, so the front does."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from urllib.parse import urlsplit
 from xml.sax.saxutils import escape
 
 import h11
 
-from sandbox.servers.fronts.messages import Reply, Substitute, text_of
+from sandbox.servers.fronts.digests import Mismatch, compared
+from sandbox.servers.fronts.messages import Lost, Reply, Substitute, text_of
 from sandbox.servers.fronts.signatures import Refused, SignedUrls, is_signed
 from sandbox.servers.journal import Journal
 from sandbox.servers.vertex.tokens import CLOUD_PLATFORM, Caller, TokenOffice
@@ -49,6 +51,13 @@ class GcsGate:
         if _path(request).startswith(_BEGUN):
             return None
         return _unauthenticated(request, "Anonymous caller does not have access to the sandbox's objects.")
+
+    def watch(self, request: h11.Request, body: Iterator[memoryview]) -> Iterator[memoryview]:
+        """See `Gate`: content whose checksum is another than its sender said is refused, as the service does."""
+        try:
+            yield from compared(request, body)
+        except Mismatch as error:
+            raise Lost(_told(request, 400, "BadDigest", str(error), "invalid")) from None
 
     def note(self, request: h11.Request, order: Reply | Substitute, status: int) -> None:
         """See `Gate`: refusals, without what was signed."""

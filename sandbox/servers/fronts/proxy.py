@@ -11,6 +11,7 @@ import socket
 import ssl
 import threading
 from collections.abc import Callable, Iterator
+from itertools import chain, islice
 from typing import Protocol
 
 import h11
@@ -38,6 +39,9 @@ class Gate(Protocol):
 
     def judge(self, request: h11.Request) -> Reply | Substitute | None:
         """Answer it, put another in its place, or let it pass as it is. Called from many threads."""
+
+    def watch(self, request: h11.Request, body: Iterator[memoryview]) -> Iterator[memoryview]:
+        """Return the body of a request that passes, as it passes; raises `Lost` when its end must not."""
 
     def note(self, request: h11.Request, order: Reply | Substitute, status: int) -> None:
         """Hear what became of a request that did not just pass."""
@@ -143,7 +147,17 @@ class _Conversation:
     def _pass(
         self, asked: h11.Connection, request: h11.Request, length: int | None, body: Iterator[memoryview]
     ) -> bool:
-        whole = self._send(asked, request, length, body)[1]
+        try:
+            watched = self._gate.watch(request, body)
+            # The head alone is all of a request without content, so the first piece is judged before it is sent.
+            begun = list(islice(watched, 1))
+            whole = self._send(asked, request, length, chain(begun, watched))[1]
+        except Lost as lost:
+            self._hang_up()
+            _drain(body)
+            self._gate.note(request, lost.reply, lost.reply.status)
+            self._say(asked, lost.reply, request)
+            return keeps_alive(request)
         return whole and keeps_alive(request)
 
     def _send(
