@@ -20,11 +20,11 @@ ONPREM = WIRED + SANDBOXED + "onprem"
 SMALL = b"some content"
 
 
-def lay(room: Any, content: bytes) -> Any:
-    uri = f"{room.store.default_container}weather/{uuid.uuid4().hex}"
+def lay(room: Any, content: bytes, uri: str | None = None) -> Any:
+    uri = uri or target_in(room)
     if content is SMALL:
         return put(room.store, uri, content)
-    writer = room.store.writer(target_of(uri, content))
+    writer = room.store.writer(target_of(uri, content, etag=str(hash(content)), replace=True))
     for part, piece in cut(content):
         writer.put(part, piece)
     return writer.commit(sealed(content))
@@ -98,7 +98,7 @@ def test_a_source_that_goes_or_changes_under_way_ends_the_copy_and_nothing_is_pu
     if happens == "goes":
         source.store.delete(stat.uri)
     else:
-        put(source.store, stat.uri, b"another", replace=True)
+        lay(source, bytes(len(LARGE)), stat.uri)
     rest = first.model_copy(update={"parts": (1, 2)})
     error = refusal(run, target.storage.copy_parts, rest)
     # Where a version is pinned, an object that is gone is no longer of that version: S3 alone tells the two apart.

@@ -10,10 +10,12 @@ from typing import Any
 import pytest
 from temporalio.exceptions import ApplicationError
 
+from activities.gathering import part_of
 from activities.store import Store
 from contracts.artifacts import ObjectStat
 from contracts.errors import ErrorKind
 from contracts.grants import GRANT_LIFE
+from contracts.parts import PART_BYTES
 from tests.activities.servers import granted
 from tests.objects import LARGE, cut, put, sealed, target_of
 
@@ -103,6 +105,22 @@ def test_what_causeway_keeps_for_itself_is_hidden_from_listings(store: Store) ->
     assert not [held.uri for held in store.list(root, None, 1000).objects if ".causeway/" in held.uri]
     below = own.rpartition("/")[0] + "/"
     assert [held.uri for held in store.list(below, None, 10).objects] == [own]
+
+
+@pytest.mark.parametrize("lost", ["missing", "another"])
+def test_a_commit_names_only_parts_that_the_store_says_it_holds(room: Any, folder: str, lost: str) -> None:
+    uri = room.store.default_container + folder + "large"
+    writer = room.store.writer(target_of(uri))
+    parts = cut()
+    for part, piece in (parts[0], parts[2]):
+        writer.put(part, piece)
+    if lost == "another":
+        other = bytes(PART_BYTES)
+        writer.put(part_of(1, other), other)
+    with pytest.raises(Exception) as raised:  # noqa: PT011 (the provider's own error is as good as ours)
+        writer.commit(sealed())
+    assert room.translate(raised.value, uri).type in {ErrorKind.UNAVAILABLE, ErrorKind.CHECKSUM_MISMATCH}
+    assert room.store.stat(uri) is None
 
 
 def test_several_threads_put_parts_of_one_upload(store: Store, prefix: str) -> None:
