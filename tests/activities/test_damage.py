@@ -1,6 +1,7 @@
 """Bytes that were damaged on their way: told, never published, and no burden to the next attempt."""
 
 import os
+from pathlib import Path
 
 import pytest
 from temporalio.exceptions import ApplicationError
@@ -10,24 +11,17 @@ from activities.checksums import crc32c, to_base64
 from contracts.copies import PartsRequest, SealRequest
 from contracts.errors import ErrorKind
 from contracts.parts import PART_BYTES
+from tests.activities.copies import OWNER, TARGET, Counting, activities, copy, failed, held, item, request
 from tests.activities.servers import serving
-from tests.activities.test_copying import (
-    OWNER,
-    TARGET,
-    Counting,
-    activities,
-    copy,
-    failed,
-    held,
-    item,
-    request,
-    store,
-)
 from tests.objects import cut
 
-__all__ = ["store"]
 CONTENT = os.urandom(2 * PART_BYTES + 7)
 CHECKSUM = to_base64(crc32c(CONTENT))
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Counting:
+    return Counting(tmp_path)
 
 
 def test_damage_is_told_once_every_byte_was_read_and_no_part_of_it_is_kept(store: Counting) -> None:

@@ -56,11 +56,13 @@ def test_a_store_that_asks_for_patience_is_given_it(
         else Journey(other, wired, lay(other, SMALL), target_in(wired))
     )
     wire.retry_after = 7
-    wire.expect([Fault("down", kind, 0)])
+    # Google's SDK looks at the bucket besides, in a thread of its own, and may be the one that is refused.
+    wire.expect(Fault("down", kind, number) for number in range(3))
     error = refusal(journey.attempt)
     assert (error.type, error.next_retry_delay) == (told, timedelta(seconds=7))
     assert not error.non_retryable
     assert wire.struck
+    wire.expect(())
     assert journey.attempt()
 
 
