@@ -33,14 +33,20 @@ def main() -> None:
     now = datetime.now(UTC)
     facts = machine()
     numbers = Numbers()
-    with ground() as held:
-        asyncio.run(_measure(held, numbers, asked.rounds, everything=not asked.only))
-        if not asked.only:
-            commands.measure(held, numbers, asked.rounds)
-            commands.measure_up(held, numbers, asked.rounds)
+    complete = False
+    try:
+        with ground() as held:
+            asyncio.run(_measure(held, numbers, asked.rounds, everything=not asked.only))
+            if not asked.only:
+                commands.measure(held, numbers, asked.rounds)
+                commands.measure_up(held, numbers, asked.rounds)
+        complete = True
+    except KeyboardInterrupt:
+        Console(stderr=True).print("interrupted: what was measured so far is kept")
     found = numbers.summed_up()
     document = {
         "measured_at": now.isoformat(timespec="seconds"),
+        "complete": complete,
         "machine": facts,
         "rounds": asked.rounds,
         "measures": {name: asdict(spread) for name, spread in found.items()},
