@@ -112,7 +112,7 @@ class Copier:
 
         def bring(index: int) -> None:
             with translated(self.translate, request.target):
-                done[index] = upload.bring(index, crew.stop, index)
+                done[index] = upload.bring(index, index)
 
         crew.add([partial(bring, index) for index in request.parts])
         crew.work()
@@ -188,7 +188,8 @@ class Batch:
     def _without_reading(self, landing: Landing, grant: ReadGrant | None) -> ObjectReceipt | None:
         kept = landing.kept(self.crew.stop)
         if kept:
-            return kept
+            # Of a copy that a store makes by itself, the store's word is all there ever was.
+            return kept if grant else kept.model_copy(update={"verified": "store_checksum"})
         if grant is None:
             return landing.within(self.crew.stop)
         return landing.fetched(grant) if self.request.server_side else None
@@ -196,7 +197,7 @@ class Batch:
     def _at_once(self, landing: Landing, number: int) -> ObjectReceipt:
         size = landing.source.stat.size_bytes
         with self.copier.window.room(size), self.meter.sending(number * MAX_PARTS, size):
-            receipt = landing.put(landing.source.bring(0, self.crew.stop))
+            receipt = landing.put(landing.source.bring(0))
         self.meter.add(size_bytes=size)
         return receipt
 
@@ -239,7 +240,7 @@ class _Whole:
         """Bring one part."""
         batch = self._batch
         with translated(batch.copier.translate, self._landing.target):
-            part = self._upload.bring(index, batch.crew.stop, self._number * MAX_PARTS + index)
+            part = self._upload.bring(index, self._number * MAX_PARTS + index)
             with self._lock:
                 self._parts.append(part)
                 last = len(self._parts) == self.count

@@ -1,7 +1,7 @@
 """Minting grants: under this worker's own allow-list, for a short life, and few enough for one payload."""
 
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
@@ -11,8 +11,8 @@ from activities.grants import AllowList
 from activities.landing import Landing
 from activities.parallel import Stop, for_each
 from activities.sources import StoredSource
-from activities.store import Store, same_content, same_part
-from activities.uploading import from_sum
+from activities.store import Part, Store, same_content, same_part
+from activities.uploading import from_sum, sealed
 from contracts.artifacts import ObjectStat
 from contracts.copies import PartGrantRequest
 from contracts.errors import ErrorKind, failure
@@ -27,6 +27,7 @@ from contracts.grants import (
     WriteGrants,
     WriteIntent,
 )
+from contracts.parts import parts_of
 
 Grant = TypeVar("Grant", ReadGrant, WriteGrant, PartGrant)
 _STATS_AT_ONCE = 16
@@ -81,11 +82,13 @@ class Minter:
         self._allowed.check(request.target)
         source = StoredSource(request.source, self._store)
         landing = Landing(self._store, source, request.target, request.if_exists, request.owner)
-        landing.kept_by_word()
+        parts = [from_sum(told) for told in request.parts]
+        if _lies_there(landing, request.source, parts):
+            # Nothing need be sent, and `storage.seal` finds it.
+            return PartGrants(grants=(), held=tuple(part.index for part in parts))
         target, _ = landing.prepared(source.noted())
         writer = self._store.writer(replace(target, pushed=True))
         held = writer.held()
-        parts = [from_sum(told) for told in request.parts]
         needed = [part for part in parts if not same_part(held.get(part.index), part)]
         life = self._bounded(request.life)
         return PartGrants(
@@ -118,6 +121,13 @@ class Minter:
         same = found is not None and found.etag.strip('"') == source.etag.strip('"')
         # One that changed meanwhile is refused by whoever reads it.
         return source.model_copy(update={"md5": found.md5}) if found and same else source
+
+
+def _lies_there(landing: Landing, source: ObjectStat, parts: Sequence[Part]) -> bool:
+    """Whether the whole object lies at its target, as far as the stores' words or all of its parts tell."""
+    if landing.kept_by_word():
+        return True
+    return len(parts) == parts_of(source.size_bytes) and landing.holding(sealed(parts)) is not None
 
 
 def _fitting(minted: Iterable[Grant]) -> tuple[Grant, ...]:

@@ -65,7 +65,10 @@ class Landing:
 
     def within(self, stop: Stop) -> ObjectReceipt:
         """Have the store copy an object of its own."""
-        stat = self.store.copy_within(self.source.stat, self.write_target(Noted()))
+        try:
+            stat = self.store.copy_within(self.source.stat, self.write_target(Noted()))
+        except ApplicationError as error:
+            return self._overtaken(error, stop)
         sha256 = self.expected.sha256 or stat.sha256 or self._read(stat, stop).sha256 or ""
         return self._receipt(stat, sha256, self.source.stat.size_bytes, "store_checksum")
 
@@ -78,7 +81,10 @@ class Landing:
             return None
         target, lost = self.prepared(self.source.noted())
         # What nobody has read has no SHA-256: noted as one, it would refuse whoever streams the object on.
-        stat = self.store.fetch(grant, target, self.expected.sha256)
+        try:
+            stat = self.store.fetch(grant, target, self.expected.sha256)
+        except ApplicationError as error:
+            return self._overtaken(error, Stop())
         if stat is None:
             return None
         sha256 = self.expected.sha256 or vouched_digest(md5, target.size_bytes)
@@ -106,7 +112,7 @@ class Landing:
         except ApplicationError as error:
             if seen or error.type != ErrorKind.TARGET_CONFLICT:
                 return self._met(error, whole)
-            return self._holding(whole) or self.put(brought)
+            return self.holding(whole) or self.put(brought)
         return self._proven(stat, whole, part.size_bytes, lost)
 
     def commit(self, writer: ObjectWriter, whole: Sealed, sent: int, lost: tuple[str, ...]) -> ObjectReceipt:
@@ -126,7 +132,7 @@ class Landing:
 
     def seal(self, whole: Sealed, *, pushed: bool) -> ObjectReceipt:
         """Make parts that any worker brought the object, or keep the same content that lies there already."""
-        kept = self._holding(whole)
+        kept = self.holding(whole)
         if kept:
             self.store.abort_uploads(self.target)
             return kept
@@ -165,7 +171,7 @@ class Landing:
             self._seen, self.occupied = True, self._there is not None
         return self._there
 
-    def _holding(self, whole: Sealed) -> ObjectReceipt | None:
+    def holding(self, whole: Sealed) -> ObjectReceipt | None:
         """Return the proof that what was read lies at the target already.
 
         Raises:
@@ -199,9 +205,17 @@ class Landing:
 
     def _kept(self, held: ObjectStat, read: str | None = None) -> ObjectReceipt:
         sha256 = held.sha256 or read or self.expected.sha256 or self._read(held, Stop()).sha256 or ""
-        # What this owner wrote was hashed whole before it was committed; of others we have only the checksum.
-        own = bool(self.owner) and held.owner == self.owner
+        # What this owner wrote with its SHA-256 was hashed whole before; of others we have only the checksum.
+        own = bool(self.owner) and held.owner == self.owner and held.sha256 is not None
         return self._receipt(held, sha256, 0, "end_to_end" if own else "store_checksum")
+
+    def _overtaken(self, error: ApplicationError, stop: Stop) -> ObjectReceipt:
+        """Settle a conflict where the store copies: an earlier attempt that was thought dead may have won the race."""
+        self._seen = False
+        kept = self.kept(stop) if error.type == ErrorKind.TARGET_CONFLICT else None
+        if kept is None:
+            raise error
+        return kept
 
     def _met(self, error: ApplicationError, whole: Sealed) -> ObjectReceipt:
         """Settle a conflict at the commit: an earlier attempt that was thought dead may have won the race."""

@@ -8,9 +8,9 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from activities.accounts import MEDIA_TYPE, Account, Accounts, entries_in
 from activities.gathering import part_of
-from activities.store import Store, WriteTarget
+from activities.store import Store, WriteTarget, put_small
 from activities.uploading import sealed
-from contracts.artifacts import Artifact, ObjectStat, manifest_line
+from contracts.artifacts import Artifact, manifest_line
 from contracts.copies import ObjectReceipt
 from contracts.errors import ErrorDetail, ErrorKind, failure
 from contracts.parts import part_bytes_of, parts_of
@@ -35,22 +35,28 @@ class Manifests:
             ApplicationError: `SOURCE_MISSING`, there are neither accounts nor a manifest; `SOURCE_CHANGED`, one name
                 has two contents, of which neither lies there.
         """
-        accounts = self._accounts.below(request.accounts)
+        done = f"{request.accounts.rstrip('/')}.done"
+        accounts = self._remaining(self._accounts.below(request.accounts), done)
         held = self._store.stat(request.target)
         if not accounts and held is None:
             told = f"nothing was accounted for below {request.accounts}"
             raise failure(ErrorKind.SOURCE_MISSING, told, ErrorDetail(ref=request.accounts))
         if accounts:
-            if held is None or not self._tells(held, accounts, request.prefix):
-                self._write(request, accounts)
+            self._write(request, accounts)
+            put_small(self._store, done, "\n".join(map(_name, accounts)).encode(), owner=request.owner)
             self._accounts.remove(accounts)
+            self._store.delete(done)
         return ManifestReceipt(folder=self._described(request), manifest=request.target)
 
-    def _tells(self, held: ObjectStat, accounts: Sequence[Account], prefix: str) -> bool:
-        """Whether a manifest tells of all that the accounts do, as after a death amid their removal: it tells of more."""
-        there = entries_in(self._store.read(held))
-        # Both are in one order, so each search goes on where the last one ended.
-        return all(entry in there for entry in self._accounts.merged(accounts, prefix))
+    def _remaining(self, accounts: Sequence[Account], done: str) -> Sequence[Account]:
+        """Remove what a death left of accounts that the manifest tells of already, and return the others."""
+        held = self._store.stat(done)
+        if held is None:
+            return accounts
+        told = set(b"".join(self._store.read(held)).decode().split("\n"))
+        self._accounts.remove([account for account in accounts if _name(account) in told])
+        self._store.delete(done)
+        return [account for account in accounts if _name(account) not in told]
 
     def _write(self, request: ManifestRequest, accounts: Sequence[Account]) -> None:
         size, digest = _measured(self._lines(accounts, request.prefix))
@@ -96,6 +102,10 @@ class Manifests:
             digest=digest.hexdigest(),
             media_type="inode/directory",
         )
+
+
+def _name(account: Account) -> str:
+    return account.stat.uri.rpartition("/")[2]
 
 
 def _measured(lines: Iterator[bytes]) -> tuple[int, str]:

@@ -4,8 +4,6 @@ import threading
 import time
 from collections.abc import Iterable, Iterator
 
-from activities.parallel import Stop
-
 _LONGEST_SLEEP_SECONDS = 0.2
 _BURST_SECONDS = 0.25
 """So much may go at once after a moment without traffic."""
@@ -19,13 +17,13 @@ class Throttle:
         self._lock = threading.Lock()
         self._due = time.monotonic()
 
-    def watched(self, pieces: Iterable[bytes], stop: Stop) -> Iterator[bytes]:
-        """Pass pieces on, each when it is due; end when work should end, but never within a piece."""
+    def paced(self, pieces: Iterable[bytes]) -> Iterator[bytes]:
+        """Pass pieces on, each when it is due; a part that is on its way lands at this rate also when work should end."""
         for piece in pieces:
-            self._wait(len(piece), stop)
+            self._wait(len(piece))
             yield piece
 
-    def _wait(self, size_bytes: int, stop: Stop) -> None:
+    def _wait(self, size_bytes: int) -> None:
         if self._rate is None:
             return
         with self._lock:

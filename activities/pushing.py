@@ -12,7 +12,7 @@ from activities.grant_errors import expired
 from activities.guard import Translate, translated
 from activities.known import Known
 from activities.pace import Throttle
-from activities.parallel import Crew, Stop
+from activities.parallel import Crew
 from activities.progress import Meter
 from activities.sources import StoredSource
 from activities.store import Store
@@ -46,7 +46,7 @@ class Pusher:
         sent: dict[int, int] = {}
 
         def push(number: int) -> None:
-            sent[number] = self._push_one(request.grants[number], number, meter, crew.stop, throttle)
+            sent[number] = self._push_one(request.grants[number], number, meter, throttle)
 
         crew.add([partial(push, number) for number in range(len(request.grants))])
         crew.work()
@@ -70,7 +70,7 @@ class Pusher:
                 self._window.room(size),
                 meter.sending(grant.part.index, size),
             ):
-                self._push_part(source, grant, crew.stop)
+                self._push_part(source, grant)
             sent[grant.part.index] = size
             meter.add(size_bytes=size)
 
@@ -83,29 +83,29 @@ class Pusher:
             seconds=time.monotonic() - began,
         )
 
-    def _push_part(self, source: StoredSource, grant: PartGrant, stop: Stop) -> None:
-        brought, whole = source.bring(grant.part.index, stop), source.stat
+    def _push_part(self, source: StoredSource, grant: PartGrant) -> None:
+        brought, whole = source.bring(grant.part.index), source.stat
         if as_sum(brought.part) != grant.part:
             raise _changed(whole)
         _check_alive(grant, whole.uri)
         self._client.write_part(grant, whole.uri, brought.content)
 
-    def _push_one(self, grant: WriteGrant, number: int, meter: Meter, stop: Stop, throttle: Throttle) -> int:
+    def _push_one(self, grant: WriteGrant, number: int, meter: Meter, throttle: Throttle) -> int:
         size = grant.intent.measure.source.size_bytes
         sent = False
         if grant.needed:
             _check_alive(grant, grant.intent.target)
             with translated(self._translate, grant.intent.target), meter.sending(number, size):
-                sent = self._client.write(grant, self._proven(grant.intent.measure, stop, throttle))
+                sent = self._client.write(grant, self._proven(grant.intent.measure, throttle))
         meter.add(objects=1, size_bytes=size)
         return size if sent else 0
 
-    def _proven(self, measure: Measure, stop: Stop, throttle: Throttle) -> Iterator[bytes]:
+    def _proven(self, measure: Measure, throttle: Throttle) -> Iterator[bytes]:
         """Yield the object's bytes, the last of them only once all are known to be what was measured."""
         source, kept_back = measure.source, b""
         hashes = Hashes(source.size_bytes)
         with translated(self._translate, source.uri):
-            for piece in throttle.watched(self._store.read(source), stop):
+            for piece in throttle.paced(self._store.read(source)):
                 hashes.feed(piece)
                 if kept_back:
                     yield kept_back

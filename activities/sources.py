@@ -35,7 +35,7 @@ class Source(Protocol):
     def noted(self) -> Noted:
         """Return media type and metadata."""
 
-    def bring(self, index: int, stop: Stop) -> Brought:
+    def bring(self, index: int) -> Brought:
         """Read one part; `SOURCE_CHANGED` when the object has fewer bytes."""
 
     def pieces(self, stop: Stop) -> Iterator[bytes]:
@@ -56,18 +56,18 @@ class GrantedSource:
         self._check_alive()
         return self.client.noted(self.grant)
 
-    def bring(self, index: int, stop: Stop) -> Brought:
+    def bring(self, index: int) -> Brought:
         """See `Source`."""
         self._check_alive()
         with self.client.reading(self.grant, *_extent(self.stat, index)) as reading:
-            part, content = gathered(index, self.throttle.watched(reading.pieces, stop))
+            part, content = gathered(index, self.throttle.paced(reading.pieces))
             return Brought(part, content, reading.noted)
 
     def pieces(self, stop: Stop) -> Iterator[bytes]:
         """See `Source`."""
         self._check_alive()
         with self.client.reading(self.grant) as reading:
-            for piece in self.throttle.watched(reading.pieces, stop):
+            for piece in self.throttle.paced(reading.pieces):
                 stop.check()
                 yield piece
 
@@ -89,11 +89,11 @@ class StoredSource:
         """See `Source`."""
         return Noted(self.stat.media_type, self.stat.metadata)
 
-    def bring(self, index: int, stop: Stop) -> Brought:
+    def bring(self, index: int) -> Brought:
         """See `Source`."""
         start, size = _extent(self.stat, index)
         pieces = self.store.read(self.stat, start, size)
-        part, content = gathered(index, self.throttle.watched(pieces, stop))
+        part, content = gathered(index, self.throttle.paced(pieces))
         if part.size_bytes != size:
             told = f"{self.stat.uri} came to {part.size_bytes} bytes instead of {size} at {start}"
             raise failure(ErrorKind.SOURCE_CHANGED, told, ErrorDetail(ref=self.stat.uri))
@@ -101,7 +101,7 @@ class StoredSource:
 
     def pieces(self, stop: Stop) -> Iterator[bytes]:
         """See `Source`."""
-        for piece in self.throttle.watched(self.store.read(self.stat), stop):
+        for piece in self.throttle.paced(self.store.read(self.stat)):
             stop.check()
             yield piece
 

@@ -152,9 +152,8 @@ class StoreActivities(StorageActivities):
         """See the contract."""
         meter = _part_meter(request.source, request.parts)
         with guarded(self._translate, request.source.uri, meter.told):
-            return PartSums(
-                parts=tuple(for_each(partial(self._measure_part, meter, request.source), request.parts))
-            )
+            parts = for_each(partial(self._measure_part, meter, request.source), request.parts)
+            return PartSums(parts=tuple(parts), source=self._noted(request.source))
 
     @activity.defn(name="storage.grant_parts", no_thread_cancel_exception=True)
     def grant_parts(self, request: PartGrantRequest) -> PartGrants:
@@ -213,13 +212,22 @@ class StoreActivities(StorageActivities):
                 stop.check()
                 hashes.feed(piece)
                 meter.add(size_bytes=len(piece))
+            source = self._noted(source)
         meter.add(objects=1)
         return Measure(source=source, crc32c=to_base64(hashes.crc32c), md5=hashes.md5, sha256=hashes.sha256)
+
+    def _noted(self, source: ObjectStat) -> ObjectStat:
+        """Return the source with its media type and metadata, which a listing may have left out."""
+        held = self._store.stat(source.uri)
+        if held is None or held.etag.strip('"') != source.etag.strip('"'):
+            # Whoever reads it next is told.
+            return source
+        return source.model_copy(update={"media_type": held.media_type, "metadata": held.metadata})
 
     def _measure_part(self, meter: Meter, source: ObjectStat, index: int, stop: Stop) -> PartSum:
         stop.check()
         with translated(self._translate, source.uri):
-            part = StoredSource(source, self._store).bring(index, stop).part
+            part = StoredSource(source, self._store).bring(index).part
         meter.add(size_bytes=part.size_bytes)
         return as_sum(part)
 

@@ -5,7 +5,6 @@ from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
 
 from activities.checksums import combined, from_base64, to_base64
-from activities.parallel import Stop
 from activities.progress import Meter
 from activities.sources import Source
 from activities.store import ObjectWriter, Part, Sealed, same_part
@@ -73,9 +72,9 @@ class Upload:
         self.sent: dict[int, int] = {}
         """Bytes of each part that was not there before."""
         self.read: set[int] = set()
-        """Parts that were read, to be sent or to know their digests."""
+        """Parts that were read, and sent unless only their digests were missing."""
 
-    def bring(self, index: int, stop: Stop, unit: int) -> Part:
+    def bring(self, index: int, unit: int) -> Part:
         """Have the destination hold one part, and return what it is; `unit` is what the meter knows it by."""
         size = part_size(self._source.stat.size_bytes, index)
         held = self._held.get(index)
@@ -86,15 +85,16 @@ class Upload:
             self._meter.add(size_bytes=size)
             return held
         with self._window.room(size):
-            return self._send(index, size, held, stop, unit)
+            return self._send(index, size, held, unit)
 
-    def _send(self, index: int, size: int, held: Part | None, stop: Stop, unit: int) -> Part:
+    def _send(self, index: int, size: int, held: Part | None, unit: int) -> Part:
         with self._meter.sending(unit, size):
-            brought = self._source.bring(index, stop)
-            self.read.add(index)
+            brought = self._source.bring(index)
             if not same_part(held, brought.part):
                 self.writer.put(brought.part, brought.content)
                 self.sent[index] = size
+            # Only now: what was read and did not land is no progress, and would be read again without end.
+            self.read.add(index)
         self._meter.add(size_bytes=size)
         return brought.part
 

@@ -5,6 +5,11 @@ came is an empty one then, and an object has lost its metadata. Of headers that 
 whole URL, signature included. Here both are a connection that broke.
 """
 
+from email.errors import (
+    FirstHeaderLineIsContinuationDefect,
+    MalformedHeaderDefect,
+    MissingHeaderBodySeparatorDefect,
+)
 from http.client import HTTPResponse
 from typing import Any
 
@@ -12,6 +17,8 @@ from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, PoolManager
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
 _END = (b"\r\n", b"\n")
+_BROKEN = (MissingHeaderBodySeparatorDefect, FirstHeaderLineIsContinuationDefect, MalformedHeaderDefect)
+"""Of headers; other defects are those of a mail whose body is still to come, as with any media type `multipart/...`."""
 
 
 class WholeAnswer(HTTPResponse):
@@ -31,7 +38,7 @@ class WholeAnswer(HTTPResponse):
         finally:
             # It is gone where the first line was none.
             self.fp = file if self.fp is lines else self.fp
-        if lines.last not in _END or self.msg.defects:
+        if lines.last not in _END or any(isinstance(defect, _BROKEN) for defect in self.msg.defects):
             raise ConnectionResetError("the connection ended among the headers")
 
 

@@ -21,7 +21,6 @@ from activities.aws.settings import AwsSettings
 from activities.copying import Copier
 from activities.grant_client import GrantClient, Reading
 from activities.pace import Throttle
-from activities.parallel import Stop
 from activities.progress import Meter
 from activities.sources import Brought, Source
 from activities.store import ObjectWriter, Part, Store, WriteTarget
@@ -85,10 +84,10 @@ class TimedSource:
     def __init__(self, inner: Source, clock: Clock) -> None:
         self._inner, self._clock = inner, clock
 
-    def bring(self, index: int, stop: Stop) -> Brought:
+    def bring(self, index: int) -> Brought:
         """See `Source`."""
         with self._clock.step("bring"):
-            return self._inner.bring(index, stop)
+            return self._inner.bring(index)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._inner, name)

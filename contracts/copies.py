@@ -196,6 +196,8 @@ class PartSums(Message):
     """What the parts asked for came to, in the same order."""
 
     parts: Packed[PartSum]
+    source: ObjectStat | None = None
+    """The source with its media type and metadata, which its listing may have left out."""
 
 
 class PartGrantRequest(Message):

@@ -90,7 +90,8 @@ class JobRequest(Message):
     def digest(self) -> str:
         """Identity of what is asked for, whatever the generation and where its outputs come to lie.
 
-        Defaults are left out: a field that a later version adds must not give a job that lives already another name.
+        Defaults are left out: a field that a later version adds must not give a job that lives already another name. For
+        the same reason a default never changes.
         """
         asked = self.model_dump(mode="json", exclude={"generation", "outputs"}, exclude_defaults=True)
         asked["outputs"] = sorted(self.outputs)

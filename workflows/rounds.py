@@ -24,6 +24,7 @@ class Rounds:
     def __init__(self) -> None:
         """Begin with none."""
         self._empty = 0
+        self._damaged = 0
 
     async def met(self, error: ActivityError) -> None:
         """Wait after a round that came to nothing.
@@ -31,13 +32,14 @@ class Rounds:
         Raises:
             ActivityError: it is final, or there have been too many.
         """
-        self._empty += 1
         kind = kind_of(error)
-        if kind not in RETRIED or self._empty >= (
-            COSTLY_ROUNDS if kind == ErrorKind.CHECKSUM_MISMATCH else ROUNDS
-        ):
+        if kind == ErrorKind.CHECKSUM_MISMATCH:
+            self._damaged += 1
+        else:
+            self._empty += 1
+        if kind not in RETRIED or self._damaged >= COSTLY_ROUNDS or self._empty >= ROUNDS:
             raise error
-        await self._sleep(timedelta(seconds=2**self._empty), kind)
+        await self._sleep(timedelta(seconds=2 ** (self._empty + self._damaged)), kind)
 
     async def cut(self, cut: Cut | None) -> None:
         """Wait, if need be, after a round in which something was done."""

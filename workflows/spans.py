@@ -103,6 +103,7 @@ class SpanMover:
             if found is None:
                 return None
             measured.update({part.index: part for part in found.parts})
+            large.source = found.source or large.source
         grants = await moving.quick(
             request.destination,
             StorageActivities.grant_parts,

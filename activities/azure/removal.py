@@ -5,7 +5,7 @@ from contextlib import suppress
 
 from azure.core import MatchConditions
 from azure.core.exceptions import ResourceExistsError, ResourceModifiedError, ResourceNotFoundError
-from azure.storage.blob import BlobClient, ContainerClient
+from azure.storage.blob import BlobClient, BlobProperties, ContainerClient
 
 from activities.azure import staging
 from activities.azure.blobs import SCHEME, quoted_etag
@@ -14,15 +14,18 @@ from activities.azure.errors import code_of
 from activities.store import covers
 from contracts.artifacts import Location
 
+DISCARDED = "causeway_discarded"
+"""Metadata of an empty blob that took the place of blocks which were given up."""
+
 
 def abort_uploads(container: ContainerClient, location: Location) -> Sequence[str]:
     """Give up Causeway's own uncommitted blocks below a prefix, and what was pushed there but not confirmed; name them."""
     given_up = [
         blob.name
-        for blob in container.list_blobs(name_starts_with=location.name, include=["uncommittedblobs"])
-        if covers(location.name, blob.name)
-        and not blob.size
-        and _discard_blocks(container.get_blob_client(blob.name))
+        for blob in container.list_blobs(
+            name_starts_with=location.name, include=["uncommittedblobs", "metadata"]
+        )
+        if covers(location.name, blob.name) and not blob.size and _give_up(container, blob)
     ]
     arrivals = f"{staging.PREFIX}{location.name}"
     for blob in container.list_blobs(name_starts_with=arrivals, include=["uncommittedblobs"]):
@@ -31,6 +34,11 @@ def abort_uploads(container: ContainerClient, location: Location) -> Sequence[st
         if covers(location.name, target) and (delete_blob(arrival) or _discard_blocks(arrival)):
             given_up.append(target)
     return sorted({f"{SCHEME}://{location.container}/{name}" for name in given_up})
+
+
+def _give_up(container: ContainerClient, found: BlobProperties) -> bool:
+    blob = container.get_blob_client(found.name)
+    return discard(blob, found) or _discard_blocks(blob)
 
 
 def delete_blob(blob: BlobClient) -> bool:
@@ -52,8 +60,28 @@ def _discard_blocks(blob: BlobClient) -> bool:
         return False
     if committed or not uncommitted or not all(read_block_id(block.id, block.size) for block in uncommitted):
         return False
-    # Blocks go only with a commit. An empty blob appears for a moment, and never in the place of one that came to lie there.
+    # Blocks go only with a commit. An empty blob appears for a moment, marked in case that nobody lives to delete it, and never
+    # in the place of one that came to lie there.
     with suppress(ResourceExistsError, ResourceModifiedError):
-        etag = commit_blocks(blob, [], media_type="application/octet-stream", metadata={}, replace=False)
-        blob.delete_blob(etag=quoted_etag(etag), match_condition=MatchConditions.IfNotModified)
+        mark = {DISCARDED: "true"}
+        etag = commit_blocks(blob, [], media_type="application/octet-stream", metadata=mark, replace=False)
+        _delete_version(blob, etag)
     return True
+
+
+def discard(blob: BlobClient, found: BlobProperties) -> bool:
+    """Delete a blob that stands only for blocks that were given up; False where it is any other."""
+    if not is_discarded(found):
+        return False
+    with suppress(ResourceNotFoundError, ResourceModifiedError):
+        _delete_version(blob, found.etag)
+    return True
+
+
+def is_discarded(found: BlobProperties) -> bool:
+    """Whether a blob stands only for blocks that were given up."""
+    return not found.size and (found.metadata or {}).get(DISCARDED) == "true"
+
+
+def _delete_version(blob: BlobClient, etag: str) -> None:
+    blob.delete_blob(etag=quoted_etag(etag), match_condition=MatchConditions.IfNotModified)

@@ -39,7 +39,7 @@ from activities.azure.blobs import (
 from activities.azure.blocks import put_as_block
 from activities.azure.copies import Moved, copy_from, fetch_from
 from activities.azure.errors import CLOUD, code_of
-from activities.azure.removal import abort_uploads, delete_blob
+from activities.azure.removal import abort_uploads, delete_blob, discard, is_discarded
 from activities.azure.signing import Signer
 from activities.azure.writer import BlockWriter
 from activities.checksums import crc32c, md5_digest, to_base64
@@ -93,8 +93,10 @@ class BlobStore:
 
     def stat(self, uri: str) -> ObjectStat | None:
         """See `Store.stat`."""
+        blob = self._blob(uri)
         try:
-            return described(uri, self._blob(uri).get_blob_properties())
+            found = blob.get_blob_properties()
+            return None if discard(blob, found) else described(uri, found)
         except ResourceNotFoundError as exc:
             if code_of(exc) == "ContainerNotFound":
                 raise
@@ -279,4 +281,4 @@ def _create(container: ContainerClient) -> bool:
 
 def _is_object(blob: BlobProperties, below: Location) -> bool:
     hidden = blob.name.startswith(HIDDEN) and not below.name.startswith(HIDDEN)
-    return not hidden and (blob.metadata or {}).get(FOLDER_MARK) != "true"
+    return not hidden and not is_discarded(blob) and (blob.metadata or {}).get(FOLDER_MARK) != "true"

@@ -8,9 +8,9 @@ from urllib.parse import quote
 
 from azure.core import MatchConditions
 from azure.core.exceptions import ResourceNotFoundError
-from azure.storage.blob import BlobClient, BlobSasPermissions
+from azure.storage.blob import BlobBlock, BlobClient, BlobSasPermissions
 
-from activities.azure.blobs import metadata_of, quoted_etag, refusing_conflicts
+from activities.azure.blobs import bare_etag, metadata_of, quoted_etag, refusing_conflicts
 from activities.azure.blocks import block_id, commit_blocks, pin_of, read_block_id, stage
 from activities.azure.copies import Moved, copy_from
 from activities.azure.errors import CLOUD
@@ -37,13 +37,13 @@ class BlockWriter:
         self._pin = pin_of(target.source_etag, target.size_bytes, target.owner)
 
     def held(self) -> Mapping[int, Part | None]:
-        """See `ObjectWriter.held`: what the uncommitted list names under this upload's pin, at the size it should have."""
-        try:
-            _, uncommitted = self._staged.get_block_list("uncommitted")
-        except ResourceNotFoundError:
-            return {}
+        """See `ObjectWriter.held`: what the lists name under this upload's pin, at the size it should have.
+
+        Of the target only the uncommitted list counts. What was pushed aside may have been committed there already.
+        """
+        committed, uncommitted = self._blocks()
         found: dict[int, Part | None] = {}
-        for block in uncommitted:
+        for block in (*committed, *uncommitted) if self._target.pushed else uncommitted:
             named = read_block_id(block.id, block.size)
             if named is None or named[0] != self._pin:
                 continue
@@ -52,6 +52,12 @@ class BlockWriter:
                 # Two different contents for one part: neither is to be trusted.
                 found[part.index] = None if part.index in found and found[part.index] != part else part
         return found
+
+    def _blocks(self) -> tuple[list[BlobBlock], list[BlobBlock]]:
+        try:
+            return self._staged.get_block_list("all")
+        except ResourceNotFoundError:
+            return [], []
 
     def put(self, part: Part, content: bytes) -> None:
         """See `ObjectWriter.put`: the store compares the content with its MD5 on arrival."""
@@ -111,7 +117,13 @@ class BlockWriter:
     def _publish(self, names: Sequence[str], sealed: Sealed, noted: dict[str, str]) -> str:
         """Make what was pushed a blob aside, read it there, and have the store copy this very version."""
         target = self._target
-        pin = commit_blocks(self._staged, names, media_type=target.media_type, metadata=noted, replace=True)
+        if [block.id for block in self._blocks()[0]] == list(names):
+            # An attempt before this one came so far.
+            pin = bare_etag(str(self._staged.get_blob_properties().etag))
+        else:
+            pin = commit_blocks(
+                self._staged, names, media_type=target.media_type, metadata=noted, replace=True
+            )
         if _crc_of(self._staged, pin) != sealed.crc32c:
             self._staged.delete_blob()
             told = f"what was pushed for {target.uri} is not what was measured"

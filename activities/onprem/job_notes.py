@@ -5,14 +5,28 @@ imports take longer than a small job itself.
 """
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Literal, Self
 
 Phase = Literal["RUNNING", "SUCCEEDED", "FAILED", "STOPPED"]
 
 
+class Note:
+    """Something written down."""
+
+    @classmethod
+    def read(cls, content: bytes) -> Self:
+        """Read what `written` gave, also by another version: fields that are not known here are left out."""
+        known = {field.name for field in fields(cls)}  # type: ignore[arg-type] # each note is a dataclass
+        return cls(**{name: value for name, value in json.loads(content).items() if name in known})
+
+    def written(self) -> bytes:
+        """Return it as JSON."""
+        return json.dumps(asdict(self)).encode()  # type: ignore[call-overload] # each note is a dataclass
+
+
 @dataclass(frozen=True)
-class Order:
+class Order(Note):
     """What the runner is to do."""
 
     name: str
@@ -25,18 +39,9 @@ class Order:
     outputs: dict[str, str]
     """Folder that the command fills, to the folder it becomes when the command succeeds."""
 
-    @classmethod
-    def read(cls, content: bytes) -> Self:
-        """Read what `written` gave."""
-        return cls(**json.loads(content))
-
-    def written(self) -> bytes:
-        """Return it as JSON."""
-        return json.dumps(asdict(self)).encode()
-
 
 @dataclass(frozen=True)
-class Status:
+class Status(Note):
     """How the job stands, as its runner wrote it."""
 
     phase: Phase
@@ -56,12 +61,3 @@ class Status:
     def ended(self) -> bool:
         """Whether the job has ended for good."""
         return self.phase != "RUNNING"
-
-    @classmethod
-    def read(cls, content: bytes) -> Self:
-        """Read what `written` gave."""
-        return cls(**json.loads(content))
-
-    def written(self) -> bytes:
-        """Return it as JSON."""
-        return json.dumps(asdict(self)).encode()

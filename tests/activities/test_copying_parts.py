@@ -12,7 +12,7 @@ import pytest
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
-from activities.store import WriteTarget
+from activities.store import ObjectWriter, Part, WriteTarget
 from contracts.copies import (
     CopyProgress,
     CopyReceipt,
@@ -21,7 +21,7 @@ from contracts.copies import (
     PartsRequest,
     SealRequest,
 )
-from contracts.errors import ErrorKind
+from contracts.errors import ErrorKind, failure
 from contracts.grants import PartSum
 from contracts.parts import PART_BYTES
 from contracts.units import MIB
@@ -32,6 +32,7 @@ from tests.activities.copies import (
     activities,
     copy,
     digest,
+    failed,
     held,
     item,
     request,
@@ -57,6 +58,25 @@ def test_a_copy_that_was_cut_sends_only_what_the_destination_lacks(store: Counti
     assert sorted(store.parts_sent) == list(range(5))
     assert receipt.bytes_sent == len(content) - len(landed) * PART_BYTES
     assert held(store) == content
+
+
+class Refusing(Counting):
+    """A store that takes no part."""
+
+    def writer(self, target: WriteTarget) -> ObjectWriter:
+        opened = super().writer(target)
+
+        def put(part: Part, content: bytes) -> None:
+            raise failure(ErrorKind.UNAVAILABLE, "not now")
+
+        opened.put = put  # type: ignore[method-assign]
+        return opened
+
+
+def test_parts_that_were_read_and_did_not_land_are_no_progress(tmp_path: Path) -> None:
+    # Told as progress, it would be read again without end: rounds that come to nothing are counted, others are not.
+    with serving(os.urandom(2 * PART_BYTES)) as source:
+        assert failed(Refusing(tmp_path), source, request(item(source))).type == ErrorKind.UNAVAILABLE
 
 
 def test_parts_of_another_version_are_sent_again(store: Counting) -> None:

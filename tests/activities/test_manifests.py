@@ -106,6 +106,12 @@ def test_accounts_that_tell_of_more_than_a_manifest_replace_it(tmp_path: Path) -
     assert found.folder.object_count == 2
 
 
+def test_a_second_transfer_of_fewer_objects_leaves_none_of_the_first_in_the_manifest(tmp_path: Path) -> None:
+    store = FileStore(tmp_path, "file:///c/")
+    published(store, [[receipt("a"), receipt("stray")]])
+    assert published(store, [[receipt("a")]]).folder.object_count == 1
+
+
 class Watching(FileStore):
     """A store that counts the accounts that were read whole."""
 
@@ -145,6 +151,22 @@ def test_of_an_object_that_was_brought_again_the_content_that_lies_there_counts(
     sha256 = hashlib.sha256(b"after").hexdigest()
     entries = [ManifestEntry(name="a", size_bytes=5, sha256=sha256)]
     assert manifests.publish(asked).folder == folder_artifact("file:///out/", entries)
+
+
+def test_a_digest_that_a_store_vouched_for_gives_way_to_that_of_the_content(tmp_path: Path) -> None:
+    store = FileStore(tmp_path, "file:///c/")
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out/a").write_bytes(b"nobody noted a digest")
+    read = brought(b"nobody noted a digest")
+    vouched = read.model_copy(update={"sha256": "0" * 64})
+    found = Manifests(store)
+    for told in (vouched, read):
+        found.leave(f"{ROOT}k/", [told])
+    publish = ManifestRequest(
+        accounts=f"{ROOT}k/", prefix="file:///out/", target=f"{ROOT}k.tsv", owner="run/k"
+    )
+    entries = [ManifestEntry(name="a", size_bytes=21, sha256=read.sha256)]
+    assert found.publish(publish).folder == folder_artifact("file:///out/", entries)
 
 
 def test_two_contents_under_one_name_of_which_neither_lies_there_are_no_folder(tmp_path: Path) -> None:

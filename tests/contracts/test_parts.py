@@ -9,10 +9,13 @@ from typing import Any
 
 import pytest
 from temporalio.exceptions import ApplicationError
+from temporalio.testing import ActivityEnvironment
 
 from activities.gathering import part_of
 from activities.store import Store
+from activities.uploading import as_sum
 from contracts.artifacts import ObjectStat
+from contracts.copies import PartGrantRequest
 from contracts.errors import ErrorKind
 from contracts.grants import GRANT_LIFE
 from contracts.parts import PART_BYTES
@@ -197,6 +200,23 @@ def test_parts_that_were_pushed_through_grants_become_the_object(granting: Any, 
     assert store.stat(uri) is None
     store.writer(target_of(uri, pushed=True)).commit(sealed())
     assert content_of(store, uri) == LARGE
+
+
+def test_nothing_is_minted_for_parts_of_an_object_that_lies_there(granting: Any, folder: str) -> None:
+    uri = granting.store.default_container + folder + "there"
+    writer = granting.store.writer(target_of(uri))
+    for part, piece in cut():
+        writer.put(part, piece)
+    writer.commit(sealed())
+    source = ObjectStat(uri="file:///data", size_bytes=len(LARGE), etag="one")
+    sums = tuple(as_sum(part) for part, _ in cut())
+    asked = PartGrantRequest(source=source, target=uri, parts=sums, owner="somebody/else")
+    minted = ActivityEnvironment().run(granting.storage.grant_parts, asked)
+    assert (minted.grants, minted.held) == ((), (0, 1, 2))
+    strict = asked.model_copy(update={"if_exists": "fail"})
+    with pytest.raises(ApplicationError) as raised:
+        ActivityEnvironment().run(granting.storage.grant_parts, strict)
+    assert raised.value.type == ErrorKind.TARGET_CONFLICT
 
 
 def test_other_bytes_that_were_pushed_never_become_the_object(granting: Any, folder: str) -> None:

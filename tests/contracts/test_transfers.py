@@ -235,3 +235,15 @@ def test_a_part_that_changed_since_it_was_measured_is_not_pushed(
     with pytest.raises(ApplicationError) as raised:
         run(source.storage.push_parts, PushPartsRequest(source=stat, grants=grants))
     assert raised.value.type == ErrorKind.SOURCE_CHANGED
+
+
+@pytest.mark.parametrize("cloud", READABLE)
+def test_what_is_measured_for_a_push_has_its_media_type_whatever_the_listing_told(
+    rooms: Any, folder: str, cloud: str
+) -> None:
+    room = rooms[cloud]
+    listed = lay(room, folder)
+    measures = run(room.storage.measure, MeasureRequest(objects=listed)).measures
+    assert {measure.source.media_type for measure in measures} == {"text/csv"}
+    told = run(room.storage.measure_parts, MeasurePartsRequest(source=listed[0], parts=(0,)))
+    assert told.source.media_type == "text/csv"

@@ -5,7 +5,9 @@ from typing import Any
 
 import pytest
 from temporalio.exceptions import ApplicationError
+from urllib3 import PoolManager
 
+from activities import whole_answers
 from activities.grant_client import GrantClient
 from activities.grants import HostRules
 from contracts.artifacts import ObjectStat
@@ -84,3 +86,12 @@ def test_an_answer_that_ends_among_its_headers_is_a_broken_connection_and_nothin
             wire.expect([Fault("down", "cut", at)])
             assert refused(source, wire).type == ErrorKind.UNAVAILABLE
     assert "SECRET" not in caplog.text
+
+
+@pytest.mark.parametrize("kind", ["multipart/form-data; boundary=abc", "multipart/mixed", "message/rfc822"])
+def test_a_media_type_of_mails_is_as_good_as_any(kind: str) -> None:
+    with serving(b"--abc", headers={"Content-Type": kind}) as source:
+        pool = PoolManager(retries=False)
+        whole_answers.demanded_of(pool)
+        answer = pool.request("GET", source.url())
+    assert (answer.data, answer.headers["Content-Type"]) == (b"--abc", kind)

@@ -77,10 +77,10 @@ def test_everything_is_encrypted_with_the_connections_key(
 def test_another_object_is_not_replaced_unless_it_may_be(store: S3Store, prefix: str) -> None:
     uri = f"{prefix}x"
     first = put(store, uri, b"one")
-    assert put(store, uri, b"one").sha256 == first.sha256
-    with pytest.raises(ApplicationError) as raised:
-        put(store, uri, b"two")
-    assert kind(raised) == "TARGET_CONFLICT"
+    for content in (b"one", b"two"):
+        with pytest.raises(ApplicationError) as raised:
+            put(store, uri, content)
+        assert kind(raised) == "TARGET_CONFLICT"
     assert put(store, uri, b"two", replace=True).etag != first.etag
 
 

@@ -11,7 +11,8 @@ from temporalio.exceptions import ApplicationError
 
 from activities.azure import staging
 from activities.azure.blobs import blob_location
-from activities.azure.blocks import block_id, read_block_id
+from activities.azure.blocks import block_id, commit_blocks, read_block_id
+from activities.azure.removal import DISCARDED
 from activities.azure.store import BlobStore
 from activities.checksums import crc32c, md5_digest, to_base64
 from activities.gathering import part_of
@@ -102,6 +103,32 @@ def test_an_upload_given_up_leaves_neither_blocks_nor_object(store: BlobStore, f
     assert list(store.abort_uploads(folder)) == [uri]
     assert (store.stat(uri), writer.held()) == (None, {})
     assert list(store.abort_uploads(folder)) == []
+
+
+def test_an_upload_whose_clean_up_was_killed_stands_in_nobody_s_way(store: BlobStore, folder: str) -> None:
+    uri = folder + "killed"
+    writer = store.writer(target(uri, CONTENT))
+    writer.put(part_of(0, CONTENT), CONTENT)
+    commit_blocks(writer._blob, [], media_type="text/plain", metadata={DISCARDED: "true"}, replace=False)
+    assert store.list(folder, None, 10).objects == ()
+    assert store.stat(uri) is None
+    assert put(store, uri).size_bytes == len(CONTENT)
+    commit_blocks(writer._blob, [], media_type="text/plain", metadata={DISCARDED: "true"}, replace=True)
+    assert list(store.abort_uploads(folder)) == [uri]
+
+
+def test_a_push_whose_commit_was_killed_is_not_sent_again(store: BlobStore, folder: str) -> None:
+    wanted = target(folder + "pushed", CONTENT, pushed=True)
+    part = part_of(0, CONTENT)
+    sealed = Sealed(part.crc32c, hashlib.sha256(CONTENT).hexdigest(), [part])
+    killed = store.writer(wanted)
+    killed.put(part, CONTENT)
+    names = [block_id(killed._pin, part)]
+    commit_blocks(killed._staged, names, media_type="text/plain", metadata={}, replace=True)
+    again = store.writer(wanted)
+    assert again.held() == {0: part}
+    assert again.commit(sealed).sha256 == sealed.sha256
+    assert b"".join(store.read(store.stat(wanted.uri))) == CONTENT
 
 
 def test_giving_up_uploads_leaves_objects_alone(store: BlobStore, folder: str) -> None:

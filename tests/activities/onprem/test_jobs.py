@@ -1,5 +1,6 @@
 """On-prem jobs when workers and runners die under them."""
 
+import json
 import os
 import signal
 import subprocess
@@ -13,6 +14,7 @@ import psutil
 import pytest
 
 from activities.onprem.job_folder import JobFolder
+from activities.onprem.job_notes import Order
 from activities.onprem.jobs import ProcessJobs, search_path
 from activities.onprem.places import Places
 from contracts.errors import ErrorKind
@@ -191,3 +193,10 @@ def test_a_runner_starts_without_what_takes_long_to_import() -> None:
     look = "import sys, activities.onprem.runner; print({'temporalio', 'pydantic', 'urllib3'} & set(sys.modules))"
     told = subprocess.run([sys.executable, "-c", look], capture_output=True, text=True, check=True)
     assert told.stdout.strip() == "set()"
+
+
+def test_notes_of_another_version_are_read_as_far_as_they_are_known(service: ProcessJobs) -> None:
+    folder = service._known(service.submit(request("true")).id)
+    order = folder.order()
+    later = json.dumps({**json.loads(order.written()), "priority": 1}).encode()
+    assert Order.read(later) == order
