@@ -88,8 +88,8 @@ async def _transfers(client: Client, held: Ground, numbers: Numbers, rounds: int
         transfers.prepare()
         await transfers.measure_alone(rounds)
         steps.measure(held, numbers, held.connected("sink", "sink", endpoint), LARGE_BYTES, rounds)
-        await transfers.measure(rounds)
         await transfers.measure_small(rounds)
+        await transfers.measure(rounds)
 
 
 def _show(found: Mapping[str, Spread]) -> None:

@@ -90,15 +90,19 @@ class Transfers:
 
     async def measure(self, rounds: int) -> None:
         """Every leg with one large object and with many of one part; a small one opens the connections first."""
+        sources = dict.fromkeys(leg.source_uri for leg in LEGS)
+        for source in sources:
+            self._raw.seed(source, "warm", MANY_BYTES, 1)
+            self._raw.seed(source, "large", LARGE_BYTES, 1)
+            self._raw.seed(source, "many/", MANY_BYTES, MANY)
         for leg in LEGS:
-            self._raw.seed(leg.source_uri, "warm", MANY_BYTES, 1)
-            self._raw.seed(leg.source_uri, "large", LARGE_BYTES, 1)
-            self._raw.seed(leg.source_uri, "many/", MANY_BYTES, MANY)
             await self._round(leg, "", "warm", MANY_BYTES, kept=False)
-            for _ in range(rounds):
+        for _ in range(rounds):
+            for leg in LEGS:
                 await self._round(leg, ONE, "large", LARGE_BYTES)
                 await self._round(leg, SOME, "many/", MANY * MANY_BYTES)
-            self._raw.clear(leg.source_uri)
+        for source in sources:
+            self._raw.clear(source)
 
     async def measure_small(self, rounds: int) -> None:
         """Ten thousand small objects from S3 to S3."""
