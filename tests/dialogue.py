@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from tests.wire import Way, Wire
 
-_PIECE_BYTES = 1024 * 1024
+_PIECE_BYTES = 256 * 1024
 _STALL_SECONDS = 0.3
 _REQUEST = re.compile(rb"([A-Z]{3,7} [^\r\n ]+) HTTP/1\.1\r\n")
 _LENGTH = re.compile(rb"(?i)\r\ncontent-length: *(\d+)")
@@ -106,6 +106,7 @@ class Dialogue:
         return None
 
     def _pass(self, way: "Way", piece: memoryview, target: socket.socket) -> None:
+        self._wire.hold(way, len(piece))
         for at, fault in self._wire.count(way, piece):
             if fault.kind == "damage":
                 piece[at] ^= 1

@@ -67,6 +67,8 @@ class Wire:
     """When requests came, by method and target."""
     refused: list[str] = field(default_factory=list)
     """Those that were."""
+    bytes_per_second: int | None = None
+    """What passes each way at most, over all connections: so that parts are under way for a while."""
     retry_after: int = 1
     """Seconds that a client is told to wait with a 503 or a 429."""
     sockets: set[socket.socket] = field(default_factory=set)
@@ -75,6 +77,8 @@ class Wire:
     """Those to come, each with the byte or the request at which it strikes."""
     struck: list[Fault] = field(default_factory=list)
     """Those that came since they were set."""
+    due: dict[Way, float] = field(default_factory=dict)
+    """When the next piece of each way may pass."""
 
     def expect(self, faults: Iterable[Fault]) -> None:
         """Have these faults strike from now on, and no others."""
@@ -109,6 +113,15 @@ class Wire:
             ]
             self._strike(met)
         return [(at - begin, fault) for at, fault in met]
+
+    def hold(self, way: Way, size_bytes: int) -> None:
+        """Wait until a piece may pass."""
+        if self.bytes_per_second:
+            with self.lock:
+                now = time.monotonic()
+                due = max(now, self.due.get(way, now)) + size_bytes / self.bytes_per_second
+                self.due[way] = due
+            time.sleep(max(0.0, due - time.monotonic()))
 
     def asked(self, line: str) -> Refusal | None:
         """Count a request; return what becomes of it if it is not simply answered."""

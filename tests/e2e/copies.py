@@ -34,14 +34,17 @@ class OwnWorker:
         self.lives += 1
         ready = self.root / f"{self.connection}.{self.lives}.ready"
         kept = {name: value for name, value in os.environ.items() if not name.startswith("CAUSEWAY_")}
-        with (self.root / f"{self.connection}.log").open("ab") as log:
+        told = self.root / f"{self.connection}.log"
+        with told.open("ab") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "workers", self.cloud],
                 cwd=CHECKOUT,
                 env={**kept, **self.settings, "CAUSEWAY_READY_FILE": str(ready)},
                 stderr=log,
             )
-        until(ready.exists, f"the worker of {self.cloud}/{self.connection}", 60)
+        what = f"the worker of {self.cloud}/{self.connection}"
+        until(lambda: ready.exists() or self.process.poll() is not None, what, 60)
+        assert ready.exists(), f"{what} ended with {self.process.returncode}: {told.read_text()[-2000:]}"
 
     def kill(self) -> None:
         """`kill -9`."""

@@ -17,9 +17,9 @@ STREAMS = 4
 IN_FLIGHT = STREAMS * PART_BYTES
 OVERHEAD = 1.02
 """Headers and listings beside the bytes themselves."""
-PAUSED_STREAMS = 2
 RATE = 32 * MIB
-PATIENCE_SECONDS = 2 * PART_BYTES * PAUSED_STREAMS / RATE + 5
+"""Of the wire, not of the copy: a copy that holds itself back does so while it reads, and sends its parts in bursts."""
+PATIENCE_SECONDS = 2 * PART_BYTES * STREAMS / RATE + 5
 """Two part times and five seconds: what a pause may take until nothing is in flight."""
 
 
@@ -57,10 +57,11 @@ def killed(house: Sandbox, folder: Path, cloud: str, size: int, kills: int) -> K
         source_cloud = "aws" if cloud == "gcp" else "gcp"
         source = held.lay(source_cloud, content)
         victim, wire, ends = _behind_a_wire(held, cloud, source_cloud)
+        wire.bytes_per_second = RATE
         target = f"{SCHEMES[cloud]}killed/{victim.connection}"
         way = "down" if cloud == "onprem" else "up"
         began = time.monotonic()
-        copy = begin(house, source, target, *ends, "--streams", str(STREAMS), "--limit-rate", "32MiB/s")
+        copy = begin(house, source, target, *ends, "--streams", str(STREAMS))
         for number in range(kills):
             mark = size * (number + 0.5) / kills
             until(lambda mark=mark: getattr(wire, way) > mark, f"{mark:.0f} bytes on their way", 120)
@@ -83,8 +84,9 @@ def paused(house: Sandbox, folder: Path, size: int) -> Paused:
         source = held.lay("gcp", content)
         worker, wire = held.wired("aws")
         target = f"s3://causeway/paused/{worker.connection}"
-        pace = ("--limit-rate", "32MiB/s", "--streams", str(PAUSED_STREAMS))
-        copy = begin(house, source, target, "--to", f"aws/{worker.connection}", *pace)
+        wire.bytes_per_second = RATE
+        ends = ("--to", f"aws/{worker.connection}", "--streams", str(STREAMS))
+        copy = begin(house, source, target, *ends)
         until(lambda: wire.up > size * 0.4, "bytes on their way", 120)
         house.starter("pause", copy, check=True)
         asked = time.monotonic()
@@ -92,6 +94,7 @@ def paused(house: Sandbox, folder: Path, size: int) -> Paused:
         drained = time.monotonic() - asked
         assert drained <= PATIENCE_SECONDS
         before = wire.up
+        assert before < size, "it was over before it was paused"
         worker.kill()
         worker.start()
         assert wire.up < before + PART_BYTES / 8, "bytes went on while it was paused"
