@@ -11,18 +11,19 @@ from typing import Literal, Self
 Phase = Literal["RUNNING", "SUCCEEDED", "FAILED", "STOPPED"]
 
 
+@dataclass(frozen=True)
 class Note:
     """Something written down."""
 
     @classmethod
     def read(cls, content: bytes) -> Self:
         """Read what `written` gave, also by another version: fields that are not known here are left out."""
-        known = {field.name for field in fields(cls)}  # type: ignore[arg-type] # each note is a dataclass
+        known = {field.name for field in fields(cls)}
         return cls(**{name: value for name, value in json.loads(content).items() if name in known})
 
     def written(self) -> bytes:
         """Return it as JSON."""
-        return json.dumps(asdict(self)).encode()  # type: ignore[call-overload] # each note is a dataclass
+        return json.dumps(asdict(self)).encode()
 
 
 @dataclass(frozen=True)
