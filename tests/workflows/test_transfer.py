@@ -1,81 +1,16 @@
 """Transfers on their own: what they go on from, what they stop before, what they leave to be seen."""
 
-import asyncio
-from datetime import date, timedelta
-from decimal import Decimal
-from typing import Any
-
 import pytest
-from temporalio.client import WorkflowFailureError, WorkflowHandle
-from temporalio.exceptions import ActivityError, ApplicationError
 
 from contracts.errors import ErrorKind
-from contracts.jobs import RunRef
-from contracts.limits import Caps, Limits
-from contracts.parts import PART_BYTES, SPAN_PARTS
-from contracts.prices import EgressPrice, Tier
-from contracts.queues import WORKFLOW_QUEUE
-from contracts.runs import TRANSFER_MEMO, TransferResult
-from contracts.transfers import LIMITS_UPDATE, TransferOutcome, TransferRequest
+from contracts.limits import Limits
+from contracts.parts import SPAN_PARTS
+from contracts.runs import TRANSFER_MEMO
+from contracts.transfers import LIMITS_UPDATE, TransferOutcome
 from tests.workflows.play import Play
+from tests.workflows.transferring import LARGE, PRICE, SPAN, Transfer, ended, error_of, lay, lay_large, start
 from workflows.rounds import COSTLY_ROUNDS, ROUNDS
 from workflows.transfer import TransferWorkflow
-
-SPAN = SPAN_PARTS * PART_BYTES
-LARGE = 3 * SPAN + 5
-PRICE = EgressPrice(
-    currency="USD",
-    tiers=(Tier(up_to_gb=None, per_gb=Decimal("0.1")),),
-    as_of=date(2026, 3, 1),
-    source="the test",
-)
-Transfer = WorkflowHandle[TransferWorkflow, TransferResult]
-
-
-async def start(play: Play, key: str = "k", *, source: str = "aws", **fields: Any) -> Transfer:
-    await play.serve(source, "azure")
-    scheme = {"aws": "s3://causeway", "onprem": "file://"}[source]
-    request = TransferRequest(
-        run=RunRef(pipeline="copy", key=key, run_uid=f"uid-{key}"),
-        key=key,
-        artifact="data",
-        source=f"{source}/default",
-        source_uri=f"{scheme}/data/",
-        **{
-            "kind": "folder",
-            "destination": "azure/default",
-            "target": "az://causeway/out/",
-            "method": "push" if source == "onprem" else "pull",
-            **fields,
-        },
-    )
-    return await play.client.start_workflow(
-        TransferWorkflow.run, request, id=f"copy/{key}", task_queue=WORKFLOW_QUEUE
-    )
-
-
-async def ended(transfer: Transfer) -> TransferResult:
-    async with asyncio.timeout(60):
-        return await transfer.result()
-
-
-async def error_of(transfer: Transfer) -> ApplicationError:
-    with pytest.raises(WorkflowFailureError) as failed:
-        await ended(transfer)
-    cause = failed.value.cause
-    found = cause.cause if isinstance(cause, ActivityError) else cause
-    assert isinstance(found, ApplicationError), repr(cause)
-    return found
-
-
-def lay(play: Play, count: int, on: str = "aws") -> None:
-    for number in range(count):
-        play.put(on, f"data/{number:05}", f"content {number}".encode())
-
-
-def lay_large(play: Play, on: str = "aws") -> str:
-    play.world.sizes["large"] = LARGE
-    return play.put(on, "data/large", b"large")
 
 
 async def test_a_folder_is_moved_and_its_manifest_says_what_came_to_lie_there(play: Play) -> None:
@@ -177,61 +112,6 @@ async def test_new_limits_take_hold_while_it_runs(play: Play) -> None:
     first, last = play.world.asked("storage.copy")[0], play.world.asked("storage.copy")[-1]
     assert first.request.pace.streams == 4
     assert (last.request.pace.streams, last.request.pace.bytes_per_second) == (2, 1000)
-
-
-async def test_a_cap_on_bytes_stops_it_before_it_breaks(play: Play) -> None:
-    lay_large(play)
-    error = await error_of(await start(play, caps=Caps(size_bytes=SPAN + 1)))
-    assert error.type == ErrorKind.BUDGET_EXCEEDED
-    assert len(play.world.parts_sent) <= SPAN_PARTS
-
-
-async def test_a_cap_on_cost_stops_it_before_it_breaks(play: Play) -> None:
-    lay_large(play)
-    play.world.price = PRICE
-    error = await error_of(await start(play, caps=Caps(cost=Decimal("0.03"))))
-    assert (error.type, "0.03 USD" in error.message) == (ErrorKind.BUDGET_EXCEEDED, True)
-    assert len(play.world.parts_sent) <= SPAN_PARTS
-
-
-async def test_a_cost_is_not_capped_where_nobody_knows_the_price(play: Play) -> None:
-    lay(play, 1)
-    error = await error_of(await start(play, caps=Caps(cost=Decimal(1))))
-    assert error.type == ErrorKind.BUDGET_EXCEEDED
-    assert play.world.asked("storage.list") == []
-
-
-async def test_a_transfer_that_takes_too_long_lands_and_stops(play: Play) -> None:
-    lay(play, 2)
-    hold = play.world.hold("storage.copy")
-    transfer = await start(play, caps=Caps(duration=timedelta(seconds=2)))
-    await play.reach(hold)
-    assert (await error_of(transfer)).type == ErrorKind.BUDGET_EXCEEDED
-    assert hold.cancelled.is_set()
-
-
-async def test_what_was_pushed_when_the_time_is_over_is_committed(play: Play) -> None:
-    lay(play, 2, on="onprem")
-    play.world.hold("storage.push").tells = True
-    transfer = await start(play, source="onprem", caps=Caps(duration=timedelta(seconds=2)))
-    assert (await error_of(transfer)).type == ErrorKind.BUDGET_EXCEEDED
-    assert len(play.world.below("az://causeway/out/")) == 2
-
-
-async def test_what_was_pushed_before_a_pause_is_committed_after_it(play: Play) -> None:
-    lay(play, 2, on="onprem")
-    hold = play.world.hold("storage.push")
-    hold.tells = True
-    transfer = await start(play, source="onprem")
-    await play.reach(hold)
-    await transfer.signal(TransferWorkflow.pause, {"by": "ann"})
-    async with asyncio.timeout(30):
-        while (await transfer.query(TransferWorkflow.status)).phase != "PAUSED":
-            await asyncio.sleep(0.1)
-    assert play.world.asked("storage.commit") == []
-    await transfer.signal(TransferWorkflow.resume, {})
-    assert (await ended(transfer)).tally.objects == 2
-    assert len(play.world.asked("storage.push")) == len(play.world.asked("storage.commit")) == 1
 
 
 async def test_a_dry_run_moves_nothing(play: Play) -> None:
