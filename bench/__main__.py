@@ -43,12 +43,25 @@ def main() -> None:
         complete = True
     except KeyboardInterrupt:
         Console(stderr=True).print("interrupted: what was measured so far is kept")
+    finally:
+        _keep(numbers, now, facts, asked.rounds, complete=complete, path=asked.out)
+
+
+def _keep(
+    numbers: Numbers,
+    now: datetime,
+    facts: Mapping[str, object],
+    rounds: int,
+    *,
+    complete: bool,
+    path: Path | None,
+) -> None:
     found = numbers.summed_up()
     document = {
         "measured_at": now.isoformat(timespec="seconds"),
         "complete": complete,
         "machine": facts,
-        "rounds": asked.rounds,
+        "rounds": rounds,
         "measures": {name: asdict(spread) for name, spread in found.items()},
         "ratios_to_rclone": {
             name: spread.median
@@ -56,9 +69,9 @@ def main() -> None:
             if name.endswith("rclone") and spread.unit == "x"
         },
     }
-    path: Path = asked.out or RESULTS / f"{now:%Y-%m-%d}.json"
-    path.parent.mkdir(exist_ok=True)
-    path.write_text(json.dumps(document, indent=2) + "\n")
+    where = path or RESULTS / f"{now:%Y-%m-%d}.json"
+    where.parent.mkdir(exist_ok=True)
+    where.write_text(json.dumps(document, indent=2) + "\n")
     _show(found)
 
 

@@ -161,8 +161,8 @@ class Transfers:
 
     def _theirs(self, leg: Leg, name: str) -> Spent:
         source, target = leg.theirs
-        if source == "HERE:":
-            source = f"{self._ground.onprem}/bench/"
+        if source.startswith("HERE:"):
+            source = f"{self._ground.onprem}/{source.removeprefix('HERE:')}"
         return self._rclone.copy(
             source + name, f"{target}theirs/{name}", streams=STREAMS, folder=name.endswith("/")
         )
