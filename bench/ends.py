@@ -1,7 +1,7 @@
 """The stores as the bare copies see them: each by its vendor's own SDK, asked for bytes and nothing else."""
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -32,8 +32,8 @@ class End(Protocol):
     def put(self, name: str, content: bytes) -> None:
         """Write an object at once."""
 
-    def delete(self, name: str) -> None:
-        """Remove an object."""
+    def delete(self, names: Sequence[str]) -> None:
+        """Remove objects."""
 
 
 class S3:
@@ -71,9 +71,11 @@ class S3:
         """See `End`."""
         self._client.put_object(Bucket=self._bucket, Key=name, Body=content)
 
-    def delete(self, name: str) -> None:
+    def delete(self, names: Sequence[str]) -> None:
         """See `End`."""
-        self._client.delete_object(Bucket=self._bucket, Key=name)
+        for start in range(0, len(names), 1000):
+            named = [{"Key": name} for name in names[start : start + 1000]]
+            self._client.delete_objects(Bucket=self._bucket, Delete={"Objects": named, "Quiet": True})
 
 
 class Blobs:
@@ -108,9 +110,10 @@ class Blobs:
         """See `End`."""
         self._container.upload_blob(name, content, overwrite=True)
 
-    def delete(self, name: str) -> None:
+    def delete(self, names: Sequence[str]) -> None:
         """See `End`."""
-        self._container.delete_blob(name)
+        for name in names:
+            self._container.delete_blob(name)
 
 
 class Objects:
@@ -155,9 +158,10 @@ class Objects:
         """See `End`."""
         self._bucket.blob(name).upload_from_string(content)
 
-    def delete(self, name: str) -> None:
+    def delete(self, names: Sequence[str]) -> None:
         """See `End`."""
-        self._bucket.blob(name).delete()
+        for name in names:
+            self._bucket.blob(name).delete()
 
 
 class Files:
@@ -197,9 +201,10 @@ class Files:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
 
-    def delete(self, name: str) -> None:
+    def delete(self, names: Sequence[str]) -> None:
         """See `End`."""
-        (self._root / name).unlink()
+        for name in names:
+            (self._root / name).unlink()
 
 
 def s3_client(ground: Ground) -> Any:

@@ -43,8 +43,7 @@ class RawStores:
     def clear(self, prefix: str) -> None:
         """Remove all that begins so."""
         end, below = self._end(prefix)
-        with ThreadPoolExecutor(AT_ONCE) as pool:
-            list(pool.map(end.delete, end.sizes(below)))
+        end.delete(list(end.sizes(below)))
 
     def copy(self, source: str, target: str, streams: int) -> float:
         """Copy an object, or all below a prefix, by parallel reads and writes; return the seconds."""
