@@ -10,6 +10,7 @@ import psutil
 import pytest
 from google.api_core import exceptions as google_errors
 
+from tests.house import until
 from tests.sandbox.google_cloud import CALL_SECONDS, VERTEX, GoogleCloud, running
 
 pytestmark = pytest.mark.timeout(180)
@@ -238,8 +239,13 @@ def test_more_jobs_than_the_quota_wait_in_the_queue(cloud: GoogleCloud) -> None:
 
 def test_the_journal_names_operations_and_resources_and_no_secret(cloud: GoogleCloud) -> None:
     job = cloud.submit("true", key="journalled")
-    line = next(line for line in reversed(cloud.journal()) if line["operation"] == "CreateCustomJob")
-    assert (line["resource"], line["status"]) == (job.name, 200)
+
+    def written() -> list[int]:
+        lines = [line for line in cloud.journal() if line["operation"] == "CreateCustomJob"]
+        return [line["status"] for line in lines if line["resource"] == job.name]
+
+    # A line is written once the answer is on its way.
+    assert until(written, "the line of the journal", CALL_SECONDS) == [200]
     assert "Bearer" not in cloud.layout.requests_of("vertex").read_text()
 
 
