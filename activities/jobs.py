@@ -1,13 +1,16 @@
 """The job activities over any job service; a room only brings its `JobService`, `Store` and `translate`."""
 
 from temporalio import activity
+from temporalio.exceptions import ApplicationError
 
 from activities.guard import Translate, guarded, translated
 from activities.job_service import JobService
 from activities.outputs import METRICS_OUTPUT, Collector
 from activities.store import Store
 from activities.watching import Watch
+from contracts.errors import MESSAGE_LIMIT, ErrorDetail, ErrorKind, failure
 from contracts.jobs import (
+    LOG_TAIL_LINES,
     CollectRequest,
     FindRequest,
     JobActivities,
@@ -49,13 +52,11 @@ class ServiceJobActivities(JobActivities):
     @activity.defn(name="jobs.collect", no_thread_cancel_exception=True)
     def collect(self, request: CollectRequest) -> JobOutputs:
         """See the contract."""
-        wanted = request.request
         with guarded(self._translate, request.ref.name):
-            prefixes = self._service.outputs(request.ref, wanted)
-            collector = Collector(self._store, self._translate, wanted.stage)
-            artifacts = {name: collector.artifact(name, prefix) for name, prefix in sorted(prefixes.items())}
-            metrics = prefixes.get(METRICS_OUTPUT)
-            return JobOutputs(artifacts=artifacts, metrics=collector.metrics(metrics) if metrics else {})
+            left = self._left(request)
+            state = self._service.describe(request.ref)
+            tail = self._tail(request.ref, request.log_lines) if request.log_lines else ()
+            return left.model_copy(update={"billed_seconds": state.billed_seconds, "log_tail": tail})
 
     @activity.defn(name="jobs.cancel", no_thread_cancel_exception=True)
     def cancel(self, ref: JobRef) -> JobState:
@@ -77,3 +78,36 @@ class ServiceJobActivities(JobActivities):
         """See the contract."""
         with guarded(self._translate, request.ref.name):
             return self._service.logs(request.ref, request.tail, request.after)
+
+    def _left(self, request: CollectRequest) -> JobOutputs:
+        """Describe the outputs; an error about them carries the lines with which the job took its leave."""
+        wanted = request.request
+        prefixes = self._service.outputs(request.ref, wanted)
+        collector = Collector(self._store, self._translate, wanted.stage)
+        try:
+            artifacts = {name: collector.artifact(name, prefix) for name, prefix in sorted(prefixes.items())}
+            metrics = prefixes.get(METRICS_OUTPUT)
+            return JobOutputs(artifacts=artifacts, metrics=collector.metrics(metrics) if metrics else {})
+        except ApplicationError as error:
+            if error.type not in {ErrorKind.SOURCE_MISSING, ErrorKind.INVALID_REQUEST}:
+                raise
+            raise told_with(error, self._tail(request.ref, LOG_TAIL_LINES)) from None
+
+    def _tail(self, ref: JobRef, lines: int) -> tuple[str, ...]:
+        """Return the last lines of a log; one that cannot be read hides nothing else."""
+        try:
+            with translated(self._translate, ref.name):
+                return self._service.logs(ref, lines, None).lines[-lines:]
+        except ApplicationError as error:
+            activity.logger.info("the log of job %s cannot be read: %s", ref.name, error.type)
+            return ()
+
+
+def told_with(error: ApplicationError, lines: tuple[str, ...]) -> ApplicationError:
+    """Return the error with the last lines of a log below its message, cut to what fits from their end."""
+    if not lines:
+        return error
+    heading = f"{error.message}\nlast lines of its log:\n"
+    text = heading + "\n".join(lines)[-max(0, MESSAGE_LIMIT - len(heading)) :]
+    detail = error.details[0] if error.details and isinstance(error.details[0], ErrorDetail) else None
+    return failure(ErrorKind(error.type or ErrorKind.UNKNOWN), text, detail)

@@ -146,6 +146,24 @@ class JobState(Message):
     """When the control plane last answered."""
     billed_seconds: float | None = None
 
+    @property
+    def queued_seconds(self) -> float | None:
+        """How long it waited for its machine, until now if it still does; None while its control plane does not say."""
+        until = self.started_at or self.ended_at
+        if until is None and self.phase is JobPhase.QUEUED:
+            until = self.last_seen
+        return _between(self.submitted_at, until)
+
+    @property
+    def run_seconds(self) -> float | None:
+        """How long it had its machine, until it was last seen if it still has; None for one that never began."""
+        return _between(self.started_at, self.ended_at or self.last_seen)
+
+
+def _between(begin: datetime | None, end: datetime | None) -> float | None:
+    # Two clocks of one vendor may disagree by a moment; nothing takes less than no time.
+    return max(0.0, (end - begin).total_seconds()) if begin and end else None
+
 
 class WaitRequest(Message):
     """Wait until the job's phase is another than the one already seen."""
@@ -159,6 +177,8 @@ class CollectRequest(Message):
 
     ref: JobRef
     request: JobRequest
+    log_lines: int = Field(default=0, ge=0, le=1000)
+    """How many of the last lines of its log are wanted along with the outputs."""
 
 
 class JobOutputs(Message):
@@ -167,6 +187,10 @@ class JobOutputs(Message):
     artifacts: dict[str, Artifact]
     metrics: dict[str, float] = Field(default_factory=dict)
     """From `metrics.json` in the output named `metrics`: flat numbers."""
+    log_tail: tuple[str, ...] = ()
+    """As many of the last lines of its log as were asked for; empty where the log cannot be read."""
+    billed_seconds: float | None = None
+    """As the vendor tells once the job has ended; None where it does not."""
 
 
 class LogRequest(Message):
@@ -224,7 +248,7 @@ class JobActivities:
         """Find what a succeeded job left and describe it.
 
         Safe to run twice. Heartbeats while it reads. Final: `SOURCE_MISSING` (an output holds nothing),
-        `INVALID_REQUEST` (`metrics.json` is not flat numbers), `ACCESS_DENIED`.
+        `INVALID_REQUEST` (`metrics.json` is not flat numbers), both with the last lines of the job's log; `ACCESS_DENIED`.
         """
         raise NotImplementedError
 

@@ -96,7 +96,15 @@ class StageJob(Message):
     phase: JobPhase = JobPhase.QUEUED
     console: str | None = None
     last_seen: datetime | None = None
+    """When its control plane last told of it."""
     seconds: float | None = None
+    """Billed, or run where the vendor does not say."""
+    queued_seconds: float | None = None
+    """From its submission until it had a machine; so far, while it has none."""
+    run_seconds: float | None = None
+    """While it had a machine; until it was last seen, while it has one."""
+    billed_seconds: float | None = None
+    """As the vendor counts; None where it does not say, or not yet."""
 
 
 class StageStatus(Message):

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from contracts.runs import RunStatus, StageStatus, TransferResult, workflow_id
+from contracts.runs import RunStatus, StageJob, StageStatus, TransferResult, workflow_id
 
 
 def run_document(status: RunStatus, web_ui: str) -> dict[str, Any]:
@@ -42,12 +42,30 @@ def _stage(stage: StageStatus) -> dict[str, Any]:
         "state": stage.phase.value,
         "seconds": seconds_of(stage),
         "attempts": stage.attempts,
-        "job": {"id": stage.job.id, "generation": stage.job.generation} if stage.job else None,
+        "job": _job(stage.job) if stage.job else None,
         "outputs": {name: artifact.model_dump(include=fields) for name, artifact in stage.outputs.items()},
         "metrics": stage.metrics,
         "rows": stage.rows,
         "error": stage.error.model_dump() if stage.error else None,
     }
+
+
+def _job(job: StageJob) -> dict[str, Any]:
+    return {
+        "id": job.id,
+        "name": job.name,
+        "generation": job.generation,
+        "state": job.phase.value,
+        "last_seen": job.last_seen.isoformat() if job.last_seen else None,
+        "queued_seconds": _rounded(job.queued_seconds),
+        "run_seconds": _rounded(job.run_seconds),
+        "billed_seconds": _rounded(job.billed_seconds),
+        "console": job.console,
+    }
+
+
+def _rounded(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds, 3)
 
 
 def _transfer(transfer: TransferResult) -> dict[str, Any]:

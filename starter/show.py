@@ -73,6 +73,8 @@ def live_view(status: RunStatus) -> RenderableType:
 def report(status: RunStatus) -> RenderableType:
     """The run when it is over, or as far as it is: stages, transfers, metrics, errors."""
     parts: list[RenderableType] = [headline(status), stage_table(status)]
+    if any(stage.job for stage in status.stages.values()):
+        parts += [Text(), job_table(status)]
     if status.transfers:
         parts += [Text(), transfer_table(status)]
     metrics = _metrics(status)
@@ -119,6 +121,23 @@ def stage_table(status: RunStatus) -> Table:
             _clock(_seconds(stage)),
             Text(_note(stage)),
         )
+    return table
+
+
+def job_table(status: RunStatus) -> Table:
+    """A row per job: how long it waited for its machine, how long it had it, and what of that is billed."""
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
+    for title in ("job of", "generation", "state"):
+        table.add_column(title, no_wrap=True)
+    for title in ("queued", "ran", "billed"):
+        table.add_column(title, justify="right", no_wrap=True)
+    table.add_column("last seen", no_wrap=True)
+    for stage in status.stages.values():
+        if stage.job is None:
+            continue
+        times = (stage.job.queued_seconds, stage.job.run_seconds, stage.job.billed_seconds)
+        seen = f"{stage.job.last_seen:%H:%M:%S %Z}" if stage.job.last_seen else ""
+        table.add_row(stage.name, str(stage.job.generation), stage.job.phase.value, *map(_clock, times), seen)
     return table
 
 

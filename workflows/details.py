@@ -1,6 +1,7 @@
 """The run as a table for Temporal's Web UI. Untrusted text goes into a fence."""
 
 from contracts.runs import RunStatus, StageStatus
+from workflows.told import spent
 
 _MARKS = {
     "PENDING": "·",
@@ -34,7 +35,8 @@ def stage_table(status: RunStatus) -> str:
 
 
 def _row(stage: StageStatus) -> str:
-    note = stage.note.replace("|", "\\|").replace("\n", " ")[:120]
+    words = "; ".join(filter(None, (stage.note, spent(stage.job))))
+    note = words.replace("|", "\\|").replace("\n", " ")[:160]
     return f"| {_MARKS[stage.phase]} | {stage.name} | {stage.connection} | {stage.phase} | {note} |"
 
 

@@ -25,7 +25,7 @@ from contracts.jobs import (
     WaitRequest,
 )
 from contracts.presets import Preset
-from contracts.runs import Pause, StageJob
+from contracts.runs import Pause
 from contracts.spec import JobStage
 from workflows.checkpoint import Checkpoint, Deadline
 from workflows.context import RunContext
@@ -34,6 +34,7 @@ from workflows.failures import kind_of, stage_error
 from workflows.finishing import to_the_end
 from workflows.outcomes import Outcome, StageFailed, failed
 from workflows.publishing import publish
+from workflows.told import stage_job, words_of
 from workflows.values import command_of, environment_of
 
 CAPACITY_PAUSE = timedelta(seconds=10)
@@ -175,20 +176,7 @@ class JobRunner:
                 continue
 
     def _show(self, state: JobState) -> None:
-        job = StageJob(
-            id=state.ref.id,
-            generation=state.ref.generation,
-            name=state.ref.name,
-            kind=state.ref.kind,
-            phase=state.phase,
-            console=state.ref.console,
-            last_seen=state.last_seen,
-            seconds=_seconds(state),
-        )
-        words = f"job {state.phase.lower()}"
-        if state.phase is JobPhase.UNKNOWN and state.last_seen:
-            words = f"job state unknown, last seen {state.last_seen:%H:%M:%S}: {state.message[:200]}"
-        self.context.book.change(self.name, job=job, note=words)
+        self.context.book.change(self.name, job=stage_job(state), note=words_of(state))
 
     async def _failure(self, state: JobState) -> StageFailed:
         kind = state.reason or (
@@ -220,7 +208,15 @@ class JobRunner:
             if is_cancelled_exception(error):
                 raise
             raise StageFailed(stage_error(error)) from error
+        self._bill(left.billed_seconds)
         return Outcome(outputs=left.artifacts, metrics=left.metrics)
+
+    def _bill(self, seconds: float | None) -> None:
+        """Some vendors tell what they bill only a while after the end."""
+        held = self.context.book.stage(self.name).job
+        if held and seconds is not None:
+            billed = held.model_copy(update={"billed_seconds": seconds, "seconds": seconds})
+            self.context.book.change(self.name, job=billed)
 
     async def _stopped(self) -> str:
         """A submit or a watch that ended early may have left a job: stop it, or say that it may live."""
@@ -277,11 +273,3 @@ def _given_up(error: BaseException, alive: str) -> StageFailed:
 def _moved(watch: asyncio.Future[JobState], checkpoint: Checkpoint, held: Pause | None) -> bool:
     """Whether there is news of the job, or the run was paused or resumed."""
     return watch.done() or (checkpoint.pause is None) != (held is None)
-
-
-def _seconds(state: JobState) -> float | None:
-    if state.billed_seconds is not None:
-        return state.billed_seconds
-    if state.started_at and state.ended_at:
-        return (state.ended_at - state.started_at).total_seconds()
-    return None

@@ -46,6 +46,8 @@ class AzureMlJobs:
         self._workspace = workspace
         self._store = store
         self._settings = settings
+        self._starts: dict[str, datetime] = {}
+        """When running jobs started, so that the run history is asked once."""
 
     def submit(self, request: JobRequest) -> JobRef:
         """See `JobService.submit`."""
@@ -67,7 +69,7 @@ class AzureMlJobs:
         return _ref(created, kind=request.kind, adopted=not self._workspace.created_job())
 
     def describe(self, ref: JobRef) -> JobState:
-        """See `JobService.describe`; times and reasons are asked for once the job has ended."""
+        """See `JobService.describe`; the run history is asked when the job has started, and when it has ended."""
         return self._state(self._workspace.client.jobs.get(ref.name), ref)
 
     def stop(self, ref: JobRef) -> None:
@@ -194,10 +196,20 @@ class AzureMlJobs:
             ref=ref, phase=phase, message=_status(job), submitted_at=submitted, last_seen=datetime.now(UTC)
         )
         if not phase.terminal:
-            return state
+            started = self._started(ref.name) if phase is JobPhase.RUNNING else None
+            return state.model_copy(update={"started_at": started})
+        self._starts.pop(ref.name, None)
         return state.model_copy(
             update=_ending(phase, _known(self._workspace.history, ref.name), _limit_seconds(job))
         )
+
+    def _started(self, name: str) -> datetime | None:
+        if name not in self._starts:
+            started = time_of(_known(self._workspace.history, name).get("startTimeUtc"))
+            if started is None:
+                return None
+            self._starts[name] = started
+        return self._starts[name]
 
 
 def _status(job: Any) -> str:

@@ -44,6 +44,7 @@ class Told:
         self.answers = list(answers)
         self.stops = 0
         self.prefixes: dict[str, str] = {}
+        self.lines: tuple[str, ...] = ()
 
     def submit(self, request: JobRequest) -> JobRef:
         return REF
@@ -64,7 +65,7 @@ class Told:
         return self.prefixes
 
     def logs(self, ref: JobRef, tail: int, after: str | None) -> LogPage:
-        return LogPage(lines=())
+        return LogPage(lines=self.lines[-tail:])
 
 
 def jobs(service: Told, root: Path) -> ServiceJobActivities:
@@ -146,8 +147,11 @@ def test_a_cancel_ends_only_with_the_job(tmp_path: Path) -> None:
     assert (state.phase, service.stops) == (JobPhase.STOPPED, 1)
 
 
-def collect(root: Path, outputs: dict[str, dict[str, bytes]]) -> Any:
+def collect(
+    root: Path, outputs: dict[str, dict[str, bytes]], lines: tuple[str, ...] = (), log_lines: int = 0
+) -> Any:
     service = Told(JobPhase.SUCCEEDED)
+    service.lines = lines
     for output, files in outputs.items():
         service.prefixes[output] = f"file:///causeway/{output}/"
         for name, content in files.items():
@@ -156,7 +160,9 @@ def collect(root: Path, outputs: dict[str, dict[str, bytes]]) -> Any:
             path.write_bytes(content)
     run = RunRef(pipeline="p", key="k", run_uid="0" * 32)
     request = JobRequest(run=run, stage="train", generation=1, kind="train", command=())
-    return ActivityEnvironment().run(jobs(service, root).collect, CollectRequest(ref=REF, request=request))
+    return ActivityEnvironment().run(
+        jobs(service, root).collect, CollectRequest(ref=REF, request=request, log_lines=log_lines)
+    )
 
 
 def test_what_a_job_left_is_a_folder_with_the_digest_of_its_manifest(tmp_path: Path) -> None:
@@ -168,6 +174,21 @@ def test_what_a_job_left_is_a_folder_with_the_digest_of_its_manifest(tmp_path: P
     ]
     assert (artifact.kind, artifact.object_count, artifact.size_bytes) == ("folder", 3, 1002)
     assert artifact.digest == folder_digest(entries)
+
+
+def test_the_last_lines_of_the_log_come_with_the_outputs_when_they_are_asked_for(tmp_path: Path) -> None:
+    left = {"model": {"model.json": b"{}"}}
+    assert collect(tmp_path, left, ("one", "two", "three"), log_lines=2).log_tail == ("two", "three")
+    assert collect(tmp_path, left, ("one", "two", "three")).log_tail == ()
+
+
+def test_outputs_that_are_missing_are_told_with_the_last_lines_of_the_log(tmp_path: Path) -> None:
+    lines = (*("x" * 500 for _ in range(20)), "wrote to the wrong folder")
+    with pytest.raises(ApplicationError) as raised:
+        collect(tmp_path, {"model": {}}, lines)
+    assert raised.value.type == ErrorKind.SOURCE_MISSING
+    assert "left nothing in its output model" in raised.value.message
+    assert raised.value.message.endswith("wrote to the wrong folder")
 
 
 def test_metrics_are_read_from_the_output_of_that_name(tmp_path: Path) -> None:

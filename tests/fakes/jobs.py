@@ -67,7 +67,7 @@ class FakeJobs(FakeConnection):
             for name, content in files.items():
                 self.world.put(f"{prefix}{name}", content)
             artifacts[output] = self.world.folder(prefix)
-        return JobOutputs(artifacts=artifacts, metrics=life.metrics)
+        return JobOutputs(artifacts=artifacts, metrics=life.metrics, billed_seconds=life.collected_seconds)
 
     @activity.defn(name="jobs.cancel")
     async def cancel(self, ref: JobRef) -> JobState:

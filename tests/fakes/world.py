@@ -30,6 +30,10 @@ class Life:
     message: str = ""
     unknown_from: timedelta | None = None
     unknown_for: timedelta = timedelta(0)
+    billed_seconds: float | None = None
+    """As its vendor tells with its end."""
+    collected_seconds: float | None = None
+    """As its vendor tells only when its outputs are looked at."""
     leaves: dict[str, dict[str, bytes]] = field(default_factory=dict)
     """Files by output; by default each output holds one small file that names it."""
     metrics: dict[str, float] = field(default_factory=dict)
@@ -74,12 +78,18 @@ class Job:
     def state(self, now: datetime) -> JobState:
         phase = self.phase(now)
         unknown = phase is JobPhase.UNKNOWN and self.life.unknown_from is not None
+        began = self.born + self.life.queued
+        ended = min(filter(None, (began + self.life.runs, self.stopped))) if phase.terminal else None
         return JobState(
             ref=self.ref,
             phase=phase,
             message=self.life.message if phase is self.life.end else "",
             reason=self.life.reason if phase is self.life.end else None,
+            submitted_at=self.born,
+            started_at=began if began <= min(filter(None, (now, self.stopped))) else None,
+            ended_at=ended,
             last_seen=self.born + self.life.unknown_from if unknown else now,  # type: ignore[operator]
+            billed_seconds=self.life.billed_seconds if phase.terminal else None,
         )
 
     def next_change(self, now: datetime) -> timedelta:

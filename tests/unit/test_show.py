@@ -7,9 +7,12 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 from rich.console import Console, RenderableType
 
-from contracts.jobs import RunRef
+from contracts.jobs import JobPhase, JobRef, JobState, RunRef
 from contracts.runs import Pause, RunPhase, RunStatus, StageError, StagePhase, StageStatus
-from starter.show import console, error_of, live_view
+from starter.document import run_document
+from starter.show import console, error_of, live_view, report
+from workflows.details import stage_table
+from workflows.told import stage_job, words_of
 
 NOW = datetime.now(UTC)
 
@@ -64,3 +67,52 @@ def test_lines_in_a_pipe_end_with_their_text(capsys: pytest.CaptureFixture[str])
 def test_a_terminal_is_left_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
     assert console().file is sys.stdout
+
+
+REF = JobRef(id="arn", name="cw-train-g1", generation=1)
+BORN = datetime(2026, 1, 1, 12, tzinfo=UTC)
+
+
+def job(phase: JobPhase, **moments: float) -> JobState:
+    times = {name: BORN + timedelta(seconds=seconds) for name, seconds in moments.items()}
+    return JobState.model_validate({"ref": REF, "phase": phase, "submitted_at": BORN, **times})
+
+
+@pytest.mark.parametrize(
+    ("state", "queued", "ran"),
+    [
+        (job(JobPhase.QUEUED, last_seen=5), 5, None),
+        (job(JobPhase.RUNNING, started_at=5, last_seen=12), 5, 7),
+        (job(JobPhase.UNKNOWN, started_at=5, last_seen=12), 5, 7),
+        (job(JobPhase.SUCCEEDED, started_at=5, ended_at=65, last_seen=90), 5, 60),
+        (job(JobPhase.STOPPED, ended_at=9, last_seen=90), 9, None),
+        (job(JobPhase.RUNNING, last_seen=12), None, None),
+        (job(JobPhase.FAILED, started_at=-1, ended_at=0), 0, 1),
+    ],
+    ids=["queued", "running", "unknown", "ended", "never began", "start not told", "clocks that disagree"],
+)
+def test_a_job_s_time_in_the_queue_and_its_time_on_a_machine_are_told_apart(
+    state: JobState, queued: float | None, ran: float | None
+) -> None:
+    assert (state.queued_seconds, state.run_seconds) == (queued, ran)
+
+
+def test_what_a_job_waited_ran_and_is_billed_stands_in_every_account_of_its_run() -> None:
+    state = job(JobPhase.SUCCEEDED, started_at=5, ended_at=65).model_copy(update={"billed_seconds": 61.0})
+    stage = StageStatus(name="clean", kind="train", connection="aws/default", job=stage_job(state))
+    now = status(stage)
+    (told,) = run_document(now, "")["stages"]
+    assert {key: told["job"][f"{key}_seconds"] for key in ("queued", "run", "billed")} == {
+        "queued": 5.0,
+        "run": 60.0,
+        "billed": 61.0,
+    }
+    assert "clean 1 SUCCEEDED 5.0s 1m00s 1m01s" in " ".join(text_of(report(now)).split())
+    assert "queued 5.0 s, ran 60.0 s" in stage_table(now)
+
+
+def test_of_a_job_that_is_not_told_of_its_note_says_when_it_was_seen_last_and_why() -> None:
+    state = job(JobPhase.UNKNOWN, last_seen=7).model_copy(update={"message": "UNAVAILABLE: away"})
+    assert words_of(state) == "job state unknown, last seen 12:00:07 UTC: UNAVAILABLE: away"
+    never = state.model_copy(update={"last_seen": None})
+    assert words_of(never) == "job state unknown, never seen yet: UNAVAILABLE: away"

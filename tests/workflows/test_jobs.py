@@ -234,3 +234,15 @@ async def test_a_log_of_huge_lines_is_cut_to_its_end(play: Play) -> None:
     message = status.stages["job"].error.message
     assert message.endswith("the cause")
     assert len(message) < 10_000
+
+
+async def test_time_in_the_queue_and_time_on_a_machine_are_kept_with_the_stage(play: Play) -> None:
+    play.world.lives["job"] = [Life(queued=HOUR, runs=2 * HOUR, billed_seconds=7300.0)]
+    stage = (await play.finish(spec_of({"job": {"timeout": "9h"}}))).stages["job"]
+    assert (stage.job.queued_seconds, stage.job.run_seconds, stage.job.billed_seconds) == (3600, 7200, 7300)
+
+
+async def test_what_is_billed_may_be_told_only_with_the_outputs(play: Play) -> None:
+    play.world.lives["job"] = [Life(runs=HOUR, collected_seconds=3700.0)]
+    stage = (await play.finish(spec_of({"job": {"timeout": "9h"}}))).stages["job"]
+    assert (stage.job.billed_seconds, stage.job.seconds, stage.job.run_seconds) == (3700, 3700, 3600)
