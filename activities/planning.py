@@ -22,7 +22,7 @@ from contracts.plan import (
     transfer_key,
 )
 from contracts.queues import CLOUD_OF_SCHEME, normalise
-from contracts.spec import CopyStage, inputs_of
+from contracts.stages import CopyStage, inputs_of
 
 
 class Planner(PlanActivities):

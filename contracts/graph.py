@@ -8,17 +8,8 @@ from contracts.artifacts import ArtifactKind, locate
 from contracts.model import Message
 from contracts.placeholders import Reference, parse_template, references, split_command
 from contracts.queues import CLOUD_OF_SCHEME, Cloud, cloud_of
-from contracts.spec import (
-    RESERVED_STAGES,
-    CopyStage,
-    JobStage,
-    LoadTableStage,
-    PipelineSpec,
-    QueryStage,
-    Stage,
-    inputs_of,
-    outputs_of,
-)
+from contracts.spec import RESERVED_STAGES, PipelineSpec
+from contracts.stages import CopyStage, JobStage, LoadTableStage, QueryStage, Stage, inputs_of, outputs_of
 
 TABLE_CLOUDS = frozenset({Cloud.GCP})
 Path = tuple[str | int, ...]

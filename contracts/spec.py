@@ -4,33 +4,21 @@ import hashlib
 import json
 import math
 from datetime import timedelta
-from decimal import Decimal
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import Field, field_validator
 
-from contracts.artifacts import locate
-from contracts.grants import IfExists
-from contracts.jobs import Resources
 from contracts.model import Declared
-from contracts.placeholders import parse_template, split_command
-from contracts.queues import normalise
-from contracts.tables import Column, Scalar, TableFormat, WriteMode
-from contracts.units import Duration, Rate, Size
+from contracts.stages import PARAM_NAME, STAGE_NAME, OnFailure, Stage
+from contracts.tables import Scalar
+from contracts.units import Duration
 
 PIPELINE_NAME = r"^[a-z][a-z0-9-]{0,39}$"
-STAGE_NAME = r"^[a-z][a-z0-9_]{0,31}$"
-PARAM_NAME = r"^[A-Za-z_][A-Za-z0-9_]{0,63}$"
 KEY_PATTERN = r"^[A-Za-z0-9._-]{1,64}$"
 RESERVED_STAGES = frozenset({"params", "inputs", "outputs"})
 STAGES_LIMIT = 200
-OnFailure = Literal["wait", "fail"]
-Connection = Annotated[
-    str, Field(description="aws, azure, gcp or onprem, or one of its connections such as aws/eu")
-]
-
-
-Glob = Annotated[str, Field(min_length=1, max_length=1024)]
+StageName = Annotated[str, Field(pattern=STAGE_NAME)]
+ParamName = Annotated[str, Field(pattern=PARAM_NAME)]
 
 
 class Defaults(Declared):
@@ -42,122 +30,6 @@ class Defaults(Declared):
     """Of one generation, queue and run together."""
     on_failure: OnFailure = "wait"
     """`wait`: a stage out of retries waits for a person. `fail`: the run fails."""
-
-
-class StageBase(Declared):
-    """What every stage has."""
-
-    on: Connection
-    """Where the stage runs."""
-    after: tuple[str, ...] = ()
-    """Stages that must have succeeded or been skipped first, besides those whose outputs are inputs."""
-    retries: int | None = Field(default=None, ge=0, le=20)
-    timeout: Duration | None = None
-    on_failure: OnFailure | None = None
-
-    @field_validator("on")
-    @classmethod
-    def _connection(cls, value: str) -> str:
-        return normalise(value)
-
-
-class CopyStage(StageBase):
-    """Brings data into a connection's store: an ingest, or a movement its author wants to see."""
-
-    kind: Literal["copy"]
-    source: str | None = None
-    """A URI: one object, or a folder when it ends in `/`."""
-    source_on: Connection | None = None
-    """The connection that owns the source, when it is not the default one of its cloud."""
-    inputs: dict[str, str] = Field(default_factory=dict, max_length=1)
-    """Instead of `source`: an output of another stage."""
-    target: str | None = None
-    """A URI of the author's own in the stage's cloud; by default a prefix of the run's."""
-    if_exists: IfExists = "skip"
-    """When the target holds an object: `skip` keeps the same content and refuses other; `overwrite`; `fail`."""
-    include: tuple[Glob, ...] = ()
-    """Of a folder only what one of these matches: `*.csv` in any folder, `/logs/**` from the source on."""
-    exclude: tuple[Glob, ...] = ()
-    """Of a folder not what one of these matches."""
-    server_side: bool = True
-    """Whether Azure may read from S3 or Cloud Storage by itself, where an MD5 proves it; no byte passes a worker then."""
-    streams: int = Field(default=8, ge=1, le=64)
-    """Parts or small objects in flight at once."""
-    limit_rate: Rate | None = None
-    """Bytes per second at most, such as `50MB/s`."""
-    max_size: Size | None = None
-    """The copy stops before it sends more than this."""
-    max_cost: Decimal | None = Field(default=None, gt=0, allow_inf_nan=False)
-    """The copy stops before its egress costs more than this, in the currency of the price book."""
-    max_duration: Duration | None = None
-    """The copy stops when it has taken this long, without pauses."""
-
-    @field_validator("source", "target")
-    @classmethod
-    def _uri(cls, value: str | None) -> str | None:
-        if value is not None and not locate(value).name:
-            raise ValueError(f"{value!r} names no object; write an object, or a folder that ends in /")
-        return value
-
-    @field_validator("source_on")
-    @classmethod
-    def _source_connection(cls, value: str | None) -> str | None:
-        return value if value is None else normalise(value)
-
-
-class JobStage(StageBase):
-    """Runs a command on a cloud's job service."""
-
-    kind: Literal["process", "train", "predict"]
-    inputs: dict[str, str] = Field(default_factory=dict)
-    """Name to an output of another stage: `train.model`, or just `ingest` when it has one output."""
-    code: str | None = None
-    """A folder beside the pipeline's file; the command finds its files in the working directory."""
-    command: str
-    """Split as a shell would, then filled in, argument by argument; no shell runs."""
-    outputs: tuple[Annotated[str, Field(pattern=STAGE_NAME)], ...] = ()
-    """Names of folders that the command fills; `metrics` holds metrics.json, flat numbers."""
-    resources: Resources = Resources()
-    image: str | None = None
-    """The container image; needed outside the sandbox unless the worker has a default."""
-    env: dict[Annotated[str, Field(pattern=PARAM_NAME)], str] = Field(default_factory=dict)
-
-    @field_validator("command")
-    @classmethod
-    def _command(cls, value: str) -> str:
-        split_command(value)
-        return value
-
-
-class LoadTableStage(StageBase):
-    """Loads files into a table; the table is never half loaded."""
-
-    kind: Literal["load_table"]
-    inputs: dict[str, str] = Field(min_length=1, max_length=1)
-    table: str = Field(pattern=r"^([A-Za-z0-9-]+\.)?[A-Za-z0-9_]+\.[A-Za-z0-9_-]+$")
-    """`dataset.table` or `project.dataset.table`."""
-    format: TableFormat = "csv"
-    columns: tuple[Column, ...] = Field(alias="schema", min_length=1)
-    """The header must match these names in order."""
-    write: WriteMode = "truncate"
-
-
-class QueryStage(StageBase):
-    """Asks a question of the tables; `{params.x}` and `{stage.metrics.name}` become bound parameters."""
-
-    kind: Literal["query"]
-    sql: str = Field(min_length=1)
-
-    @field_validator("sql")
-    @classmethod
-    def _sql(cls, value: str) -> str:
-        parse_template(value)
-        return value
-
-
-Stage = Annotated[CopyStage | JobStage | LoadTableStage | QueryStage, Field(discriminator="kind")]
-StageName = Annotated[str, Field(pattern=STAGE_NAME)]
-ParamName = Annotated[str, Field(pattern=PARAM_NAME)]
 
 
 class PipelineSpec(Declared):
@@ -207,15 +79,3 @@ class PipelineSpec(Declared):
     def on_failure_of(self, stage: str) -> OnFailure:
         """What happens when a stage is out of retries."""
         return self.stages[stage].on_failure or self.defaults.on_failure
-
-
-def inputs_of(stage: Stage) -> dict[str, str]:
-    """The stage's inputs as written: name to `stage` or `stage.output`."""
-    return {} if isinstance(stage, QueryStage) else stage.inputs
-
-
-def outputs_of(stage: Stage) -> tuple[str, ...]:
-    """The names of what a stage leaves."""
-    if isinstance(stage, CopyStage):
-        return ("data",)
-    return stage.outputs if isinstance(stage, JobStage) else ()

@@ -5,7 +5,8 @@ from temporalio.exceptions import ApplicationError
 from contracts.errors import ErrorKind
 from contracts.graph import nearest, references_of
 from contracts.runs import Decision, StageDecision, StagePhase
-from contracts.spec import PipelineSpec, inputs_of
+from contracts.spec import PipelineSpec
+from contracts.stages import inputs_of
 from workflows.book import Book
 
 _ANSWERS: dict[Decision, tuple[StagePhase, str, str]] = {

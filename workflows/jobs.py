@@ -26,7 +26,7 @@ from contracts.jobs import (
 )
 from contracts.presets import Preset
 from contracts.runs import Pause
-from contracts.spec import JobStage
+from contracts.stages import JobStage
 from workflows.checkpoint import Checkpoint, Deadline
 from workflows.context import RunContext
 from workflows.effects import Request, Response

@@ -6,7 +6,8 @@ from contracts import presets
 from contracts.artifacts import locate
 from contracts.connections import Capability, ConnectionActivities, ConnectionReport, PreflightRequest
 from contracts.queues import CLOUD_OF_SCHEME, normalise
-from contracts.spec import CopyStage, JobStage, PipelineSpec
+from contracts.spec import PipelineSpec
+from contracts.stages import CopyStage, JobStage
 from workflows.effects import Effects
 
 PREFLIGHT = "preflight"

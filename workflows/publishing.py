@@ -2,7 +2,7 @@
 
 from contracts import presets
 from contracts.code import CodeActivities, CodeRef, PublishRequest
-from contracts.spec import JobStage
+from contracts.stages import JobStage
 from workflows.context import RunContext
 
 

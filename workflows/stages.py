@@ -6,7 +6,7 @@ from contracts import presets
 from contracts.artifacts import Artifact
 from contracts.graph import OutputName
 from contracts.plan import transfer_key
-from contracts.spec import CopyStage, JobStage, LoadTableStage, QueryStage
+from contracts.stages import CopyStage, JobStage, LoadTableStage, QueryStage
 from contracts.tables import LoadRequest, QueryRequest, QueryResult, TableActivities, TableJobKey
 from workflows.context import RunContext
 from workflows.jobs import run_job

@@ -3,7 +3,8 @@
 from contracts.errors import ErrorKind
 from contracts.jobs import Argument, PathRef
 from contracts.placeholders import Piece, Reference, parse_template, render, split_command
-from contracts.spec import JobStage, PipelineSpec, QueryStage
+from contracts.spec import PipelineSpec
+from contracts.stages import JobStage, QueryStage
 from contracts.tables import Scalar
 from workflows.book import Book
 from workflows.outcomes import failed

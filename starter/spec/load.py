@@ -7,7 +7,8 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from contracts.code import CodeBundle
 from contracts.graph import nearest, problems_of
-from contracts.spec import JobStage, PipelineSpec, Stage
+from contracts.spec import PipelineSpec
+from contracts.stages import JobStage, Stage
 from contracts.tables import Scalar
 from starter.exits import StarterError
 from starter.spec.code import CodeProblem, check_total, pack_folder

@@ -9,7 +9,8 @@ from pydantic_core import ErrorDetails
 
 from contracts.graph import nearest
 from contracts.jobs import Resources
-from contracts.spec import CopyStage, Defaults, JobStage, LoadTableStage, PipelineSpec, QueryStage
+from contracts.spec import Defaults, PipelineSpec
+from contracts.stages import CopyStage, JobStage, LoadTableStage, QueryStage
 from contracts.tables import Column
 from starter.exits import StarterError
 from starter.spec.document import Path

@@ -18,7 +18,8 @@ from activities.onprem.settings import OnpremSettings
 from activities.settings import WorkerSettings
 from contracts.errors import ErrorKind
 from contracts.jobs import Resources
-from contracts.spec import CopyStage, Defaults, JobStage, LoadTableStage, PipelineSpec, QueryStage
+from contracts.spec import Defaults, PipelineSpec
+from contracts.stages import CopyStage, JobStage, LoadTableStage, QueryStage
 from contracts.tables import Column, ColumnType
 from sandbox import cli as sandbox_cli
 from sandbox import environment, keys
