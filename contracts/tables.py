@@ -70,6 +70,28 @@ class QueryResult(Message):
     shown: tuple[dict[str, Scalar | None], ...] = ()
 
 
+class TableCancelRequest(Message):
+    """A load or a query that is not wanted any more."""
+
+    key: TableJobKey
+    table: str | None = None
+    """Of a load: where it was to come to lie, since what is staged lies beside it."""
+
+    @property
+    def stage(self) -> str:
+        """The stage it belongs to."""
+        return self.key.stage
+
+
+class TableCancelReceipt(Message):
+    """What a cancelled load or query came to."""
+
+    stopped: tuple[str, ...] = ()
+    """Ids of jobs that went on until they were asked to stop, and have ended."""
+    dropped: tuple[str, ...] = ()
+    """Staged tables that are gone now."""
+
+
 class TableActivities:
     """What a worker whose cloud has tables can do."""
 
@@ -89,5 +111,14 @@ class TableActivities:
 
         Safe to run twice: the job id is derived from the key and adopted. Heartbeats while it waits. Final:
         `INVALID_REQUEST` (the SQL is wrong), `SOURCE_MISSING` (no such table), `ACCESS_DENIED`.
+        """
+        raise NotImplementedError
+
+    @activity.defn(name="tables.cancel")
+    def cancel(self, request: TableCancelRequest) -> TableCancelReceipt:
+        """Stop whatever jobs this key has, return once they have ended, and drop what was staged.
+
+        Safe to run twice; a table that was loaded already stays as it is. Heartbeats while it waits. Final:
+        `ACCESS_DENIED`.
         """
         raise NotImplementedError

@@ -34,6 +34,14 @@ def kind_of(error: BaseException) -> str:
     return ErrorKind.CANCELLED if isinstance(root, CancelledError) else ErrorKind.UNKNOWN
 
 
+def unanswered(error: BaseException) -> bool:
+    """Whether it ended without an answer, so that what was asked for may come to be even now."""
+    root = root_of(error)
+    if isinstance(root, TemporalTimeoutError) and root.type is TimeoutType.SCHEDULE_TO_START:
+        return False
+    return isinstance(root, TemporalTimeoutError) or kind_of(error) == ErrorKind.UNAVAILABLE
+
+
 def stage_error(error: BaseException) -> StageError:
     """Say what failed, why, and what to do."""
     kind = kind_of(error)

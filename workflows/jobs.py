@@ -28,6 +28,7 @@ from contracts.presets import Preset
 from contracts.runs import Pause
 from contracts.stages import JobStage
 from workflows.checkpoint import Checkpoint, Deadline
+from workflows.closing import close_jobs, closes_by_name
 from workflows.context import RunContext
 from workflows.effects import Request, Response
 from workflows.failures import kind_of, stage_error
@@ -102,6 +103,8 @@ class JobRunner:
         self.name = request.stage
         self.connection = context.placement(request.stage).connection
         self.timeout = context.timeout(request.stage)
+        self.ref: JobRef | None = None
+        """Known once the submit has answered."""
 
     async def run(self) -> Outcome:
         """Submit, wait and collect; whatever ends this early stops the job for certain.
@@ -117,7 +120,7 @@ class JobRunner:
                 await self._stop_all()
             state = await self._until_ended()
         except (ActivityError, asyncio.CancelledError) as error:
-            alive = await to_the_end(self._stopped())
+            alive = await to_the_end(self._stopped(error))
             if is_cancelled_exception(error):
                 raise
             raise _given_up(error, alive) from error
@@ -128,12 +131,12 @@ class JobRunner:
     async def _until_ended(self) -> JobState:
         deadline = Deadline(self.context.checkpoint, self.timeout)
         preset = presets.submitting(self.timeout)
-        ref = await self._call(
+        self.ref = await self._call(
             JobActivities.submit, self.request, preset, f"submit generation {self.request.generation}"
         )
         seen: JobPhase | None = None
         while True:
-            state = await self._watch(WaitRequest(ref=ref, seen=seen), deadline)
+            state = await self._watch(WaitRequest(ref=self.ref, seen=seen), deadline)
             self._show(state)
             if state.phase.terminal:
                 return state
@@ -218,12 +221,19 @@ class JobRunner:
             billed = held.model_copy(update={"billed_seconds": seconds, "seconds": seconds})
             self.context.book.change(self.name, job=billed)
 
-    async def _stopped(self) -> str:
+    async def _stopped(self, error: BaseException) -> str:
         """A submit or a watch that ended early may have left a job: stop it, or say that it may live."""
         try:
-            await self._stop_all()
-        except ActivityError as error:
-            said = stage_error(error)
+            if not closes_by_name():
+                await self._stop_all()
+                return ""
+            self.context.book.note(self.name, "stopping its job")
+            answered = self.ref is not None
+            for state in await close_jobs(self.context, self.request, error, answered=answered):
+                if state.ref.generation == self.request.generation:
+                    self._show(state)
+        except ActivityError as refusal:
+            said = stage_error(refusal)
             words = f"a job of this stage may still live: {said.message}"
             self.context.book.change(self.name, error=said.model_copy(update={"message": words}))
             return words

@@ -23,6 +23,7 @@ from contracts.transfers import Drained
 from workflows.absent import AbsenceWatch
 from workflows.book import Book
 from workflows.checkpoint import Checkpoint
+from workflows.closing import cancelled_note
 from workflows.context import RunContext
 from workflows.decisions import Decisions
 from workflows.effects import Effects
@@ -213,7 +214,8 @@ class PipelineWorkflow:
         try:
             outcome = await run_stage(context, transfers, name)
         except asyncio.CancelledError:
-            self.book.change(name, phase=StagePhase.CANCELLED, note="cancelled")
+            note = cancelled_note(self.book.stage(name))
+            self.book.change(name, phase=StagePhase.CANCELLED, note=note)
             raise
         except (StageFailed, ActivityError, ChildWorkflowError) as error:
             self._failed(name, error)
@@ -225,7 +227,8 @@ class PipelineWorkflow:
         error = failure.error if isinstance(failure, StageFailed) else stage_error(failure)
         if self.closing:
             said = {} if is_cancelled_exception(failure) else {"error": error}
-            self.book.change(name, phase=StagePhase.CANCELLED, note="cancelled", **said)
+            note = cancelled_note(self.book.stage(name))
+            self.book.change(name, phase=StagePhase.CANCELLED, note=note, **said)
         elif self.request.spec.on_failure_of(name) == "fail":
             self.book.change(name, phase=StagePhase.FAILED, error=error, note=error.kind)
             self._stop(name, error)

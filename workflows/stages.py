@@ -1,6 +1,9 @@
 """What a run does for each kind of stage. Jobs have a file of their own."""
 
 import asyncio
+from collections.abc import Awaitable
+
+from temporalio.exceptions import ActivityError, is_cancelled_exception
 
 from contracts import presets
 from contracts.artifacts import Artifact
@@ -8,9 +11,13 @@ from contracts.graph import OutputName
 from contracts.plan import transfer_key
 from contracts.stages import CopyStage, JobStage, LoadTableStage, QueryStage
 from contracts.tables import LoadRequest, QueryRequest, QueryResult, TableActivities, TableJobKey
+from workflows.closing import cancel_table_jobs
 from workflows.context import RunContext
+from workflows.effects import Response
+from workflows.failures import stage_error
+from workflows.finishing import to_the_end
 from workflows.jobs import run_job
-from workflows.outcomes import Outcome
+from workflows.outcomes import Outcome, StageFailed
 from workflows.transfers import Transfers
 from workflows.values import query_of
 
@@ -68,21 +75,24 @@ async def _copy(context: RunContext, transfers: Transfers, name: str, stage: Cop
 async def _load(context: RunContext, name: str, stage: LoadTableStage, files: Artifact) -> Outcome:
     await context.checkpoint.passed()
     context.book.note(name, f"loading {stage.table}")
-    receipt = await context.effects.call(
+    key = _table_key(context, name)
+    request = LoadRequest(
+        key=key,
+        table=stage.table,
+        files=files,
+        format=stage.format,
+        columns=stage.columns,
+        write=stage.write,
+    )
+    work = context.effects.call(
         TableActivities.load,
-        LoadRequest(
-            key=_table_key(context, name),
-            table=stage.table,
-            files=files,
-            format=stage.format,
-            columns=stage.columns,
-            write=stage.write,
-        ),
+        request,
         on=stage.on,
         preset=presets.asking(context.timeout(name)),
         stage=name,
         summary=f"load {stage.table}",
     )
+    receipt = await _or_cancelled(context, key, stage.table, work)
     return Outcome(rows=receipt.rows)
 
 
@@ -90,15 +100,44 @@ async def _query(context: RunContext, name: str, stage: QueryStage) -> Outcome:
     await context.checkpoint.passed()
     context.book.note(name, "querying")
     sql, parameters = query_of(stage, context.request.spec, context.book)
-    result = await context.effects.call(
+    key = _table_key(context, name)
+    work = context.effects.call(
         TableActivities.query,
-        QueryRequest(key=_table_key(context, name), sql=sql, parameters=parameters),
+        QueryRequest(key=key, sql=sql, parameters=parameters),
         on=stage.on,
         preset=presets.asking(context.timeout(name)),
         stage=name,
         summary="query",
     )
+    result = await _or_cancelled(context, key, None, work)
     return Outcome(rows=result.rows, metrics=_metrics(result), shown=result.shown[:ROWS_KEPT])
+
+
+async def _or_cancelled(
+    context: RunContext, key: TableJobKey, table: str | None, work: Awaitable[Response]
+) -> Response:
+    """Return what the work comes to; if it does not, nothing of it goes on and nothing stays staged."""
+    try:
+        return await work
+    except (ActivityError, asyncio.CancelledError) as error:
+        alive = await to_the_end(_cancelled(context, key, table))
+        if is_cancelled_exception(error) or not alive:
+            raise
+        said = stage_error(error)
+        told = said.model_copy(update={"message": f"{said.message}\n{alive}"})
+        raise StageFailed(told, confirmed=False) from error
+
+
+async def _cancelled(context: RunContext, key: TableJobKey, table: str | None) -> str:
+    """Stop what a load or query that ended early may have left, or say that it may go on."""
+    try:
+        await cancel_table_jobs(context, key, table)
+    except ActivityError as refusal:
+        said = stage_error(refusal)
+        words = f"a table job of this stage may still run: {said.message}"
+        context.book.change(key.stage, error=said.model_copy(update={"message": words}))
+        return words
+    return ""
 
 
 def _table_key(context: RunContext, name: str) -> TableJobKey:

@@ -12,6 +12,7 @@ from activities.aws.errors import translate
 from activities.aws.jobs import JobDefaults, SageMakerJobs
 from activities.aws.settings import AwsSettings
 from activities.aws.store import S3Store
+from activities.closing import ServiceClosingActivities
 from activities.code import StoreCodeActivities
 from activities.grant_client import GrantClient
 from activities.jobs import ServiceJobActivities
@@ -75,6 +76,7 @@ def activities(settings: AwsSettings) -> list[Callable[..., Any]]:
         StoreActivities(bucket, translate, allowed, grants),
         StoreCodeActivities(bucket, translate),
         ServiceJobActivities(service, bucket, translate),
+        ServiceClosingActivities(service, translate),
         AwsConnection(bucket, sts, sagemaker, _defaults(settings), private=settings.private_store),
     )
 

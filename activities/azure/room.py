@@ -16,6 +16,7 @@ from activities.azure.errors import translate
 from activities.azure.identity import NotingTransport, WorkerIdentity
 from activities.azure.settings import AzureSettings
 from activities.azure.store import BlobStore
+from activities.closing import ServiceClosingActivities
 from activities.code import StoreCodeActivities
 from activities.grant_client import GrantClient
 from activities.jobs import ServiceJobActivities
@@ -89,11 +90,13 @@ def activities(settings: AzureSettings) -> list[Callable[..., Any]]:
 
     identity = credential(settings)
     blobs, place = store(settings, identity), workspace(settings, identity)
+    service = AzureMlJobs(place, blobs, settings)
     return bound_activities(
         StoreActivities(
             blobs, translate, settings.allow_list(blobs.default_container), GrantClient(settings.host_rules())
         ),
         StoreCodeActivities(blobs, translate),
-        ServiceJobActivities(AzureMlJobs(place, blobs, settings), blobs, translate),
+        ServiceJobActivities(service, blobs, translate),
+        ServiceClosingActivities(service, translate),
         AzureConnection(settings, blobs, place, identity),
     )

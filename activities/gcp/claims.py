@@ -61,6 +61,29 @@ class ClaimedJob:
             rest(_PAUSE_SECONDS)
         return None
 
+    def outcome(self) -> str | None:
+        """Return the job that came of the claim, waiting while a holder may be creating it; None if none will.
+
+        Raises:
+            CancelledError, ApplicationError: the activity was asked to stop meanwhile.
+        """
+        while True:
+            held, _ = self._read()
+            if held is None or held.job or held.expires_at <= datetime.now(UTC):
+                return held.job if held else None
+            rest(_PAUSE_SECONDS)
+
+    def expire(self) -> bool:
+        """Remove a claim whose lease has ended without a job; False where there is none such."""
+        held, generation = self._read()
+        if held is None or held.job or held.expires_at > datetime.now(UTC):
+            return False
+        try:
+            self._blob.delete(if_generation_match=generation, timeout=_TIMEOUT, retry=None)
+        except (NotFound, PreconditionFailed):
+            return False
+        return True
+
     def settle(self, job: str) -> None:
         """Say which job came of the claim."""
         self._blob.upload_from_string(

@@ -93,6 +93,16 @@ class VertexJobs:
             if not phase_of(self._get(ref.id).state.name).terminal:
                 raise
 
+    def named(self, request: JobRequest) -> JobState | None:
+        """Return the job of this name, also one that only its claim tells of; waits while it may be being created."""
+        claim = ClaimedJob(self._objects, f"{self._folder(request)}claim.json")
+        told = claim.outcome()
+        found = [self._get(told)] if told else self._named(request.name)
+        if found:
+            return state_of(_ref(found[0], adopted=True), found[0])
+        claim.expire()
+        return None
+
     def find(self, run_uid: str, stage: str | None) -> Sequence[JobState]:
         """List jobs by their labels, oldest first."""
         labels = {"causeway-run": run_uid} | ({"causeway-stage": stage} if stage else {})

@@ -9,6 +9,7 @@ from google.auth.transport.requests import AuthorizedSession
 from google.cloud import bigquery, storage
 
 from activities import whole_answers
+from activities.closing import ServiceClosingActivities
 from activities.code import StoreCodeActivities
 from activities.gcp.connection import GcpConnection
 from activities.gcp.errors import translate
@@ -85,11 +86,12 @@ def activities(settings: GcpSettings) -> list[Callable[..., Any]]:
     identity = credentials()
     bucket, tables = store(settings, identity), tables_client(settings, identity)
     grants = GrantClient(settings.host_rules())
-    vertex = vertex_client(settings, identity)
+    vertex, service = vertex_client(settings, identity), jobs(settings, identity)
     return bound_activities(
         StoreActivities(bucket, translate, settings.allow_list(bucket.default_container), grants),
         StoreCodeActivities(bucket, translate),
-        ServiceJobActivities(jobs(settings, identity), bucket, translate),
+        ServiceJobActivities(service, bucket, translate),
+        ServiceClosingActivities(service, translate, service.named),
         BigQueryTables(tables, bucket),
         GcpConnection(
             bucket,

@@ -21,6 +21,8 @@ from activities.store import Store
 from contracts.errors import ErrorDetail, ErrorKind, failure
 from contracts.tables import LoadReceipt, LoadRequest
 
+STAGING = "causeway_staging_"
+"""How the names of staging tables begin."""
 STAGING_LIFE = timedelta(days=1)
 _DISPOSITION = {"truncate": "WRITE_TRUNCATE", "append": "WRITE_APPEND", "fail": "WRITE_EMPTY"}
 _IDENTIFIER = re.compile(r"[A-Za-z0-9_-]+")
@@ -82,6 +84,7 @@ class TableLoad:
         files.check_headers()
         table = bigquery.Table(staging, schema=self._schema)
         table.expires = datetime.now(UTC) + STAGING_LIFE
+        table.labels = labels(self._request.key)
         self._client.create_table(table, exists_ok=True, retry=NO_RETRY, timeout=TIMEOUT)
         config = bigquery.LoadJobConfig(
             schema=self._schema,
@@ -166,15 +169,19 @@ class TableLoad:
             activity.logger.warning("staging table %s is left to expire", staging.table_id)
 
     def _staging(self, attempt: int) -> bigquery.TableReference:
-        digest = hashlib.sha256(self._id("stage", attempt).encode()).hexdigest()[:20]
-        dataset = bigquery.DatasetReference(self._target.project, self._target.dataset_id)
-        return dataset.table(f"causeway_staging_{digest}")
+        return staging_reference(self._target, self._id("stage", attempt))
 
     def _id(self, what: str, attempt: int) -> str:
         return job_id(self._request.key, what, attempt)
 
     def _detail(self) -> ErrorDetail:
         return ErrorDetail(cloud=CLOUD, ref=self._request.table)
+
+
+def staging_reference(target: bigquery.TableReference, identity: str) -> bigquery.TableReference:
+    """Return where a staging job of this id puts its rows: beside the table they are for."""
+    digest = hashlib.sha256(identity.encode()).hexdigest()[:20]
+    return bigquery.DatasetReference(target.project, target.dataset_id).table(f"{STAGING}{digest}")
 
 
 def table_reference(table: str, project: str) -> bigquery.TableReference:

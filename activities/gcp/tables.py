@@ -4,12 +4,21 @@ from google.cloud import bigquery
 from temporalio import activity
 
 from activities.gcp.errors import translate
+from activities.gcp.table_cancel import cancel_jobs
 from activities.gcp.table_jobs import TableJobs
 from activities.gcp.table_load import TableLoad
 from activities.gcp.table_query import run_query
 from activities.guard import guarded
 from activities.store import Store
-from contracts.tables import LoadReceipt, LoadRequest, QueryRequest, QueryResult, TableActivities
+from contracts.tables import (
+    LoadReceipt,
+    LoadRequest,
+    QueryRequest,
+    QueryResult,
+    TableActivities,
+    TableCancelReceipt,
+    TableCancelRequest,
+)
 
 
 class BigQueryTables(TableActivities):
@@ -33,3 +42,9 @@ class BigQueryTables(TableActivities):
         ref = f"query of stage {request.key.stage}"
         with guarded(translate, ref):
             return run_query(self._client, self._jobs, request, ref)
+
+    @activity.defn(name="tables.cancel", no_thread_cancel_exception=True)
+    def cancel(self, request: TableCancelRequest) -> TableCancelReceipt:
+        """Stop the jobs of a key; `TableActivities.cancel` says what is safe, heartbeated and final."""
+        with guarded(translate, f"table jobs of stage {request.key.stage}"):
+            return cancel_jobs(self._client, request)

@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable
 from typing import Any
 
+from activities.closing import ServiceClosingActivities
 from activities.code import StoreCodeActivities
 from activities.grant_client import GrantClient
 from activities.jobs import ServiceJobActivities
@@ -29,9 +30,11 @@ def jobs(settings: OnpremSettings) -> ProcessJobs:
 def activities(settings: OnpremSettings) -> list[Callable[..., Any]]:
     """Return all activities to register."""
     files, client = store(settings), GrantClient(settings.host_rules())
+    service = jobs(settings)
     return bound_activities(
         StoreActivities(files, translate, settings.allow_list(files.default_container), client),
         StoreCodeActivities(files, translate),
-        ServiceJobActivities(jobs(settings), files, translate),
+        ServiceJobActivities(service, files, translate),
+        ServiceClosingActivities(service, translate),
         OnpremConnection(settings, files, search_path(settings.path)),
     )

@@ -17,7 +17,7 @@ ACTIVITIES = {
     "accepted": "jobs.submit",
     "wait": "jobs.wait",
     "collect": "jobs.collect",
-    "cancel": "jobs.cancel",
+    "cancel": "jobs.close",
     "grant_read": "storage.grant_read",
     "grant_write": "storage.grant_write",
     "copy": "storage.copy",

@@ -8,7 +8,14 @@ from contracts.code import CodeRef, PublishRequest
 from contracts.connections import ConnectionReport, PreflightRequest
 from contracts.plan import QueueReport, QueueReports, QueuesRequest
 from contracts.prices import EgressQuery, EgressQuote
-from contracts.tables import LoadReceipt, LoadRequest, QueryRequest, QueryResult
+from contracts.tables import (
+    LoadReceipt,
+    LoadRequest,
+    QueryRequest,
+    QueryResult,
+    TableCancelReceipt,
+    TableCancelRequest,
+)
 from tests.fakes.connection import container_of
 from tests.fakes.jobs import FakeJobs
 from tests.fakes.parts import FakeParts
@@ -44,6 +51,11 @@ class FakeCloud(FakeJobs, FakeParts):
         rows = self.world.answer_rows
         result = QueryResult(job_id=_table_job(request.key), rows=len(rows), shown=rows)
         return await self._play("tables.query", request, lambda: result)
+
+    @activity.defn(name="tables.cancel")
+    async def cancel_table_job(self, request: TableCancelRequest) -> TableCancelReceipt:
+        receipt = TableCancelReceipt(stopped=(_table_job(request.key),))
+        return await self._play("tables.cancel", request, lambda: receipt)
 
 
 class FakeQueues:

@@ -5,6 +5,7 @@ from datetime import datetime
 from temporalio import activity
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
+from contracts.closing import CloseRequest
 from contracts.jobs import (
     CollectRequest,
     FindRequest,
@@ -79,6 +80,15 @@ class FakeJobs(FakeConnection):
         if not job.phase(now).terminal:
             job.stopped = now
         return job.state(now)
+
+    @activity.defn(name="jobs.close")
+    async def close(self, request: CloseRequest) -> JobList:
+        now = await self.world.now()
+        return await self._play("jobs.close", request, lambda: self._close(request, now))
+
+    def _close(self, request: CloseRequest, now: datetime) -> JobList:
+        wanted = FindRequest(run_uid=request.request.run.run_uid, stage=request.stage)
+        return JobList(jobs=tuple(self._cancel(state.ref, now) for state in self._find(wanted, now).jobs))
 
     @activity.defn(name="jobs.find")
     async def find(self, request: FindRequest) -> JobList:

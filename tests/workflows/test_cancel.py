@@ -37,10 +37,10 @@ async def test_the_clean_up_looks_only_when_the_submit_in_flight_is_over(play: P
     await run.cancel()
     await play.cut(hold)
     await play.settle()
-    assert not play.world.asked("jobs.find")
+    assert not play.world.asked("jobs.close")
     hold.release()
     await play.cancelled(run)
-    assert play.world.story.index("-jobs.submit") < play.world.story.index("+jobs.find")
+    assert play.world.story.index("-jobs.submit") < play.world.story.index("+jobs.close")
 
 
 async def test_a_cancel_while_a_job_runs_stops_it(play: Play) -> None:
@@ -50,8 +50,9 @@ async def test_a_cancel_while_a_job_runs_stops_it(play: Play) -> None:
     await run.cancel()
     status = await play.cancelled(run)
     assert job_of(play, "job").stopped
+    assert status.stages["job"].note == f"cancelled; job {job_of(play, 'job').name} was stopped"
     assert {stage.phase for stage in status.stages.values()} == {StagePhase.CANCELLED}
-    assert play.world.story.index("-jobs.find") < play.world.story.index("+jobs.cancel")
+    assert [call.outcome for call in play.world.asked("jobs.close")] == ["done"]
     await assert_nothing_is_left(play)
 
 
@@ -62,6 +63,84 @@ async def test_a_cancel_while_collecting_ends_at_once(play: Play) -> None:
     await run.cancel()
     await play.cancelled(run)
     await assert_nothing_is_left(play)
+
+
+async def test_a_submit_that_nobody_answers_is_looked_for_until_none_can_be_under_way(play: Play) -> None:
+    play.world.fail("jobs.submit", ErrorKind.UNAVAILABLE, "the network is cut", times=1000)
+    run = await play.start(spec_of({"job": {"timeout": "1m", "on_failure": "fail"}}))
+    kind, _ = await play.failure(run)
+    assert kind == ErrorKind.UNAVAILABLE
+    assert [call.request.under_way for call in play.world.asked("jobs.close")] == [True]
+
+
+@pytest.mark.parametrize("kind", [ErrorKind.INVALID_REQUEST, ErrorKind.UNSUPPORTED])
+async def test_a_submit_that_was_refused_is_not_waited_for(play: Play, kind: ErrorKind) -> None:
+    play.world.fail("jobs.submit", kind)
+    run = await play.start(spec_of({"job": {}}))
+    await play.until_phase(run, "job", "WAITING")
+    assert [call.request.under_way for call in play.world.asked("jobs.close")] == [False]
+
+
+async def test_a_cancel_while_nobody_knows_the_job_s_state_stops_it(play: Play) -> None:
+    play.world.lives["job"] = [Life(runs=HOUR, unknown_from=timedelta(0), unknown_for=HOUR)]
+    run = await play.start(spec_of({"job": {}}))
+    await play.until_noted(run, "job", "job state unknown")
+    await run.cancel()
+    await play.cancelled(run)
+    assert job_of(play, "job").stopped
+    await assert_nothing_is_left(play)
+
+
+async def test_a_cancel_while_a_job_is_queued_stops_it(play: Play) -> None:
+    play.world.lives["job"] = [Life(queued=HOUR, runs=HOUR)]
+    run = await play.start(spec_of({"job": {}}))
+    await play.until_noted(run, "job", "job queued")
+    await run.cancel()
+    await play.cancelled(run)
+    assert job_of(play, "job").stopped
+    await assert_nothing_is_left(play)
+
+
+TABLE_STAGES = {
+    "load": {
+        "kind": "load_table",
+        "on": "gcp",
+        "table": "d.t",
+        "inputs": {"rows": "files"},
+        "schema": [{"name": "n", "type": "INTEGER"}],
+    },
+    "query": {"kind": "query", "on": "gcp", "sql": "SELECT 1"},
+}
+
+
+def tables_of(play: Play, kind: str) -> dict[str, object]:
+    files = {"kind": "copy", "on": "gcp", "source": play.put("gcp", "data.csv")}
+    return {"files": files, kind: TABLE_STAGES[kind]} if kind == "load" else {kind: TABLE_STAGES[kind]}
+
+
+@pytest.mark.parametrize("kind", ["load", "query"])
+async def test_a_cancel_while_a_table_job_runs_ends_it_and_says_so(play: Play, kind: str) -> None:
+    hold = play.world.hold(f"tables.{kind}")
+    run = await play.start(spec_of(tables_of(play, kind)))
+    await play.reach(hold)
+    await run.cancel()
+    status = await play.cancelled(run)
+    assert status.stages[kind].note == f"cancelled; stopped {kind}-1"
+    asked = play.world.asked("tables.cancel")
+    assert [call.request.table for call in asked] == ["d.t" if kind == "load" else None]
+    assert play.world.story.index(f"-tables.{kind}") < play.world.story.index("+tables.cancel")
+    await assert_nothing_is_left(play)
+
+
+async def test_a_table_job_that_cannot_be_stopped_is_told(play: Play) -> None:
+    play.world.fail("tables.load", ErrorKind.UNSUPPORTED, "no such thing")
+    play.world.fail("tables.cancel", ErrorKind.ACCESS_DENIED, "you may not cancel", times=9)
+    run = await play.start(spec_of(tables_of(play, "load")))
+    status = await play.until_phase(run, "load", "WAITING")
+    error = status.stages["load"].error
+    assert error.kind == ErrorKind.UNSUPPORTED
+    assert "no such thing" in error.message
+    assert "may still run: you may not cancel" in error.message
 
 
 async def test_a_cancel_during_the_preflight_ends_the_run(play: Play) -> None:
@@ -122,7 +201,7 @@ async def test_a_cancel_while_a_stage_waits_for_a_decision_ends_the_run(play: Pl
 
 async def test_a_cancel_during_the_clean_up_of_a_failed_run_does_not_cut_it_short(play: Play) -> None:
     play.world.lives["slow"] = [Life(runs=10 * HOUR)]
-    hold = play.world.hold("jobs.cancel", lands=True)
+    hold = play.world.hold("jobs.close", stage="slow", lands=True)
     gate = play.world.hold("jobs.submit", stage="bad")
     play.world.fail("jobs.submit", ErrorKind.INVALID_REQUEST, stage="bad")
     run = await play.start(spec_of({"slow": {"timeout": "1d"}, "bad": {"on_failure": "fail"}}))
@@ -131,7 +210,7 @@ async def test_a_cancel_during_the_clean_up_of_a_failed_run_does_not_cut_it_shor
     await play.reach(hold)
     await run.cancel()
     await play.settle()
-    assert "-jobs.cancel" not in play.world.story
+    assert [call.outcome for call in play.world.asked("jobs.close", stage="slow")] == ["in flight"]
     hold.release()
     await play.cancelled(run)
     await assert_nothing_is_left(play)
@@ -140,7 +219,7 @@ async def test_a_cancel_during_the_clean_up_of_a_failed_run_does_not_cut_it_shor
 async def test_a_cancel_during_the_clean_up_of_a_failed_watch_does_not_cut_it_short(play: Play) -> None:
     play.world.lives["job"] = [Life(runs=10 * HOUR)]
     play.world.fail("jobs.wait", ErrorKind.ACCESS_DENIED)
-    hold = play.world.hold("jobs.find", lands=True)
+    hold = play.world.hold("jobs.close", lands=True)
     run = await play.start(spec_of({"job": {}}))
     await play.reach(hold)
     await run.cancel()
@@ -152,7 +231,7 @@ async def test_a_cancel_during_the_clean_up_of_a_failed_watch_does_not_cut_it_sh
 
 async def test_a_job_that_cannot_be_stopped_is_told_and_the_run_still_ends(play: Play) -> None:
     play.world.lives["job"] = [Life(runs=10 * HOUR)]
-    play.world.fail("jobs.find", ErrorKind.ACCESS_DENIED, "you may not list jobs", times=99)
+    play.world.fail("jobs.close", ErrorKind.ACCESS_DENIED, "you may not list jobs", times=99)
     run = await play.start(spec_of({"job": {"timeout": "1d"}}))
     await play.until_noted(run, "job", "job running")
     await run.cancel()

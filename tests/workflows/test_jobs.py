@@ -96,7 +96,7 @@ async def test_a_submit_refused_for_lack_of_machines_is_tried_as_a_new_generatio
 
 async def test_no_generation_starts_while_the_last_ones_end_is_not_confirmed(play: Play) -> None:
     play.world.fail("jobs.submit", ErrorKind.CAPACITY, "no machine", after=True)
-    play.world.fail("jobs.find", ErrorKind.ACCESS_DENIED, "you may not list jobs", times=9)
+    play.world.fail("jobs.close", ErrorKind.ACCESS_DENIED, "you may not list jobs", times=9)
     run = await play.start(spec_of({"job": {"retries": 5}}))
     status = await play.until_phase(run, "job", "WAITING")
     assert len(play.world.jobs) == 1
@@ -107,7 +107,7 @@ async def test_no_generation_starts_while_the_last_ones_end_is_not_confirmed(pla
 async def test_a_retry_first_stops_what_still_lives_of_the_stage(play: Play) -> None:
     play.world.lives["job"] = [Life(runs=10 * HOUR), Life()]
     play.world.fail("jobs.wait", ErrorKind.ACCESS_DENIED, "you may not look")
-    play.world.fail("jobs.find", ErrorKind.ACCESS_DENIED, "you may not list jobs")
+    play.world.fail("jobs.close", ErrorKind.ACCESS_DENIED, "you may not list jobs")
     run = await play.start(spec_of({"job": {"timeout": "1d"}}))
     await play.until_phase(run, "job", "WAITING")
     assert len(await play.world.live_jobs()) == 1
