@@ -54,14 +54,15 @@ class ServiceClosingActivities(ClosingActivities):
                 interval = longer(interval)
 
     def _seen(self, wanted: JobRequest) -> Iterator[JobState]:
-        """Return each job once: the one of this name, and whatever else carries the tags of the stage."""
-        with translated(self._translate, wanted.name):
-            own = self._named(wanted)
-        if own is not None:
-            yield own
+        """Return each job once: whatever carries the tags of the stage, and the one of this name if it is not yet listed."""
         with translated(self._translate, wanted.run.run_uid):
             tagged = self._service.find(wanted.run.run_uid, wanted.stage)
-        yield from (state for state in tagged if own is None or state.ref.name != own.ref.name)
+        yield from tagged
+        if all(state.ref.name != wanted.name for state in tagged):
+            with translated(self._translate, wanted.name):
+                own = self._named(wanted)
+            if own is not None:
+                yield own
 
     def _end(self, state: JobState) -> JobState:
         if state.phase.terminal:

@@ -22,12 +22,15 @@ from contracts.tables import Scalar
 PIPELINE_WORKFLOW = "pipeline"
 TRANSFER_WORKFLOW = "transfer"
 JOB_LOGS_WORKFLOW = "job_logs"
+SWEEP_WORKFLOW = "sweep"
 
 PIPELINE_KEY = SearchAttributeKey.for_keyword("CausewayPipeline")
 STATE_KEY = SearchAttributeKey.for_keyword("CausewayState")
 WAITING_KEY = SearchAttributeKey.for_keyword("CausewayWaitingFor")
 CLOUDS_KEY = SearchAttributeKey.for_keyword_list("CausewayClouds")
-SEARCH_ATTRIBUTES = (PIPELINE_KEY, STATE_KEY, WAITING_KEY, CLOUDS_KEY)
+RUN_UID_KEY = SearchAttributeKey.for_keyword("CausewayRunUid")
+"""The mark of a run on jobs and uploads: by it a sweep asks whether anybody owns them."""
+SEARCH_ATTRIBUTES = (PIPELINE_KEY, STATE_KEY, WAITING_KEY, CLOUDS_KEY, RUN_UID_KEY)
 DIGEST_MEMO = "causeway_digest"
 """Memo of the digest of spec and code, so that the same key with another spec is refused without asking a worker."""
 

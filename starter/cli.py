@@ -9,6 +9,7 @@ import typer
 from starter.exits import Exit
 from starter.leave import flushed, unwritten
 from starter.words import look, start, steer
+from starter.words.sweep import sweep
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -40,6 +41,7 @@ WORDS: dict[str, Callable[..., None]] = {
     "abort": steer.abort,
     "report": look.report,
     "logs": look.logs,
+    "sweep": sweep,
 }
 for _name, _word in WORDS.items():
     app.command(_name)(_word)

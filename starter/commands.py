@@ -66,7 +66,7 @@ async def run(options: RunOptions) -> Exit:
     sandboxed = not local.temporal_is_configured()
     if sandboxed:
         local.bring_up()
-    client = await _client()
+    client = await temporal.connected()
     handle, attached = await temporal.start(client, request)
     said = console(stderr=True)
     said.print(f"run {handle.id}{' is there already; attached' if attached else ''}", soft_wrap=True)
@@ -81,7 +81,7 @@ async def run(options: RunOptions) -> Exit:
 
 async def copy(options: CopyOptions) -> Exit:
     """Copy between two stores, durably."""
-    return await copy_commands.copy(options, _client)
+    return await copy_commands.copy(options, temporal.connected)
 
 
 async def limit(run_id: str, rate: str | None, streams: int) -> Exit:
@@ -91,15 +91,15 @@ async def limit(run_id: str, rate: str | None, streams: int) -> Exit:
             f"{run_id} is no copy; limits are those of copies, as `python -m starter list` shows them"
         )
     limits = limits_of(rate, streams)
-    return await copy_commands.limit(await _client(), run_id, limits)
+    return await copy_commands.limit(await temporal.connected(), run_id, limits)
 
 
 async def status(run_id: str, *, as_json: bool) -> Exit:
     """Show how a run stands."""
     if is_copy(run_id):
-        await copy_commands.show(await _client(), run_id, as_json=as_json)
+        await copy_commands.show(await temporal.connected(), run_id, as_json=as_json)
         return Exit.SUCCEEDED
-    now = await temporal.status(await _client(), run_id)
+    now = await temporal.status(await temporal.connected(), run_id)
     if as_json:
         _json(run_document(now, temporal.web_ui(run_id)))
     else:
@@ -110,15 +110,15 @@ async def status(run_id: str, *, as_json: bool) -> Exit:
 async def watch(run_id: str) -> Exit:
     """Watch a run to its end."""
     if is_copy(run_id):
-        return await copy_commands.watch(await _client(), run_id, as_json=False)
-    return await _watched(await _client(), run_id, as_json=False)
+        return await copy_commands.watch(await temporal.connected(), run_id, as_json=False)
+    return await _watched(await temporal.connected(), run_id, as_json=False)
 
 
 async def report(run_id: str, *, as_json: bool) -> Exit:
     """Show what a run came to, or has come to so far."""
     if is_copy(run_id):
-        return await copy_commands.show(await _client(), run_id, as_json=as_json)
-    now = await temporal.status(await _client(), run_id)
+        return await copy_commands.show(await temporal.connected(), run_id, as_json=as_json)
+    now = await temporal.status(await temporal.connected(), run_id)
     if as_json:
         _json(run_document(now, temporal.web_ui(run_id)))
     else:
@@ -128,7 +128,7 @@ async def report(run_id: str, *, as_json: bool) -> Exit:
 
 async def list_runs(limit: int, *, as_json: bool) -> Exit:
     """List runs, newest first, from search attributes: no worker is asked."""
-    client = await _client()
+    client = await temporal.connected()
     asked = f"WorkflowType = '{PIPELINE_WORKFLOW}' OR {PIPELINE_KEY.name} = '{COPY}'"
     found = [item async for item in client.list_workflows(asked, limit=limit)]
     rows = [_row(item) for item in found]
@@ -143,7 +143,7 @@ async def pause(run_id: str, reason: str, until: str) -> Exit:
     """Pause a run."""
     payload = {"reason": reason, "by": user(), "until": moment_of(until)}
     await temporal.tell(
-        await _client(),
+        await temporal.connected(),
         run_id,
         PipelineWorkflow.pause,
         {name: value for name, value in payload.items() if value},
@@ -154,14 +154,14 @@ async def pause(run_id: str, reason: str, until: str) -> Exit:
 
 async def resume(run_id: str) -> Exit:
     """Resume a run."""
-    await temporal.tell(await _client(), run_id, PipelineWorkflow.resume, {"by": user()})
+    await temporal.tell(await temporal.connected(), run_id, PipelineWorkflow.resume, {"by": user()})
     console().print(f"{run_id} goes on", soft_wrap=True)
     return Exit.SUCCEEDED
 
 
 async def cancel(run_id: str) -> Exit:
     """Cancel a run."""
-    await temporal.cancel(await _client(), run_id)
+    await temporal.cancel(await temporal.connected(), run_id)
     console().print(
         f"{run_id} is being cancelled; watch it with: python -m starter watch {run_id}", soft_wrap=True
     )
@@ -171,13 +171,13 @@ async def cancel(run_id: str) -> Exit:
 async def decide(decision: str, run_id: str, stage: str, reason: str) -> Exit:
     """Decide on a waiting stage."""
     request = StageDecision(stage=stage, by=user(), reason=reason)
-    console().print(await temporal.decide(await _client(), run_id, UPDATES[decision], request))
+    console().print(await temporal.decide(await temporal.connected(), run_id, UPDATES[decision], request))
     return Exit.SUCCEEDED
 
 
 async def logs(run_id: str, stage: str, tail: int) -> Exit:
     """Print the log of a stage's job."""
-    client = await _client()
+    client = await temporal.connected()
     now = await temporal.status(client, run_id)
     if stage not in now.stages:
         raise StarterError(f"{run_id} has no stage {stage!r}{nearest(stage, now.stages)}")
@@ -194,15 +194,6 @@ async def logs(run_id: str, stage: str, tail: int) -> Exit:
     for line in page.lines:
         sys.stdout.write(f"{printable(line)}\n")
     return Exit.SUCCEEDED
-
-
-async def _client() -> Client:
-    if not local.temporal_is_configured() and not local.adopt_environment():
-        raise StarterError(
-            "no sandbox is up and no Temporal is configured; start with: python -m starter run",
-            Exit.UNREACHABLE,
-        )
-    return await temporal.client()
 
 
 async def _watched(client: Client, run_id: str, *, as_json: bool) -> Exit:

@@ -58,6 +58,20 @@ async def client() -> Client:
         raise StarterError(told, Exit.UNREACHABLE) from None
 
 
+async def connected() -> Client:
+    """Connect to the Temporal that is configured, or else to that of the sandbox that is up.
+
+    Raises:
+        StarterError: there is neither, or it cannot be reached.
+    """
+    if not local.temporal_is_configured() and not local.adopt_environment():
+        raise StarterError(
+            "no sandbox is up and no Temporal is configured; start with: python -m starter run",
+            Exit.UNREACHABLE,
+        )
+    return await client()
+
+
 async def start(temporal: Client, request: RunRequest) -> tuple[Run, bool]:
     """Start the run, or attach to the one with this key and spec; the flag says whether it was there already.
 

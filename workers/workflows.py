@@ -1,5 +1,6 @@
 """The worker for workflows and for the few activities that need no cloud. It holds no cloud credentials."""
 
+from activities.owners import TemporalOwners
 from activities.planning import Planner
 from activities.prices import PriceBook
 from activities.queues import TemporalQueues
@@ -7,9 +8,10 @@ from contracts.queues import WORKFLOW_QUEUE
 from workers.serve import Service
 from workflows.job_logs import JobLogsWorkflow
 from workflows.pipeline import PipelineWorkflow
+from workflows.sweep import SweepWorkflow
 from workflows.transfer import TransferWorkflow
 
-WORKFLOWS = (PipelineWorkflow, TransferWorkflow, JobLogsWorkflow)
+WORKFLOWS = (PipelineWorkflow, TransferWorkflow, JobLogsWorkflow, SweepWorkflow)
 
 
 def service() -> Service:
@@ -23,5 +25,10 @@ def service() -> Service:
         name="workflows",
         queue=WORKFLOW_QUEUE,
         workflows=WORKFLOWS,
-        activities=lambda client: (Planner(book).make, book.egress, TemporalQueues(client).describe),
+        activities=lambda client: (
+            Planner(book).make,
+            book.egress,
+            TemporalQueues(client).describe,
+            TemporalOwners(client).owners,
+        ),
     )

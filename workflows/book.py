@@ -8,6 +8,7 @@ from contracts.artifacts import Artifact
 from contracts.graph import OutputName
 from contracts.runs import (
     CLOUDS_KEY,
+    RUN_UID_KEY,
     STATE_KEY,
     STATE_MEMO,
     STATUS_MEMO,
@@ -94,6 +95,7 @@ class Book:
                     STATE_KEY.value_set(self.status.phase.value),
                     WAITING_KEY.value_set(self.status.waiting_for[:200] or "-"),
                     CLOUDS_KEY.value_set(clouds),
+                    RUN_UID_KEY.value_set(self.status.run.run_uid),
                 ]
             )
         workflow.upsert_memo({STATE_MEMO: brief_state(self.status)})

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from temporalio import workflow
 
 from contracts.queues import cloud_of
-from contracts.runs import CLOUDS_KEY, STATE_KEY, TRANSFER_MEMO, TransferResult
+from contracts.runs import CLOUDS_KEY, RUN_UID_KEY, STATE_KEY, TRANSFER_MEMO, TransferResult
 from contracts.transfers import TransferOutcome, TransferPhase, TransferStatus
 
 if TYPE_CHECKING:
@@ -51,7 +51,13 @@ class Shown:
         request = self._transfer.request
         if self._alone:
             clouds = sorted({cloud_of(request.source).value, cloud_of(request.destination).value})
-            workflow.upsert_search_attributes([STATE_KEY.value_set("RUNNING"), CLOUDS_KEY.value_set(clouds)])
+            workflow.upsert_search_attributes(
+                [
+                    STATE_KEY.value_set("RUNNING"),
+                    CLOUDS_KEY.value_set(clouds),
+                    RUN_UID_KEY.value_set(request.run.run_uid),
+                ]
+            )
         self.refresh()
 
     def refresh(self) -> None:

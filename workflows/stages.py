@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable
 
-from temporalio.exceptions import ActivityError, is_cancelled_exception
+from temporalio.exceptions import ActivityError, ChildWorkflowError, is_cancelled_exception
 
 from contracts import presets
 from contracts.artifacts import Artifact
@@ -53,7 +53,7 @@ async def bring_inputs(context: RunContext, transfers: Transfers, name: str) -> 
         if key not in placement.transfers:
             return artifact
         context.book.note(name, f"bringing {written} from {context.plan.transfers[key].source}")
-        return await transfers.bring(key, artifact)
+        return await _or_given_up(context, name, transfers.bring(key, artifact))
 
     brought = await asyncio.gather(*(bring(written) for written in placement.inputs.values()))
     return dict(zip(placement.inputs, brought, strict=True))
@@ -65,11 +65,22 @@ async def _copy(context: RunContext, transfers: Transfers, name: str, stage: Cop
     context.book.note(name, f"copying from {plan.source}")
     context.book.change(name, attempts=context.book.stage(name).attempts + 1)
     if stage.source:
-        result = await transfers.move(key, plan, source_uri=stage.source)
+        moving = transfers.move(key, plan, source_uri=stage.source)
     else:
         artifact = context.book.output(_named(context.placement(name).inputs[next(iter(stage.inputs))]))
-        result = await transfers.move(key, plan, source_uri=artifact.uri, artifact=artifact)
+        moving = transfers.move(key, plan, source_uri=artifact.uri, artifact=artifact)
+    result = await _or_given_up(context, name, moving)
     return Outcome(outputs={"data": result.result})
+
+
+async def _or_given_up(context: RunContext, name: str, moving: Awaitable[Response]) -> Response:
+    """Return what a transfer comes to; one that was cancelled has cleaned up after itself, and the stage says so."""
+    try:
+        return await moving
+    except (ChildWorkflowError, asyncio.CancelledError) as error:
+        if is_cancelled_exception(error):
+            context.book.note(name, "gave up what was not whole")
+        raise
 
 
 async def _load(context: RunContext, name: str, stage: LoadTableStage, files: Artifact) -> Outcome:

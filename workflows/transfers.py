@@ -102,7 +102,7 @@ class Transfers:
         for key in sorted(self.unfinished):
             plan = self.context.plan.transfers[key]
             try:
-                await self.context.effects.call(
+                left = await self.context.effects.call(
                     StorageActivities.abort_upload,
                     AbortRequest(prefix=plan.target),
                     on=plan.destination,
@@ -111,8 +111,10 @@ class Transfers:
                     summary="give up unfinished uploads",
                     gated=False,
                 )
+                words = f"gave up {len(left.uris)} unfinished below {plan.target}" if left.uris else ""
             except ActivityError as error:
                 words = f"an unfinished upload may lie below {plan.target}: {stage_error(error).message}"
+            if words:
                 self.context.book.update(notes=(*self.context.book.status.notes, words))
         self.unfinished.clear()
 

@@ -12,12 +12,15 @@ from activities.aws.errors import translate
 from activities.aws.jobs import JobDefaults, SageMakerJobs
 from activities.aws.settings import AwsSettings
 from activities.aws.store import S3Store
+from activities.aws.sweep import MultipartUploads, SageMakerLive
 from activities.closing import ServiceClosingActivities
 from activities.code import StoreCodeActivities
 from activities.grant_client import GrantClient
 from activities.jobs import ServiceJobActivities
 from activities.registration import bound_activities
 from activities.storage import StoreActivities
+from activities.sweeping import RoomSweepActivities, containers_of
+from activities.sweeping_jobs import JobSweeper
 from activities.whole_answers import WholeAnswer
 
 # Botocore lets nobody choose the pools that it opens connections from; this is the class that they read answers with.
@@ -77,6 +80,15 @@ def activities(settings: AwsSettings) -> list[Callable[..., Any]]:
         StoreCodeActivities(bucket, translate),
         ServiceJobActivities(service, bucket, translate),
         ServiceClosingActivities(service, translate),
+        RoomSweepActivities(
+            (
+                JobSweeper(service, SageMakerLive(sagemaker), translate),
+                MultipartUploads(
+                    client(settings, "s3"), containers_of(bucket.default_container, allowed.prefixes)
+                ),
+            ),
+            translate,
+        ),
         AwsConnection(bucket, sts, sagemaker, _defaults(settings), private=settings.private_store),
     )
 

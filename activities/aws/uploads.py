@@ -77,6 +77,10 @@ class Uploads:
         found.pop(PIN_PART, None)
         return found, whole
 
+    def own(self, upload: str) -> bool:
+        """Whether Causeway began this upload; False once it has ended."""
+        return self._pinned(upload) is not None
+
     def abort_others(self, kept: str) -> None:
         """Give up Causeway's other uploads to this key: of another version of the source, or run."""
         for upload in self._ids():

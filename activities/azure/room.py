@@ -22,6 +22,8 @@ from activities.grant_client import GrantClient
 from activities.jobs import ServiceJobActivities
 from activities.registration import bound_activities
 from activities.storage import StoreActivities
+from activities.sweeping import RoomSweepActivities, containers_of
+from activities.sweeping_jobs import JobSweeper
 from contracts.units import MIB
 
 if TYPE_CHECKING:
@@ -87,16 +89,24 @@ def activities(settings: AzureSettings) -> list[Callable[..., Any]]:
     """Return every activity this connection's worker registers."""
     from activities.azure.connection import AzureConnection
     from activities.azure.jobs import AzureMlJobs
+    from activities.azure.sweep import StagedBlobs, WorkspaceLive
 
     identity = credential(settings)
     blobs, place = store(settings, identity), workspace(settings, identity)
     service = AzureMlJobs(place, blobs, settings)
+    allowed = settings.allow_list(blobs.default_container)
+    places = containers_of(blobs.default_container, allowed.prefixes)
     return bound_activities(
-        StoreActivities(
-            blobs, translate, settings.allow_list(blobs.default_container), GrantClient(settings.host_rules())
-        ),
+        StoreActivities(blobs, translate, allowed, GrantClient(settings.host_rules())),
         StoreCodeActivities(blobs, translate),
         ServiceJobActivities(service, blobs, translate),
         ServiceClosingActivities(service, translate),
+        RoomSweepActivities(
+            (
+                JobSweeper(service, WorkspaceLive(place), translate),
+                StagedBlobs(blob_service(settings, identity), places),
+            ),
+            translate,
+        ),
         AzureConnection(settings, blobs, place, identity),
     )

@@ -17,6 +17,8 @@ from contracts.artifacts import locate
 from contracts.errors import ErrorDetail, ErrorKind, failure
 from contracts.model import Message
 
+SETTLED = "causeway-settled"
+"""Metadata of a claim of which a job came."""
 LEASE = timedelta(seconds=30)
 _TIMEOUT = (5.0, 20.0)
 _PATIENCE_SECONDS = 5.0
@@ -32,6 +34,11 @@ class Claim(Message):
     job: str | None = None
     """Resource name of the job."""
 
+    @property
+    def live(self) -> bool:
+        """Whether its holder may still be creating the job."""
+        return self.job is None and self.expires_at > datetime.now(UTC)
+
 
 class ClaimedJob:
     """The claim on one job."""
@@ -41,6 +48,10 @@ class ClaimedJob:
         self._client = client
         self._uri = uri
         self._holder = uuid.uuid4().hex
+
+    def held(self) -> Claim | None:
+        """Return what the claim says now; None where there is none."""
+        return self._read()[0]
 
     def take(self) -> str | None:
         """Take the claim and return None; or return the job that came of it already.
@@ -69,14 +80,14 @@ class ClaimedJob:
         """
         while True:
             held, _ = self._read()
-            if held is None or held.job or held.expires_at <= datetime.now(UTC):
+            if held is None or not held.live:
                 return held.job if held else None
             rest(_PAUSE_SECONDS)
 
     def expire(self) -> bool:
         """Remove a claim whose lease has ended without a job; False where there is none such."""
         held, generation = self._read()
-        if held is None or held.job or held.expires_at > datetime.now(UTC):
+        if held is None or held.job or held.live:
             return False
         try:
             self._blob.delete(if_generation_match=generation, timeout=_TIMEOUT, retry=None)
@@ -86,7 +97,10 @@ class ClaimedJob:
 
     def settle(self, job: str) -> None:
         """Say which job came of the claim."""
-        self._blob.upload_from_string(
+        blob = self._blob
+        # A listing shows metadata, so a sweep need not read every claim there ever was.
+        blob.metadata = {SETTLED: "true"}
+        blob.upload_from_string(
             self._text(job), content_type="application/json", timeout=_TIMEOUT, retry=None
         )
 
@@ -135,3 +149,8 @@ class ClaimedJob:
         soon = max(timedelta(seconds=1), min(left, timedelta(seconds=5)))
         detail = ErrorDetail(cloud=CLOUD, ref=self._uri, code="CLAIMED")
         return failure(ErrorKind.UNAVAILABLE, text, detail, retry_after=soon)
+
+
+def is_settled(blob: storage.Blob) -> bool:
+    """Whether a listing already says of a claim that a job came of it."""
+    return (blob.metadata or {}).get(SETTLED) == "true"

@@ -19,12 +19,16 @@ from activities.gcp.jobs import JobDefaults, VertexJobs
 from activities.gcp.settings import GcpSettings
 from activities.gcp.signing import Signer
 from activities.gcp.store import GcsStore
+from activities.gcp.sweep import Claims, PartObjects, VertexLive
+from activities.gcp.sweep_tables import StagingTables, TableJobsLeft
 from activities.gcp.tables import BigQueryTables
 from activities.gcp.vertex_client import build_client
 from activities.grant_client import GrantClient
 from activities.jobs import ServiceJobActivities
 from activities.registration import bound_activities
 from activities.storage import StoreActivities
+from activities.sweeping import RoomSweepActivities, Sweeper, containers_of
+from activities.sweeping_jobs import JobSweeper
 
 _POOL = 64
 """Connections a client keeps: no fewer than a worker's activity threads and their parts in flight."""
@@ -92,6 +96,7 @@ def activities(settings: GcpSettings) -> list[Callable[..., Any]]:
         StoreCodeActivities(bucket, translate),
         ServiceJobActivities(service, bucket, translate),
         ServiceClosingActivities(service, translate, service.named),
+        RoomSweepActivities(sweepers(settings, identity), translate),
         BigQueryTables(tables, bucket),
         GcpConnection(
             bucket,
@@ -101,6 +106,20 @@ def activities(settings: GcpSettings) -> list[Callable[..., Any]]:
             _defaults(settings),
             private=settings.private_store,
         ),
+    )
+
+
+def sweepers(settings: GcpSettings, identity: Credentials) -> tuple[Sweeper, ...]:
+    """Return what finds and ends what runs left, kind by kind."""
+    objects, tables = storage_client(settings, identity), tables_client(settings, identity)
+    own = f"gs://{settings.container}/"
+    live = VertexLive(vertex_client(settings, identity), settings.parent)
+    return (
+        JobSweeper(jobs(settings, identity), live, translate),
+        PartObjects(objects, containers_of(own, settings.allow_list(own).prefixes)),
+        Claims(objects, settings.container),
+        TableJobsLeft(tables),
+        StagingTables(tables),
     )
 
 

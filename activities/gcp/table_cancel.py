@@ -21,7 +21,7 @@ def cancel_jobs(client: bigquery.Client, request: TableCancelRequest) -> TableCa
     Raises:
         CancelledError: the activity itself was cancelled.
     """
-    stopped = [job.job_id for job in _jobs(client, request) if _ended(job)]
+    stopped = [job.job_id for job in _jobs(client, request) if end_job(job)]
     dropped = _drop(client, request) if request.table else ()
     return TableCancelReceipt(stopped=tuple(stopped), dropped=tuple(dropped))
 
@@ -30,21 +30,23 @@ def _jobs(client: bigquery.Client, request: TableCancelRequest) -> Iterator[Job]
     """Return the jobs of this key: each try has ids of its own, and none begins before the one before it."""
     for attempt in range(TRIES):
         found = [
-            _find(client, job_id(request.key, what, attempt)) for what in (LOAD if request.table else QUERY)
+            find_job(client, job_id(request.key, what, attempt))
+            for what in (LOAD if request.table else QUERY)
         ]
         if found[0] is None:
             return
         yield from (job for job in found if job is not None)
 
 
-def _find(client: bigquery.Client, identity: str) -> Job | None:
+def find_job(client: bigquery.Client, identity: str) -> Job | None:
+    """Return the job of this id; None where there is none."""
     try:
         return client.get_job(identity, retry=NO_RETRY, timeout=TIMEOUT)
     except NotFound:
         return None
 
 
-def _ended(job: Job) -> bool:
+def end_job(job: Job) -> bool:
     """Have a job end; whether it was still going on."""
     if job.state == "DONE":
         return False
@@ -66,7 +68,7 @@ def _drop(client: bigquery.Client, request: TableCancelRequest) -> Sequence[str]
         staging = staging_reference(target, identity)
         if _delete(client, staging):
             dropped.append(f"{staging.project}.{staging.dataset_id}.{staging.table_id}")
-        if _find(client, identity) is None:
+        if find_job(client, identity) is None:
             break
     return dropped
 

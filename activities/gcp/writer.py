@@ -15,7 +15,7 @@ from google.cloud import storage
 
 from activities.checksums import from_base64, to_base64
 from activities.gcp.objects import NAME_LIMIT_BYTES, TIMEOUT, describe, lies_there, own_or_conflict, upload
-from activities.gcp.signing import SHA256, Signer, metadata
+from activities.gcp.signing import OWNER, SHA256, Signer, metadata
 from activities.parallel import Stop, for_each
 from activities.store import PLAIN, Part, Sealed, WriteTarget
 from contracts.artifacts import Location, ObjectStat, locate
@@ -57,7 +57,7 @@ class PartWriter:
     def put(self, part: Part, content: bytes) -> None:
         """Store one part; a part that lies there already is replaced."""
         blob = self._blob(part)
-        blob.metadata = {SHA256: (part.sha256 or b"").hex()}
+        blob.metadata = {SHA256: (part.sha256 or b"").hex(), OWNER: self._target.owner}
         upload(blob, content, part.crc32c, media_type=PLAIN, match=None)
 
     def sign(self, part: Part, life: timedelta) -> PartGrant:

@@ -77,7 +77,7 @@ class Publisher:
     @contextmanager
     def aside(self) -> Iterator[Path]:
         """Give the path of a file that nobody sees, and that is gone afterwards unless it was placed."""
-        drafts = self._places.hidden / "drafts"
+        drafts = self._places.drafts
         drafts.mkdir(parents=True, exist_ok=True)
         draft = drafts / uuid.uuid4().hex
         try:

@@ -19,6 +19,7 @@ class Places:
         self.metadata = self.hidden / "meta"
         self.uploads = self.hidden / "uploads"
         self.jobs = self.hidden / "jobs"
+        self.drafts = self.hidden / "drafts"
         self.manifests = self.hidden / "manifests"
 
     def file(self, uri: str) -> Path:

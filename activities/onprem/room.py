@@ -13,8 +13,11 @@ from activities.onprem.errors import translate
 from activities.onprem.jobs import ProcessJobs, search_path
 from activities.onprem.settings import OnpremSettings
 from activities.onprem.store import FileStore
+from activities.onprem.sweep import Drafts, FoldersLive, Uploads
 from activities.registration import bound_activities
 from activities.storage import StoreActivities
+from activities.sweeping import RoomSweepActivities
+from activities.sweeping_jobs import JobSweeper
 
 
 def store(settings: OnpremSettings) -> FileStore:
@@ -36,5 +39,13 @@ def activities(settings: OnpremSettings) -> list[Callable[..., Any]]:
         StoreCodeActivities(files, translate),
         ServiceJobActivities(service, files, translate),
         ServiceClosingActivities(service, translate),
+        RoomSweepActivities(
+            (
+                JobSweeper(service, FoldersLive(files.places), translate),
+                Uploads(files.places, files.default_container),
+                Drafts(files.places),
+            ),
+            translate,
+        ),
         OnpremConnection(settings, files, search_path(settings.path)),
     )

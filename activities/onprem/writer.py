@@ -8,7 +8,7 @@ the same memory that it was written from.
 import os
 import re
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
 from hashlib import sha256
 from pathlib import Path
@@ -29,8 +29,11 @@ _RECORD = re.compile(r"(\d{8})-([0-9a-f]{8})-([0-9a-f]{64})")
 _ABOUT, _DRAFT = "upload.json", "draft"
 
 
-class _About(BaseModel, frozen=True):
+class About(BaseModel, frozen=True):
+    """What an upload is for."""
+
     uri: str
+    owner: str = ""
 
 
 class FileWriter:
@@ -103,7 +106,10 @@ class FileWriter:
         if self._draft.is_file() and self._draft.stat().st_size == self._target.size_bytes:
             return
         self._folder.mkdir(parents=True, exist_ok=True)
-        write_atomically(self._folder / _ABOUT, _About(uri=self._target.uri).model_dump_json().encode())
+        write_atomically(
+            self._folder / _ABOUT,
+            About(uri=self._target.uri, owner=self._target.owner).model_dump_json().encode(),
+        )
         new = self._folder / f".{os.urandom(8).hex()}"
         handle = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
         try:
@@ -127,15 +133,20 @@ class FileWriter:
 def abort_below(places: Places, prefix: str) -> list[str]:
     """Remove unfinished uploads of objects below a prefix, or of one object, and return their URIs."""
     aborted = []
-    for folder in sorted(places.uploads.iterdir()) if places.uploads.is_dir() else ():
-        try:
-            about = _About.model_validate_json((folder / _ABOUT).read_bytes())
-        except (FileNotFoundError, ValidationError):
-            continue
+    for folder, about in uploads_in(places):
         if covers(prefix, about.uri):
             shutil.rmtree(folder, ignore_errors=True)
             aborted.append(about.uri)
     return sorted(set(aborted))
+
+
+def uploads_in(places: Places) -> Iterator[tuple[Path, About]]:
+    """Return the folder of each unfinished upload, and what it is for."""
+    for folder in sorted(places.uploads.iterdir()) if places.uploads.is_dir() else ():
+        try:
+            yield folder, About.model_validate_json((folder / _ABOUT).read_bytes())
+        except (FileNotFoundError, ValidationError):
+            continue
 
 
 def _place_first(new: Path, draft: Path) -> None:

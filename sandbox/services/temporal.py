@@ -13,6 +13,7 @@ SEARCH_ATTRIBUTES = {
     "CausewayState": "Keyword",
     "CausewayWaitingFor": "Keyword",
     "CausewayClouds": "KeywordList",
+    "CausewayRunUid": "Keyword",
 }
 
 

@@ -19,10 +19,11 @@ from contracts.tables import (
 from tests.fakes.connection import container_of
 from tests.fakes.jobs import FakeJobs
 from tests.fakes.parts import FakeParts
+from tests.fakes.sweeps import FakeSweeps
 from tests.fakes.world import World
 
 
-class FakeCloud(FakeJobs, FakeParts):
+class FakeCloud(FakeJobs, FakeParts, FakeSweeps):
     """One connection's worker."""
 
     @activity.defn(name="connections.preflight")

@@ -161,7 +161,17 @@ class FakeObjects(FakeConnection):
 
     @activity.defn(name="storage.abort_upload")
     async def abort_upload(self, request: AbortRequest) -> UriList:
-        return await self._play("storage.abort_upload", request, lambda: UriList(uris=()))
+        return await self._play("storage.abort_upload", request, lambda: self._abort(request.prefix))
+
+    def _abort(self, prefix: str) -> UriList:
+        given_up = [
+            uri
+            for uri in self.world.parts
+            if (uri.startswith(prefix) if prefix.endswith("/") else uri == prefix)
+        ]
+        for uri in given_up:
+            del self.world.parts[uri]
+        return UriList(uris=tuple(given_up))
 
     def _land(self, source: str, target: str) -> ObjectReceipt:
         content = self.world.objects[source]

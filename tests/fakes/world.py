@@ -14,6 +14,7 @@ from contracts.copies import ObjectReceipt
 from contracts.errors import ErrorKind, failure
 from contracts.jobs import JobPhase, JobRef, JobRequest, JobState
 from contracts.prices import EgressPrice
+from contracts.sweeps import Owner, SweepItem
 
 BEAT_SECONDS = 0.02
 FOREVER = timedelta(days=300)
@@ -176,6 +177,14 @@ class World:
     parts_sent: list[tuple[str, int]] = field(default_factory=list)
     pushed_to: str = ""
     price: EgressPrice | None = None
+    left: dict[str, list[SweepItem]] = field(default_factory=dict)
+    """What runs left, by connection."""
+    young: int = 0
+    owners: dict[str, Owner] = field(default_factory=dict)
+    swept: list[tuple[str, str]] = field(default_factory=list)
+    """What a sweep was asked to stop: connection and id."""
+    stubborn: dict[str, str] = field(default_factory=dict)
+    """What cannot be stopped, and why."""
 
     def hold(self, name: str, *, on: str = "", stage: str = "", lands: bool = False) -> Hold:
         """Keep the next call of an activity in flight."""

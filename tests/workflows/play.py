@@ -24,6 +24,7 @@ from contracts.spec import PipelineSpec
 from starter import temporal
 from tests.fakes.cloud import FakeCloud, FakePrices, FakeQueues
 from tests.fakes.connection import container_of
+from tests.fakes.sweeps import FakeOwners
 from tests.fakes.world import Hold, World
 from workers.workflows import WORKFLOWS
 from workflows.pipeline import PipelineWorkflow
@@ -36,6 +37,7 @@ KINDS = {
     "CausewayState": IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD,
     "CausewayWaitingFor": IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD,
     "CausewayClouds": IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD_LIST,
+    "CausewayRunUid": IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD,
 }
 Run = WorkflowHandle[PipelineWorkflow, RunStatus]
 
@@ -106,7 +108,12 @@ class Play:
         """Have these connections and the workflows served."""
         await self.hire(*connections)
         if "workflows" not in self._workers:
-            local = [Planner().make, FakePrices(self.world).egress, FakeQueues(self.world).describe]
+            local = [
+                Planner().make,
+                FakePrices(self.world).egress,
+                FakeQueues(self.world).describe,
+                FakeOwners(self.world).owners,
+            ]
             await self._employ(
                 "workflows",
                 WORKFLOW_QUEUE,
