@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -43,6 +44,17 @@ class Room:
     client: GrantClient
     build_jobs: Callable[[], JobService]
     storage: StoreActivities
+    build_activities: Callable[[], list[Callable[..., Any]]]
+    """As its worker registers them."""
+
+    def activity(self, name: str) -> Callable[[Any], Any]:
+        """The activity of this name, to be called outside a worker."""
+        defined = {getattr(found, "__temporal_activity_definition").name: found for found in self.activities}
+        return defined[name]
+
+    @cached_property
+    def activities(self) -> list[Callable[..., Any]]:
+        return self.build_activities()
 
 
 @pytest.fixture(scope="session")
@@ -74,7 +86,15 @@ class _Rooms(dict[str, Room]):
         client = GrantClient(settings.host_rules())
         store = module.store(settings)
         storage = StoreActivities(store, translate, settings.allow_list(store.default_container), client)
-        room = Room(cloud, store, translate, client, lambda: module.jobs(settings), storage)
+        room = Room(
+            cloud,
+            store,
+            translate,
+            client,
+            lambda: module.jobs(settings),
+            storage,
+            lambda: module.activities(settings),
+        )
         self[name] = room
         return room
 

@@ -40,9 +40,9 @@ def test_a_pause_from_the_starter_drains_while_the_job_goes_on_and_resume_finish
 def test_a_pause_sent_as_a_bare_signal_takes_hold(house: Sandbox, tmp_path: Path) -> None:
     run = Run.start(house, sleeper(tmp_path, "gcp", 5))
     run.until_job("nap", "running")
-    _temporal(house, "signal", "--workflow-id", run.id, "--name", "pause")
+    temporal(house, "signal", "--workflow-id", run.id, "--name", "pause")
     run.until("PAUSED", 30)
-    _temporal(house, "signal", "--workflow-id", run.id, "--name", "resume")
+    temporal(house, "signal", "--workflow-id", run.id, "--name", "resume")
     run.until("SUCCEEDED")
 
 
@@ -187,14 +187,17 @@ def _uploads(house: Sandbox) -> set[str]:
     return {upload["UploadId"] for upload in s3.list_multipart_uploads(Bucket="causeway").get("Uploads", [])}
 
 
-def _temporal(house: Sandbox, *arguments: str) -> None:
+def temporal(house: Sandbox, *arguments: str, of: str = "workflow") -> str:
+    """Tell Temporal something by its own command line, and return what it answers."""
     layout = Layout.from_environment()
     binary = next((layout.tools / "local").rglob("temporal"), None)
     assert binary is not None
     address = house.environment("starter")["TEMPORAL_ADDRESS"]
-    subprocess.run(
-        [str(binary), "workflow", *arguments, "--address", address],
+    done = subprocess.run(
+        [str(binary), of, *arguments, "--address", address],
         check=True,
         capture_output=True,
+        text=True,
         cwd=CHECKOUT,
     )
+    return done.stdout

@@ -171,6 +171,7 @@ async def test_a_cancel_in_a_transfer_gives_its_upload_up_after_its_parts_have_l
     hold.release()
     status = await play.cancelled(run)
     assert status.stages["copy"].phase is StagePhase.CANCELLED
+    assert status.stages["copy"].note == "cancelled; gave up what was not whole"
     given_up = play.world.asked("storage.abort_upload")
     assert [call.connection for call in given_up] == ["aws/default"]
     assert play.world.story.index("-storage.copy") < play.world.story.index("+storage.abort_upload")

@@ -76,9 +76,12 @@ async def test_an_abort_gives_up_what_a_failed_transfer_left_unfinished(play: Pl
     run = await play.start(spec_of({"bad": {"kind": "copy", "on": "aws", "source": source}}))
     await play.until_phase(run, "bad", "WAITING")
     assert not play.world.asked("storage.abort_upload"), "a retry goes on from what arrived"
+    play.world.parts[play.world.asked("storage.copy")[0].request.items[0].target] = {0}
     await play.decide(run, "abort", "bad")
-    await play.failure(run)
+    _, status = await play.failure(run)
     assert [call.connection for call in play.world.asked("storage.abort_upload")] == ["aws/default"]
+    assert play.world.parts == {}
+    assert [note.split(" below ")[0] for note in status.notes] == ["gave up 1 unfinished"]
 
 
 @pytest.mark.parametrize("decision", ["retry", "skip", "abort"])
