@@ -31,8 +31,9 @@ from contracts.grants import PartSum, ReadGrant
 from contracts.parts import MAX_PARTS, part_size, parts_of
 from contracts.units import MIB
 
-RISKED_BYTES = MIB
-"""Up to this size reading in vain costs little more than a look at the target, which every object would cost."""
+RISKED_BYTES = 16 * MIB
+"""Up to this size (an object of one part) reading in vain costs less than a look at each target, since it happens once
+for each stream: what it meets makes the next ones look first."""
 
 
 class Copier:

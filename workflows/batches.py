@@ -1,5 +1,6 @@
 """Moving one batch of objects: by grants the destination reads with, by grants the source writes with, or locally."""
 
+from temporalio import workflow
 from temporalio.exceptions import ActivityError
 
 from contracts import presets
@@ -53,7 +54,10 @@ class BatchMover:
         grants: tuple[ReadGrant | None, ...] = (None,) * len(batch)
         if method == "pull":
             grants = await self._granted(batch)
-        return await self._copy(batch, grants)
+        async with self._moving.turn():
+            if method == "pull" and grants and _stale(grants):
+                grants = await self._granted(batch)
+            return await self._copy(batch, grants)
 
     async def _granted(self, batch: Batch) -> tuple[ReadGrant, ...]:
         request = self._moving.request
@@ -108,12 +112,13 @@ class BatchMover:
             f"grant exact writes of {len(batch)} objects",
         )
         count = len(grants.grants)
-        pushed = await moving.long(
-            request.source,
-            StorageActivities.push,
-            PushRequest(grants=grants.grants, pace=moving.pace),
-            weight("push", count, sum(item.size_bytes for item in batch[:count])),
-        )
+        async with moving.turn():
+            pushed = await moving.long(
+                request.source,
+                StorageActivities.push,
+                PushRequest(grants=grants.grants, pace=moving.pace),
+                weight("push", count, sum(item.size_bytes for item in batch[:count])),
+            )
         if pushed is None:
             return batch, None
         left = set(pushed.remaining)
@@ -158,3 +163,8 @@ class BatchMover:
             if_exists=request.if_exists,
             owner=request.owner,
         )
+
+
+def _stale(grants: tuple[ReadGrant | None, ...]) -> bool:
+    """Whether grants ran out while their batch waited for its turn."""
+    return any(grant and grant.expires_at <= workflow.now() for grant in grants)

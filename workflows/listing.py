@@ -93,10 +93,13 @@ class Lister:
 
     async def next(self) -> Unit | None:
         """Return what is to be moved next; None when there is nothing, or this execution is about to end."""
-        await workflow.wait_condition(lambda: bool(self.units) or self.listed or self.closed)
-        if not self.units or (self.closed and self.units[0].begins_an_object):
-            return None
-        return self.units.popleft()
+        while True:
+            await workflow.wait_condition(lambda: bool(self.units) or self.listed or self.closed)
+            if self.units and not (self.closed and self.units[0].begins_an_object):
+                return self.units.popleft()
+            # Every lane wakes for a new unit, and the first takes it. Once, the others ended there.
+            if self.units or self.listed or self.closed or not workflow.patched("batches-take-turns"):
+                return None
 
     def resume_at(self) -> tuple[str | None, str | None]:
         """Return the page and the object at which another execution goes on."""

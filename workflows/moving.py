@@ -1,7 +1,8 @@
 """What moving a transfer's units shares: calls that a pause or new limits cut short, pace, targets, the sums."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager, nullcontext
 from typing import Any, TypeVar
 
 from temporalio import workflow
@@ -18,7 +19,7 @@ from workflows.effects import Effects, Request, Response
 from workflows.finishing import to_the_end
 
 LANES = 2
-"""Batches or spans on their way at once: one is listed and granted while the other's bytes flow."""
+"""Units on their way at once: two spans, or a batch that flows and one that is granted or measured meanwhile."""
 Answer = TypeVar("Answer")
 
 
@@ -33,8 +34,9 @@ class Moving:
         self.tally: Tally = request.progress.tally if request.progress else Tally()
         self.only: ObjectReceipt | None = None
         """The proof of the object, where the transfer is of one."""
-        self.busy = 0
-        """Lanes that are at work."""
+        self._flowing = 0
+        """Units that share the limits."""
+        self._turn = asyncio.Lock()
         self.overdue = False
 
     @property
@@ -58,10 +60,28 @@ class Moving:
     def _own(self) -> str:
         return f"{self.container}{HIDDEN}manifests/{self.request.run.run_uid}/{self.request.key}"
 
+    @contextmanager
+    def flowing(self) -> Iterator[None]:
+        """Count as one that shares the limits."""
+        self._flowing += 1
+        try:
+            yield
+        finally:
+            self._flowing -= 1
+
+    @asynccontextmanager
+    async def turn(self) -> AsyncIterator[None]:
+        """Wait until no other batch flows, then be the one that does."""
+        # Histories of older runs know of no turns.
+        async with self._turn if workflow.patched("batches-take-turns") else nullcontext():
+            await self.effects.checkpoint.passed()
+            with self.flowing():
+                yield
+
     @property
     def pace(self) -> Pace:
-        """This lane's share of the limits."""
-        share, rate = max(1, self.busy), self.limits.bytes_per_second
+        """This unit's share of the limits."""
+        share, rate = max(1, self._flowing), self.limits.bytes_per_second
         return Pace(
             streams=max(1, -(-self.limits.streams // share)),
             bytes_per_second=None if rate is None else max(1, rate // share),

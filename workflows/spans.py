@@ -33,7 +33,8 @@ class SpanMover:
         Raises:
             ActivityError: a final error, or rounds that came to nothing too often.
         """
-        await self._bring(large, parts)
+        with self._moving.flowing():
+            await self._bring(large, parts)
         large.spans_left -= 1
         if large.spans_left == 0 and not large.kept and not self._moving.overdue:
             await self._seal(large)

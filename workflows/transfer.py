@@ -155,11 +155,9 @@ class TransferWorkflow:
     async def _lane(self) -> None:
         while unit := await self.lister.next():
             self.bounds.begin(unit.size_bytes)
-            self.moving.busy += 1
             try:
                 await self._unit(unit)
             finally:
-                self.moving.busy -= 1
                 self.bounds.end(unit.size_bytes)
             self.shown.refresh()
             self.lister.closed = self.lister.closed or self._long

@@ -3,7 +3,8 @@
 from google.api_core.exceptions import NotFound, PreconditionFailed
 from google.cloud import storage
 
-from activities.gcp.objects import TIMEOUT, conflict, describe, lies_there
+from activities.gcp.objects import conflict, describe, lies_there
+from activities.gcp.sending import TIMEOUT
 from activities.store import WriteTarget
 from contracts.artifacts import ObjectStat, locate
 from contracts.errors import ErrorDetail, ErrorKind, failure

@@ -2,19 +2,17 @@
 
 import re
 
-from google.api_core.exceptions import BadRequest, PreconditionFailed
+from google.api_core.exceptions import PreconditionFailed
 from google.cloud import storage
 from temporalio.exceptions import ApplicationError
 
 from activities.checksums import crc32c, to_base64
-from activities.gcp.errors import words_of
+from activities.gcp.sending import TIMEOUT, Sender
 from activities.gcp.signing import CARRIED, metadata
 from activities.store import PLAIN, WriteTarget
 from contracts.artifacts import ObjectStat, locate
 from contracts.errors import ErrorDetail, ErrorKind, failure
 
-TIMEOUT = (5.0, 60.0)
-"""Seconds to connect and to wait for bytes; retries are Temporal's."""
 NAME_LIMIT_BYTES = 1024
 _UNFIT = re.compile(r"[\x00-\x1f\x7f\ufffe\uffff]")
 
@@ -36,35 +34,9 @@ def check_object_name(uri: str) -> None:
         raise failure(ErrorKind.INVALID_REQUEST, told, ErrorDetail(cloud="gcp", ref=uri))
 
 
-def upload(blob: storage.Blob, content: bytes, crc: int, *, media_type: str, match: int | None) -> None:
-    """Send an object in one request, which the store refuses if its checksum differs from this.
-
-    Raises:
-        ApplicationError: `CHECKSUM_MISMATCH` when the store describes other bytes than were sent.
-    """
-    blob.crc32c = to_base64(crc)
-    uri = f"gs://{blob.bucket.name}/{blob.name}"
-    try:
-        blob.upload_from_string(
-            content,
-            content_type=media_type,
-            if_generation_match=match,
-            checksum=None,
-            timeout=TIMEOUT,
-            retry=None,
-        )
-    except BadRequest as error:
-        # No code says so, but all else of this request is as it should be.
-        text = f"{uri}: what arrived is not what was sent: {words_of(error)}"
-        raise failure(ErrorKind.CHECKSUM_MISMATCH, text, ErrorDetail(cloud="gcp", ref=uri)) from None
-    if blob.crc32c != to_base64(crc):
-        # The service would have refused it; whoever stands in for it may have taken it.
-        blob.delete(if_generation_match=blob.generation, timeout=TIMEOUT, retry=None)
-        text = f"{uri}: the store holds {blob.crc32c}, what was sent is {to_base64(crc)}"
-        raise failure(ErrorKind.CHECKSUM_MISMATCH, text, ErrorDetail(cloud="gcp", ref=uri))
-
-
-def put_whole(blob: storage.Blob, target: WriteTarget, content: bytes, sha256: str) -> ObjectStat:
+def put_whole(
+    sender: Sender, blob: storage.Blob, target: WriteTarget, content: bytes, sha256: str
+) -> ObjectStat:
     """Store an object in one request with the metadata every object of Causeway carries.
 
     Raises:
@@ -72,11 +44,22 @@ def put_whole(blob: storage.Blob, target: WriteTarget, content: bytes, sha256: s
     """
     crc = crc32c(content)
     blob.metadata = {**target.metadata, **metadata(to_base64(crc), sha256, target.owner)}
+    match = None if target.replace else 0
     try:
-        upload(blob, content, crc, media_type=target.media_type, match=None if target.replace else 0)
+        held = sender.send(blob, content, crc, media_type=target.media_type, match=match)
     except PreconditionFailed:
         return own_or_conflict(blob, sha256, target.owner)
-    return describe(blob)
+    return ObjectStat(
+        uri=target.uri,
+        size_bytes=target.size_bytes,
+        etag=str(held["generation"]),
+        crc32c=to_base64(crc),
+        md5=held.get("md5Hash"),
+        sha256=sha256,
+        owner=target.owner,
+        media_type=target.media_type,
+        metadata=dict(target.metadata),
+    )
 
 
 def describe(blob: storage.Blob) -> ObjectStat:

@@ -16,6 +16,7 @@ from activities.gcp.errors import translate
 from activities.gcp.identity import account_of, credentials
 from activities.gcp.job_logs import JobLogs
 from activities.gcp.jobs import JobDefaults, VertexJobs
+from activities.gcp.sending import Sender
 from activities.gcp.settings import GcpSettings
 from activities.gcp.signing import Signer
 from activities.gcp.store import GcsStore
@@ -49,6 +50,7 @@ def store(settings: GcpSettings, identity: Credentials | None = None) -> GcsStor
     caller = identity or credentials()
     return GcsStore(
         storage_client(settings, caller),
+        Sender(_session(caller), settings.storage_endpoint),
         Signer(caller, settings.storage_endpoint),
         default_container=f"gs://{settings.container}/",
         location=settings.location,

@@ -9,6 +9,7 @@ from google.cloud import storage
 
 from activities.gcp.copies import rewrite
 from activities.gcp.objects import check_object_name, describe, put_whole
+from activities.gcp.sending import TIMEOUT, Sender
 from activities.gcp.signing import Signer, carriable, metadata
 from activities.gcp.writer import PartWriter, remove, uploads_below
 from activities.store import WriteTarget
@@ -17,8 +18,6 @@ from contracts.errors import ErrorDetail, ErrorKind, failure
 from contracts.grants import ReadGrant, WriteGrant, WriteIntent
 from contracts.storage import HIDDEN, ContainerReceipt, ObjectPage
 
-TIMEOUT = (5.0, 60.0)
-"""Seconds to connect and to wait for bytes; retries are Temporal's."""
 READ_BYTES = 8 * 1024 * 1024
 
 
@@ -29,10 +28,17 @@ class GcsStore:
     fetches = False
 
     def __init__(
-        self, client: storage.Client, signer: Signer, *, default_container: str, location: str
+        self,
+        client: storage.Client,
+        sender: Sender,
+        signer: Signer,
+        *,
+        default_container: str,
+        location: str,
     ) -> None:
-        """Read and write through this client; new buckets come to lie in `location`."""
+        """Read and write through these; new buckets come to lie in `location`."""
         self._client = client
+        self._sender = sender
         self._signer = signer
         self._location = location
         self.default_container = default_container
@@ -97,11 +103,11 @@ class GcsStore:
     def put(self, target: WriteTarget, content: bytes, sha256: str) -> ObjectStat:
         """Store an object of one part at once; the store verifies its CRC32C."""
         where = locate(target.uri)
-        return put_whole(self._bucket(where).blob(where.name), target, content, sha256)
+        return put_whole(self._sender, self._bucket(where).blob(where.name), target, content, sha256)
 
     def writer(self, target: WriteTarget) -> PartWriter:
         """Open or find the upload of a larger object."""
-        return PartWriter(self._client, target, self._signer)
+        return PartWriter(self._client, self._sender, target, self._signer)
 
     def copy_within(self, source: ObjectStat, target: WriteTarget) -> ObjectStat:
         """Have Cloud Storage rewrite this generation of an object of the same project."""

@@ -14,7 +14,8 @@ from google.api_core.exceptions import NotFound, PreconditionFailed
 from google.cloud import storage
 
 from activities.checksums import from_base64, to_base64
-from activities.gcp.objects import NAME_LIMIT_BYTES, TIMEOUT, describe, lies_there, own_or_conflict, upload
+from activities.gcp.objects import NAME_LIMIT_BYTES, describe, lies_there, own_or_conflict
+from activities.gcp.sending import TIMEOUT, Sender
 from activities.gcp.signing import OWNER, SHA256, Signer, metadata
 from activities.parallel import Stop, for_each
 from activities.store import PLAIN, Part, Sealed, WriteTarget
@@ -34,7 +35,7 @@ _DIGEST = re.compile(r"[0-9a-f]{64}")
 class PartWriter:
     """One upload, found again by its target and by the version of its source."""
 
-    def __init__(self, client: storage.Client, target: WriteTarget, signer: Signer) -> None:
+    def __init__(self, client: storage.Client, sender: Sender, target: WriteTarget, signer: Signer) -> None:
         """Open or find the upload; nothing is sent yet.
 
         Raises:
@@ -42,6 +43,7 @@ class PartWriter:
         """
         where = locate(target.uri)
         self._client = client
+        self._sender = sender
         self._signer = signer
         self._target = target
         self._name = where.name
@@ -58,7 +60,7 @@ class PartWriter:
         """Store one part; a part that lies there already is replaced."""
         blob = self._blob(part)
         blob.metadata = {SHA256: (part.sha256 or b"").hex(), OWNER: self._target.owner}
-        upload(blob, content, part.crc32c, media_type=PLAIN, match=None)
+        self._sender.send(blob, content, part.crc32c, media_type=PLAIN, match=None)
 
     def sign(self, part: Part, life: timedelta) -> PartGrant:
         """Mint a write of exactly this part, as an object of its own: it can neither list nor compose."""

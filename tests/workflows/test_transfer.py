@@ -40,11 +40,33 @@ async def test_grants_that_run_out_are_minted_anew_as_often_as_it_takes(play: Pl
     assert (await ended(await start(play))).tally.objects == ROUNDS + 5
 
 
+async def test_the_next_batch_is_granted_while_one_flows_and_waits_for_its_turn(play: Play) -> None:
+    lay(play, 6)
+    play.world.page = 2
+    hold = play.world.hold("storage.copy")
+    transfer = await start(play, limits=Limits(streams=4))
+    await play.reach(hold)
+    await play.settle()
+    asked = {name: len(play.world.asked(f"storage.{name}")) for name in ("grant_read", "copy")}
+    assert asked == {"grant_read": 2, "copy": 1}
+    hold.release()
+    assert (await ended(transfer)).tally.objects == 6
+    copies = play.world.asked("storage.copy")
+    assert [call.request.pace.streams for call in copies] == [4, 4, 4]
+
+
 async def test_rounds_that_come_to_nothing_end_the_transfer(play: Play) -> None:
     lay(play, 1)
     play.world.fail("storage.copy", ErrorKind.UNAVAILABLE, times=10 * ROUNDS)
     assert (await error_of(await start(play))).type == ErrorKind.UNAVAILABLE
     assert len(play.world.asked("storage.copy")) == 2 * ROUNDS
+
+
+async def test_wrong_checksums_and_absences_are_counted_apart(play: Play) -> None:
+    lay(play, 1)
+    play.world.fail("storage.copy", ErrorKind.CHECKSUM_MISMATCH, times=2 * (COSTLY_ROUNDS - 1))
+    play.world.fail("storage.copy", ErrorKind.UNAVAILABLE, times=2 * (ROUNDS - 1))
+    assert (await ended(await start(play))).tally.objects == 1
 
 
 async def test_bytes_that_come_to_another_checksum_are_not_sent_for_ever(play: Play) -> None:
