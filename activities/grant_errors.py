@@ -1,7 +1,7 @@
 """What a store's refusal of a grant means: by status and the store's own code, never by message text."""
 
 import re
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 from urllib3.exceptions import HTTPError
@@ -51,9 +51,13 @@ def refusal(
     return failure(kind, told, detail, retry_after=_retry_after(response))
 
 
-def expired(ref: str) -> ApplicationError:
-    """Return what a grant that has run out means before it is used: only a fresh one can help."""
-    return _refused(f"the grant for {ref} ran out before it was used", ErrorDetail(ref=ref))
+def expired(ref: str, expires_at: datetime, now: datetime) -> ApplicationError:
+    """Return what a grant that has run out means before it is used: only a fresh one can help, or a right clock."""
+    told = (
+        f"the grant for {ref} ran out at {expires_at:%H:%M:%S} UTC, before it was used; it is {now:%H:%M:%S} "
+        "by this worker's clock, which must be right"
+    )
+    return _refused(told, ErrorDetail(ref=ref))
 
 
 def unreachable(error: HTTPError | OSError, host: str | None, ref: str) -> ApplicationError:

@@ -11,7 +11,7 @@ from activities.grants import AllowList
 from activities.landing import Landing
 from activities.parallel import Stop, for_each
 from activities.sources import StoredSource
-from activities.store import Part, Store, same_content, same_part
+from activities.store import Part, Store, may_replace, same_content, same_part
 from activities.uploading import from_sum, sealed
 from contracts.artifacts import ObjectStat
 from contracts.copies import PartGrantRequest
@@ -53,7 +53,11 @@ class Minter:
             self._allowed.check_read(source.uri)
         if bare:
             asked = tuple(for_each(self._vouched, asked, at_once=_STATS_AT_ONCE))
-        minted = (self._store.sign_read(source, self._bounded(life), bare=bare) for source in asked)
+        # Only what the store vouches for can be fetched without a worker; anything else keeps its pin.
+        minted = (
+            self._store.sign_read(source, self._bounded(life), bare=bare and source.md5 is not None)
+            for source in asked
+        )
         return ReadGrants(grants=_fitting(minted))
 
     def writes(self, intents: Iterable[WriteIntent], life: timedelta) -> WriteGrants:
@@ -101,9 +105,9 @@ class Minter:
         decision = decide(held, lambda _: same, intent.if_exists, intent.owner)
         if decision == "keep":
             return WriteGrant(intent=intent, expires_at=datetime.now(UTC) + life, needed=False)
-        if decision == "replace":
+        if held is not None and not may_replace(intent.if_exists):
             # What this very owner wrote may be replaced whatever the author said of others' objects.
-            intent = intent.model_copy(update={"if_exists": "overwrite"})
+            intent = intent.model_copy(update={"if_exists": "overwrite", "replaces": held.etag})
         return self._store.sign_write(intent, life)
 
     def _held(self, intent: WriteIntent, stop: Stop) -> ObjectStat | None:

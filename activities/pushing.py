@@ -117,8 +117,9 @@ class Pusher:
 
 
 def _check_alive(grant: WriteGrant | PartGrant, ref: str) -> None:
-    if datetime.now(UTC) >= grant.expires_at:
-        raise expired(ref)
+    now = datetime.now(UTC)
+    if now >= grant.expires_at:
+        raise expired(ref, grant.expires_at, now)
 
 
 def _changed(source: ObjectStat) -> Exception:

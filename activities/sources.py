@@ -73,8 +73,9 @@ class GrantedSource:
 
     def _check_alive(self) -> None:
         # What is under way when a grant runs out goes on; nothing new is begun with it.
-        if datetime.now(UTC) >= self.grant.expires_at:
-            raise expired(self.stat.uri)
+        now = datetime.now(UTC)
+        if now >= self.grant.expires_at:
+            raise expired(self.stat.uri, self.grant.expires_at, now)
 
 
 @dataclass

@@ -75,6 +75,8 @@ class WriteIntent(Message):
     if_exists: IfExists = "skip"
     owner: str = ""
     """Who writes, as `<run_uid>/<what>`; kept as metadata, so a retry knows its own work."""
+    replaces: str | None = None
+    """ETag of the only version that may be replaced: this owner's own, where `if_exists` allows no other's."""
 
 
 class WriteGrant(Message):

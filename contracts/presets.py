@@ -5,6 +5,8 @@ from typing import TypedDict
 
 from temporalio.common import RetryPolicy
 
+from contracts.errors import ErrorKind
+
 
 class Preset(TypedDict, total=False):
     """The bounds of one activity, to be spread into the call."""
@@ -47,6 +49,12 @@ def moving(stage_timeout: timedelta) -> Preset:
 def granted(stage_timeout: timedelta) -> Preset:
     """Moving through grants: two attempts, then the workflow mints new ones."""
     return Preset({**moving(stage_timeout), "retry_policy": RetryPolicy(maximum_attempts=2)})
+
+
+def sealing(stage_timeout: timedelta) -> Preset:
+    """Making parts an object: parts that came to another checksum are gone, so a second attempt would only miss them."""
+    policy = RetryPolicy(maximum_attempts=2, non_retryable_error_types=[ErrorKind.CHECKSUM_MISMATCH])
+    return Preset({**moving(stage_timeout), "retry_policy": policy})
 
 
 def waiting(stage_timeout: timedelta) -> Preset:

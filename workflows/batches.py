@@ -134,7 +134,7 @@ class BatchMover:
                 StorageActivities.measure,
                 MeasureRequest(objects=unknown),
                 weight("measure", len(unknown), sum(item.size_bytes for item in unknown)),
-                granted=False,
+                preset=presets.moving,
             )
             for measure in found.measures if found else ():
                 measured[measure.source.uri] = measure

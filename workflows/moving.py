@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, nullcontext
+from datetime import timedelta
 from typing import Any, TypeVar
 
 from temporalio import workflow
@@ -123,12 +124,12 @@ class Moving:
         message: Request,
         summary: str,
         *,
-        granted: bool = True,
+        preset: Callable[[timedelta], Preset] = presets.granted,
     ) -> Response | None:
         """Make a call that moves bytes; None when it was cut short before it could tell what it did."""
-        preset: Preset = (presets.granted if granted else presets.moving)(self.request.timeout)
+        bounds = preset(self.request.timeout)
         call = self.effects.call(
-            method, message, on=on, preset=preset, stage=self.request.key, summary=summary
+            method, message, on=on, preset=bounds, stage=self.request.key, summary=summary
         )
         return await self._unless_cut(call)
 

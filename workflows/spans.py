@@ -2,6 +2,7 @@
 
 from temporalio.exceptions import ActivityError
 
+from contracts import presets
 from contracts.copies import (
     Cut,
     MeasurePartsRequest,
@@ -99,7 +100,7 @@ class SpanMover:
                 StorageActivities.measure_parts,
                 MeasurePartsRequest(source=large.source, parts=unknown),
                 _span("measure", large.source.uri, unknown),
-                granted=False,
+                preset=presets.moving,
             )
             if found is None:
                 return None
@@ -162,7 +163,13 @@ class SpanMover:
             expected_sha256=moving.expected(large.source),
             manifest=moving.accounts,
         )
-        return await moving.long(request.destination, StorageActivities.seal, asked, f"seal {asked.target}")
+        return await moving.long(
+            request.destination,
+            StorageActivities.seal,
+            asked,
+            f"seal {asked.target}",
+            preset=presets.sealing,
+        )
 
     async def _look_again(self, large: Large) -> None:
         held = sum(part.size_bytes for part in large.parts.values())

@@ -13,6 +13,7 @@ from contracts.grants import GRANT_LIFE, PartGrant, ReadGrant, WriteGrant, Write
 _HEADER = {
     "ContentType": "Content-Type",
     "ChecksumCRC32C": "x-amz-checksum-crc32c",
+    "IfMatch": "If-Match",
     "IfNoneMatch": "If-None-Match",
     "ServerSideEncryption": "x-amz-server-side-encryption",
     "SSEKMSKeyId": "x-amz-server-side-encryption-aws-kms-key-id",
@@ -51,11 +52,10 @@ def sign_write(client: Any, intent: WriteIntent, life: timedelta, kms_key: str |
     measure = intent.measure
     own = {CRC32C: measure.crc32c, SHA256: measure.sha256, OWNER: intent.owner}
     carried = {**carriable(measure.source.metadata), **own}
-    condition = {} if may_replace(intent.if_exists) else {"IfNoneMatch": "*"}
     pinned = {
         "ContentType": measure.source.media_type,
         "ChecksumCRC32C": measure.crc32c,
-        **condition,
+        **_condition(intent),
         **encryption(kms_key),
     }
     size = measure.source.size_bytes
@@ -64,6 +64,12 @@ def sign_write(client: Any, intent: WriteIntent, life: timedelta, kms_key: str |
     headers = {_HEADER[name]: _text(value) for name, value in pinned.items()} | {"Content-Length": str(size)}
     headers |= {f"x-amz-meta-{name}": value for name, value in carried.items()}
     return WriteGrant(intent=intent, url=url, headers=headers, expires_at=expires_at)
+
+
+def _condition(intent: WriteIntent) -> dict[str, str]:
+    if intent.replaces:
+        return {"IfMatch": intent.replaces}
+    return {} if may_replace(intent.if_exists) else {"IfNoneMatch": "*"}
 
 
 def _lifetime(life: timedelta) -> tuple[int, datetime]:

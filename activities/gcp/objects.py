@@ -70,7 +70,8 @@ def describe(blob: storage.Blob) -> ObjectStat:
         size_bytes=int(blob.size or 0),
         etag=str(blob.generation),
         crc32c=blob.crc32c,
-        md5=blob.md5_hash or None,
+        # What Google unpacks on its way to readers that do not ask otherwise is not what it hashed.
+        md5=None if blob.content_encoding else blob.md5_hash or None,
         sha256=held.get("causeway-sha256"),
         owner=held.get("causeway-owner"),
         media_type=blob.content_type or PLAIN,

@@ -101,8 +101,8 @@ def write_headers(intent: WriteIntent) -> dict[str, str]:
     own = metadata(measure.crc32c, measure.sha256, intent.owner)
     carried = {**carriable(measure.source.metadata), **own}
     headers |= {META + name: value for name, value in carried.items()}
-    if not may_replace(intent.if_exists):
-        headers["x-goog-if-generation-match"] = "0"
+    if intent.replaces or not may_replace(intent.if_exists):
+        headers["x-goog-if-generation-match"] = intent.replaces or "0"
     return headers
 
 

@@ -81,6 +81,21 @@ def test_a_push_replaces_what_its_own_run_wrote_whatever_was_said_of_others(
         ActivityEnvironment().run(granting.storage.grant_write, others)
 
 
+def test_a_push_over_its_own_runs_object_spares_what_somebody_else_put_there_meanwhile(
+    granting: Any, folder: str
+) -> None:
+    uri = granting.store.default_container + folder + "data"
+    put(granting.store, uri, b"before")
+    intent = intended(uri, b"after!")
+    asked = WriteGrantRequest(intents=(intent,))
+    grant = ActivityEnvironment().run(granting.storage.grant_write, asked).grants[0]
+    put(granting.store, uri, b"theirs", owner="somebody/else", replace=True)
+    with refused(ErrorKind.TARGET_CONFLICT, granting.translate):
+        granting.client.write(grant, [b"after!"])
+        granting.store.confirm(intent)
+    assert content_of(granting.store, uri) == b"theirs"
+
+
 def test_what_was_not_pushed_is_not_confirmed(granting: Any, folder: str) -> None:
     intent = intended(granting.store.default_container + folder + "data", b"never sent")
     with refused(ErrorKind.SOURCE_MISSING, granting.translate):

@@ -88,6 +88,14 @@ async def test_a_large_object_is_moved_span_by_span_and_sealed_once(play: Play, 
     assert uri
 
 
+async def test_parts_that_came_to_another_checksum_are_told_as_that_however_they_end(play: Play) -> None:
+    lay_large(play)
+    play.world.fail("storage.seal", ErrorKind.CHECKSUM_MISMATCH, times=10 * ROUNDS)
+    assert (await error_of(await start(play))).type == ErrorKind.CHECKSUM_MISMATCH
+    # They are given up with the first attempt, so a second one would only miss them.
+    assert len(play.world.asked("storage.seal")) == COSTLY_ROUNDS
+
+
 @pytest.mark.parametrize("source", ["aws", "onprem"])
 async def test_no_part_is_sent_twice_however_often_a_span_is_cut(play: Play, source: str) -> None:
     lay_large(play, source)

@@ -1,3 +1,4 @@
+import gzip
 import hashlib
 import os
 import uuid
@@ -10,7 +11,10 @@ from activities.checksums import crc32c, to_base64
 from activities.gathering import part_of
 from activities.gcp.store import GcsStore
 from activities.gcp.writer import COMPOSE_LIMIT, UPLOADS
+from activities.granting import Minter
+from activities.grants import AllowList
 from activities.store import ObjectWriter, Part, Sealed, WriteTarget
+from contracts.artifacts import locate
 from contracts.errors import ErrorKind
 from contracts.grants import GRANT_LIFE, Measure, WriteIntent
 from tests.objects import put
@@ -140,3 +144,17 @@ def test_a_write_grant_pins_length_checksums_and_absence(store: GcsStore, prefix
     assert "x-goog-if-generation-match" in grant.url
     replacing = WriteIntent(target=f"{prefix}target", measure=measure, if_exists="overwrite")
     assert "x-goog-if-generation-match" not in store.sign_write(replacing, GRANT_LIFE).headers
+
+
+def test_what_google_unpacks_for_readers_is_not_left_to_others_to_fetch(
+    store: GcsStore, objects: storage.Client, prefix: str
+) -> None:
+    where = locate(f"{prefix}packed")
+    blob = objects.bucket(where.container).blob(where.name)
+    blob.content_encoding = "gzip"
+    blob.upload_from_string(gzip.compress(b"text" * 100), content_type="text/plain")
+    stat = store.stat(f"{prefix}packed")
+    assert stat is not None
+    minter = Minter(store, AllowList(("gs://",)))
+    grant = minter.reads((stat,), GRANT_LIFE, bare=True).grants[0]
+    assert (grant.source.md5, grant.headers["Accept-Encoding"]) == (None, "gzip")
