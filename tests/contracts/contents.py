@@ -35,8 +35,8 @@ def refused(kind: ErrorKind, translate: Callable[[BaseException, str], Applicati
     assert translate(raised.value, "here").type == kind
 
 
-def put(store: Store, uri: str, content: bytes, *, replace: bool = False) -> ObjectStat:
-    return objects.put(store, uri, content, owner=OWNER, media_type="text/csv", replace=replace)
+def put(store: Store, uri: str, content: bytes, *, replace: bool = False, owner: str = OWNER) -> ObjectStat:
+    return objects.put(store, uri, content, owner=owner, media_type="text/csv", replace=replace)
 
 
 def content_of(store: Store, uri: str) -> bytes:

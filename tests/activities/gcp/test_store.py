@@ -155,6 +155,6 @@ def test_what_google_unpacks_for_readers_is_not_left_to_others_to_fetch(
     blob.upload_from_string(gzip.compress(b"text" * 100), content_type="text/plain")
     stat = store.stat(f"{prefix}packed")
     assert stat is not None
-    minter = Minter(store, AllowList(("gs://",)))
+    minter = Minter(store, AllowList(("gs://causeway/",)))
     grant = minter.reads((stat,), GRANT_LIFE, bare=True).grants[0]
     assert (grant.source.md5, grant.headers["Accept-Encoding"]) == (None, "gzip")
