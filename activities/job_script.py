@@ -1,7 +1,7 @@
 """The one script that every cloud's machine runs: it prepares a folder, then becomes the stage's command."""
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from contracts.jobs import Argument, JobRequest
 
@@ -13,7 +13,13 @@ def arguments(request: JobRequest, inputs: Mapping[str, str], outputs: Mapping[s
 
 
 def render_script(
-    request: JobRequest, *, code: str | None, inputs: Mapping[str, str], outputs: Mapping[str, str], work: str
+    request: JobRequest,
+    *,
+    code: str | None,
+    inputs: Mapping[str, str],
+    outputs: Mapping[str, str],
+    work: str,
+    before: Sequence[str] = (),
 ) -> str:
     """Return the text of `run.sh` for POSIX sh; every value is quoted, so nothing is interpreted.
 
@@ -23,6 +29,7 @@ def render_script(
         inputs: path of each input on the machine.
         outputs: path of each output's folder on the machine.
         work: a folder that may be written; it becomes the working directory.
+        before: lines of sh, none of them a pipeline's, that come right before the command.
     """
     lines = ["#!/bin/sh", "set -eu", f"mkdir -p {_quote(work)}"]
     if code is not None:
@@ -30,6 +37,7 @@ def render_script(
     lines += [f"cd {_quote(work)}", "if [ -f requirements.txt ]; then"]
     lines += ["  python -m pip install --quiet --disable-pip-version-check -r requirements.txt", "fi"]
     lines += [f"mkdir -p {_quote(path)}" for path in outputs.values()]
+    lines += before
     lines.append("exec " + shlex.join(arguments(request, inputs, outputs)))
     return "\n".join(lines) + "\n"
 

@@ -16,7 +16,9 @@ from contracts.errors import ErrorKind
 from contracts.model import Declared, Message
 from contracts.units import Duration, Size
 
-JobKind = Literal["process", "train", "predict"]
+JobKind = Literal["process", "train", "predict", "batch_predict", "deploy"]
+"""What is asked for: a command to run, or a server; of the latter `batch_predict` is for the vendor's batch service and
+`deploy` for an endpoint (`contracts.endpoints`)."""
 LOG_TAIL_LINES = 20
 
 
@@ -65,6 +67,17 @@ class RunRef(Message):
     """Hex, 32 characters; never Temporal's run id."""
 
 
+class BatchOptions(Message):
+    """What the vendor's batch service does with the server that the command starts."""
+
+    data: str
+    """The input that holds the rows; every other one is the server's."""
+    format: Literal["csv", "jsonl"] = "csv"
+    batch_size: int = Field(default=64, ge=1)
+    """Rows in one request to the server, as far as the vendor lets it be chosen."""
+    max_parallel: int = Field(default=1, ge=1)
+
+
 class JobRequest(Message):
     """A job to have exactly once."""
 
@@ -85,6 +98,8 @@ class JobRequest(Message):
     resources: Resources = Resources()
     timeout: Duration = timedelta(minutes=30)
     """Queue and run together, enforced by the vendor as far as it can."""
+    batch: BatchOptions | None = None
+    """Of the kind `batch_predict` only."""
 
     @property
     def digest(self) -> str:

@@ -74,6 +74,15 @@ def stopping(stage_timeout: timedelta) -> Preset:
     return _preset(stage_timeout, attempt=timedelta(minutes=30), patience=timedelta(hours=24))
 
 
+def deploying(stage_timeout: timedelta) -> Preset:
+    """Having an endpoint answer, or removing it again: the stage's timeout bounds the first of these."""
+    return _preset(
+        stage_timeout,
+        attempt=stage_timeout + timedelta(minutes=30),
+        patience=QUOTA_PATIENCE + timedelta(minutes=30),
+    )
+
+
 def brief() -> Preset:
     """Something nice to have, such as log lines for an error; nobody waits long for it."""
     return _preset(timedelta(minutes=1), attempt=timedelta(seconds=30), patience=timedelta(minutes=1))

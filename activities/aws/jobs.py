@@ -53,7 +53,7 @@ class SageMakerJobs:
         Raises:
             ApplicationError: `TARGET_CONFLICT`, `UNSUPPORTED` (no role, no such machine), `INVALID_REQUEST`.
         """
-        around = self._surroundings(request)
+        around = self.surroundings(request)
         job_prefix = self._publish(request, around)
         try:
             if trains(request.kind):
@@ -115,7 +115,12 @@ class SageMakerJobs:
         group = TRAINING_GROUP if trains(ref.kind) else PROCESSING_GROUP
         return read_log(self._logs, group, ref.name, tail, after)
 
-    def _surroundings(self, request: JobRequest) -> Surroundings:
+    def surroundings(self, request: JobRequest) -> Surroundings:
+        """Return what the connection adds to a request.
+
+        Raises:
+            ApplicationError: `UNSUPPORTED` (no role, no such machine), `INVALID_REQUEST` (no image).
+        """
         image = request.image or self._defaults.image
         if self._defaults.role is None:
             message = "this connection runs no jobs: CAUSEWAY_AWS_JOB_ROLE is not set for its worker"

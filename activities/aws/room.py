@@ -8,14 +8,18 @@ from botocore.awsrequest import AWSHTTPConnection, AWSHTTPSConnection
 from botocore.config import Config
 
 from activities.aws.connection import AwsConnection
+from activities.aws.endpoints import SageMakerEndpoints
 from activities.aws.errors import translate
 from activities.aws.jobs import JobDefaults, SageMakerJobs
 from activities.aws.settings import AwsSettings
 from activities.aws.store import S3Store
 from activities.aws.sweep import MultipartUploads, SageMakerLive
 from activities.closing import ServiceClosingActivities
+from activities.aws.transform import TransformJobs
 from activities.code import StoreCodeActivities
+from activities.endpoints import ServiceEndpointActivities
 from activities.grant_client import GrantClient
+from activities.job_router import JobRouter
 from activities.jobs import ServiceJobActivities
 from activities.registration import bound_activities
 from activities.storage import StoreActivities
@@ -62,11 +66,19 @@ def store(settings: AwsSettings) -> S3Store:
     return S3Store(client(settings, "s3"), settings.container, settings.kms_key)
 
 
-def jobs(settings: AwsSettings) -> SageMakerJobs:
+def jobs(settings: AwsSettings) -> JobRouter:
     """Build the connection's job service."""
-    return SageMakerJobs(
-        client(settings, "sagemaker"), client(settings, "logs"), store(settings), _defaults(settings)
-    )
+    bucket, sagemaker, logs = store(settings), client(settings, "sagemaker"), client(settings, "logs")
+    usual = SageMakerJobs(sagemaker, logs, bucket, _defaults(settings))
+    return JobRouter(usual, {"batch_predict": TransformJobs(sagemaker, logs, bucket, usual.surroundings)})
+
+
+def endpoints(settings: AwsSettings) -> SageMakerEndpoints:
+    """Build the connection's service of endpoints."""
+    bucket, sagemaker, logs = store(settings), client(settings, "sagemaker"), client(settings, "logs")
+    usual = SageMakerJobs(sagemaker, logs, bucket, _defaults(settings))
+    runtime = client(settings, "sagemaker-runtime")
+    return SageMakerEndpoints(sagemaker, runtime, logs, bucket, usual.surroundings)
 
 
 def activities(settings: AwsSettings) -> list[Callable[..., Any]]:
@@ -89,6 +101,7 @@ def activities(settings: AwsSettings) -> list[Callable[..., Any]]:
             ),
             translate,
         ),
+        ServiceEndpointActivities(endpoints(settings), bucket, translate),
         AwsConnection(bucket, sts, sagemaker, _defaults(settings), private=settings.private_store),
     )
 

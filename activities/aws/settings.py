@@ -42,4 +42,6 @@ class AwsSettings(CloudSettings):
 
     def endpoint(self, service: str) -> str | None:
         """Return the URL of a service such as `s3`; None where it is Amazon's own."""
-        return self.endpoints.get(f"{_ENDPOINT}_{service.upper()}") or self.endpoints.get(_ENDPOINT)
+        return self.endpoints.get(f"{_ENDPOINT}_{service.upper().replace('-', '_')}") or self.endpoints.get(
+            _ENDPOINT
+        )

@@ -37,7 +37,8 @@ class Fetch:
     """`s3://`, `az://` or `gs://`. A folder's prefix ends in `/`; without it, siblings match too."""
     path: str
     """Local and absolute."""
-    kind: Literal["folder", "file"] = "folder"
+    kind: Literal["folder", "file", "archive"] = "folder"
+    """An archive is one tar.gz object, unpacked into the folder `path`."""
     optional: bool = False
     """Nothing there is no error."""
 

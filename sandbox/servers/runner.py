@@ -95,11 +95,21 @@ class Runner:
         with _named(f"{fetch.uri} cannot be read"):
             if fetch.kind == "file":
                 return [self._stores.fetch_file(fetch.uri, path)]
+            if fetch.kind == "archive":
+                return self._unpacked(fetch, path)
             path.mkdir(parents=True, exist_ok=True)
             found = self._stores.fetch_folder(fetch.uri, path, self._heed_stop)
         if not found and not fetch.optional:
             raise StoreError(f"no objects under {fetch.uri}")
         return found
+
+    def _unpacked(self, fetch: Fetch, folder: Path) -> list[Path]:
+        packed = self._stores.fetch_file(fetch.uri, self._home / "tmp" / "fetched.tar.gz")
+        folder.mkdir(parents=True, exist_ok=True)
+        with tarfile.open(packed, "r:gz") as archive:
+            archive.extractall(folder, filter="data")
+        packed.unlink()
+        return sorted(path for path in folder.rglob("*") if path.is_file())
 
     def _command(self) -> None:
         self._heed_stop()

@@ -4,16 +4,18 @@ import importlib
 import sys
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import psutil
 import pytest
 from temporalio.exceptions import ApplicationError
 
+from activities.endpoint_service import EndpointService
 from activities.grant_client import GrantClient
 from activities.job_service import JobService
 from activities.storage import StoreActivities
@@ -43,6 +45,7 @@ class Room:
     translate: Callable[[BaseException, str], ApplicationError]
     client: GrantClient
     build_jobs: Callable[[], JobService]
+    build_endpoints: Callable[[], EndpointService]
     storage: StoreActivities
     build_activities: Callable[[], list[Callable[..., Any]]]
     """As its worker registers them."""
@@ -92,6 +95,7 @@ class _Rooms(dict[str, Room]):
             translate,
             client,
             lambda: module.jobs(settings),
+            lambda: module.endpoints(settings),
             storage,
             lambda: module.activities(settings),
         )
@@ -152,6 +156,21 @@ def granting(request: pytest.FixtureRequest, rooms: dict[str, Room]) -> Room:
 @pytest.fixture(params=VERIFYING)
 def verifying(request: pytest.FixtureRequest, rooms: dict[str, Room]) -> Room:
     return rooms[request.param]
+
+
+@pytest.fixture
+def processes() -> Callable[[str], list[str]]:
+    """The command lines of what runs for a run, wherever its server put it; a job's HOME names its job."""
+
+    def found(uid: str) -> list[str]:
+        lines = []
+        for process in psutil.process_iter():
+            with suppress(psutil.Error, OSError):
+                if uid[:12] in process.environ().get("HOME", ""):
+                    lines.append(" ".join(process.cmdline()))
+        return lines
+
+    return found
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import uuid
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -17,7 +16,10 @@ from sandbox.servers.app import run
 from sandbox.servers.faults import Faults
 from sandbox.servers.machine import Machines
 from sandbox.servers.sagemaker.book import Book
+from sandbox.servers.sagemaker.caretaker import Caretaker
 from sandbox.servers.sagemaker.errors import AwsError
+from sandbox.servers.sagemaker.hosting import Hosting
+from sandbox.servers.sagemaker.invocations import INVOCATIONS, invocations, json_answer, refusal
 from sandbox.servers.sagemaker.logs import CloudWatch
 from sandbox.servers.sagemaker.service import Service
 from sandbox.servers.sagemaker.signing import verify
@@ -38,12 +40,16 @@ def main() -> None:
     state = layout.state / SERVER
     machines, book = Machines(state), Book(state / "jobs")
     scope = f"arn:aws:sagemaker:{endpoints.aws_region}:{endpoints.aws_account_id}"
-    service = Service(book, machines, Faults(layout.faults_of(SERVER)), scope)
-    watcher = Watcher(book, machines, CloudWatch(endpoints))
+    faults, logs = Faults(layout.faults_of(SERVER)), CloudWatch(endpoints)
+    hosting = Hosting(state / "hosting", machines, faults, scope)
+    service = Service(book, machines, faults, scope, hosting)
+    watcher, caretaker = Watcher(book, machines, logs), Caretaker(hosting, machines, logs)
     service.resume()
     watcher.start()
+    caretaker.start()
 
     def stop() -> None:
+        caretaker.stop()
         machines.stop_all()
         watcher.stop()
 
@@ -51,7 +57,10 @@ def main() -> None:
         endpoints.aws_access_key_id: endpoints.aws_secret_access_key,
         endpoints.aws_root_access_key_id: endpoints.aws_root_secret_access_key,
     }
-    routes = [Route("/", _endpoint(service, keys), methods=["POST"])]
+    routes = [
+        Route("/", _endpoint(service, keys), methods=["POST"]),
+        Route(INVOCATIONS, invocations(hosting, keys), methods=["POST"]),
+    ]
     run(SERVER, routes, on_stop=stop, fault_response=_fault, operation=_operation)
 
 
@@ -64,8 +73,8 @@ def _endpoint(service: Service, keys: dict[str, str]) -> Callable[[Request], Awa
             request.state.resource = _resource(parameters)
             values = await run_in_threadpool(service.handle, _operation(request), parameters)
         except AwsError as error:
-            return _refusal(error)
-        return _json(values, 200)
+            return refusal(error)
+        return json_answer(values, 200)
 
     return answer
 
@@ -81,29 +90,18 @@ def _parameters(body: bytes) -> dict[str, Any]:
 
 
 def _resource(parameters: dict[str, Any]) -> str | None:
-    names = ("TrainingJobName", "ProcessingJobName", "ResourceArn")
+    names = ("TrainingJobName", "ProcessingJobName", "TransformJobName", "EndpointName", "ResourceArn")
     return next((str(parameters[name]) for name in names if name in parameters), None)
 
 
 def _operation(request: Request) -> str:
+    if request.url.path.endswith("/invocations"):
+        return "InvokeEndpoint"
     return request.headers.get("x-amz-target", "").removeprefix(TARGET)
 
 
 def _fault(kind: str, _request: Request) -> Response:
-    return _refusal(FAULTS[kind])
-
-
-def _refusal(error: AwsError) -> Response:
-    return _json({"__type": error.code, "message": error.message}, error.status)
-
-
-def _json(values: dict[str, Any], status: int) -> Response:
-    return Response(
-        json.dumps(values),
-        status_code=status,
-        media_type="application/x-amz-json-1.1",
-        headers={"x-amzn-RequestId": str(uuid.uuid4())},
-    )
+    return refusal(FAULTS[kind])
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from sandbox.layout import write_private
 from sandbox.servers.faults import JobFault
 from sandbox.servers.machine import MachineStatus
 
-Kind = Literal["training", "processing"]
+Kind = Literal["training", "processing", "transform"]
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""SageMaker's operations on training and processing jobs."""
+"""SageMaker's operations on training, processing and transform jobs; those on endpoints are `Hosting`'s."""
 
 from __future__ import annotations
 
@@ -10,13 +10,19 @@ from sandbox.servers.faults import Faults
 from sandbox.servers.machine import Machines, MachineStatus, UnknownMachine
 from sandbox.servers.sagemaker.book import Book, Job
 from sandbox.servers.sagemaker.errors import AwsError, beyond_sandbox, invalid
+from sandbox.servers.sagemaker.hosting import Hosting
 from sandbox.servers.sagemaker.kinds import JobKind, status_word
 from sandbox.servers.sagemaker.listing import page
 from sandbox.servers.sagemaker.processing import Processing
 from sandbox.servers.sagemaker.training import Training
+from sandbox.servers.sagemaker.transform import Transform
 from sandbox.servers.sagemaker.wire import answer, checked, operation_model
 
-KINDS: dict[str, JobKind] = {"training": Training(), "processing": Processing()}
+KINDS: dict[str, JobKind] = {
+    "training": Training(),
+    "processing": Processing(),
+    "transform": Transform(),
+}
 
 MOST_TAGS = 50
 
@@ -26,8 +32,9 @@ Parameters = dict[str, Any]
 class Service:
     """Answers one operation at a time, from any number of threads."""
 
-    def __init__(self, book: Book, machines: Machines, faults: Faults, scope: str) -> None:
+    def __init__(self, book: Book, machines: Machines, faults: Faults, scope: str, hosting: Hosting) -> None:
         """Keep jobs in `book`; their ARNs begin with `scope`: `arn:aws:sagemaker:<region>:<account>`."""
+        self._hosting = hosting
         self._book = book
         self._machines = machines
         self._faults = faults
@@ -35,6 +42,7 @@ class Service:
         self._operations: dict[str, Callable[[Parameters], Parameters]] = {
             "AddTags": self._add_tags,
             "ListTags": self._list_tags,
+            **hosting.operations,
         }
         for kind in KINDS.values():
             self._operations |= {
@@ -56,7 +64,8 @@ class Service:
         return answer(model, self._operations[operation](checked(model, body)))
 
     def resume(self) -> None:
-        """Start the machines of jobs that were accepted just before the server died."""
+        """Start the machines of jobs and endpoints that were accepted just before the server died."""
+        self._hosting.resume()
         for job in self._book.all():
             if job.ending is None:
                 self._start(job)
@@ -76,6 +85,9 @@ class Service:
         if self._faults.take("quota", name):
             raise _quota(kind, parameters)
         tags = _tags(parameters.pop("Tags", []))
+        if kind.kind == "transform":
+            # The model may be deleted as soon as the job has it.
+            parameters["Container"] = self._hosting.container(parameters["ModelName"])
         job = Job(kind.kind, name, arn, parameters, tags, time.time(), self._faults.take_job_fault(name))
         if not self._book.add(job):
             raise _in_use(kind, arn)
@@ -119,7 +131,9 @@ class Service:
         return {"Tags": _wire_tags(tags)}
 
     def _list_tags(self, parameters: Parameters) -> Parameters:
-        return {"Tags": _wire_tags(self._by_arn(parameters["ResourceArn"]).tags)}
+        hosted = self._hosting.by_arn(parameters["ResourceArn"])
+        tags = hosted[1]["Tags"] if hosted else self._by_arn(parameters["ResourceArn"]).tags
+        return {"Tags": _wire_tags(tags)}
 
     def _known(self, kind: JobKind, parameters: Parameters) -> Job:
         job = self._book.get(kind.kind, parameters[f"{kind.prefix}Name"])
@@ -161,7 +175,11 @@ def _in_use(kind: JobKind, arn: str) -> AwsError:
 
 
 def _quota(kind: JobKind, parameters: Parameters) -> AwsError:
-    cluster = parameters.get("ResourceConfig") or parameters["ProcessingResources"]["ClusterConfig"]
+    cluster = (
+        parameters.get("ResourceConfig")
+        or parameters.get("TransformResources")
+        or parameters["ProcessingResources"]["ClusterConfig"]
+    )
     return AwsError(
         "ResourceLimitExceeded",
         f"The account-level service limit '{cluster['InstanceType']} for {kind.noun} usage' is 0 Instances, "
