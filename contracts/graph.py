@@ -8,7 +8,9 @@ from contracts.artifacts import ArtifactKind, locate
 from contracts.model import Message
 from contracts.placeholders import Reference, parse_template, references, split_command
 from contracts.queues import CLOUD_OF_SCHEME, Cloud, cloud_of
+from contracts.serving import endpoint_needs, endpoint_problems
 from contracts.spec import RESERVED_STAGES, PipelineSpec
+from contracts.stage_base import CommandStage
 from contracts.stages import CopyStage, JobStage, LoadTableStage, QueryStage, Stage, inputs_of, outputs_of
 
 TABLE_CLOUDS = frozenset({Cloud.GCP})
@@ -59,7 +61,7 @@ def needs(spec: PipelineSpec, name: str) -> set[str]:
     stage = spec.stages[name]
     found = {written.partition(".")[0] for written in inputs_of(stage).values()} | set(stage.after)
     found |= {reference.stage for reference, _ in references_of(stage) if reference.stage}
-    return found
+    return found | endpoint_needs(spec, name)
 
 
 def order(spec: PipelineSpec) -> tuple[str, ...]:
@@ -69,7 +71,7 @@ def order(spec: PipelineSpec) -> tuple[str, ...]:
 
 def references_of(stage: Stage) -> Iterator[tuple[Reference, str]]:
     """Every placeholder of a stage with the field it stands in."""
-    if isinstance(stage, JobStage):
+    if isinstance(stage, CommandStage):
         for argument in split_command(stage.command):
             yield from ((reference, "command") for reference in references(argument))
         for name, value in stage.env.items():
@@ -118,7 +120,7 @@ def _stage_problems(spec: PipelineSpec, name: str, unread: frozenset[str]) -> It
         if reference.stage in unread:
             continue
         yield from _reference_problems(spec, stage, reference, (*at, *field.split(".", 1)))
-    yield from _kind_problems(spec, stage, at)
+    yield from _kind_problems(spec, stage, at, unread)
 
 
 def _reference_problems(
@@ -158,7 +160,7 @@ def _reference_problems(
         )
 
 
-def _kind_problems(spec: PipelineSpec, stage: Stage, at: Path) -> Iterator[Problem]:
+def _kind_problems(spec: PipelineSpec, stage: Stage, at: Path, unread: frozenset[str]) -> Iterator[Problem]:
     if isinstance(stage, LoadTableStage | QueryStage) and cloud_of(stage.on) not in TABLE_CLOUDS:
         yield Problem(
             path=(*at, "on"), message=f"{stage.kind} needs tables, which {stage.on!r} has not; write gcp"
@@ -171,6 +173,9 @@ def _kind_problems(spec: PipelineSpec, stage: Stage, at: Path) -> Iterator[Probl
         yield from _column_problems(stage, at)
     if isinstance(stage, CopyStage):
         yield from _copy_problems(spec, stage, at)
+    yield from (
+        Problem(path=(*at, *where), message=told) for where, told in endpoint_problems(spec, stage, unread)
+    )
 
 
 def _column_problems(stage: LoadTableStage, at: Path) -> Iterator[Problem]:

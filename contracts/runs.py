@@ -12,6 +12,7 @@ from temporalio.common import SearchAttributeKey
 from contracts.artifacts import Artifact
 from contracts.code import CodeBundle
 from contracts.copies import Tally
+from contracts.endpoints import EndpointRef
 from contracts.errors import printable
 from contracts.jobs import JobKind, JobPhase, RunRef
 from contracts.model import Message
@@ -110,6 +111,14 @@ class StageJob(Message):
     """As the vendor counts; None where it does not say, or not yet."""
 
 
+class StageEndpoint(Message):
+    """The endpoint that a stage deployed."""
+
+    ref: EndpointRef
+    temporary: bool = True
+    retired: bool = False
+
+
 class StageStatus(Message):
     """One stage of a run, now."""
 
@@ -132,6 +141,8 @@ class StageStatus(Message):
     error: StageError | None = None
     history: tuple[str, ...] = ()
     """Why earlier generations ended, oldest first."""
+    endpoint: StageEndpoint | None = None
+    """Of a deploy that succeeded."""
 
 
 class TransferResult(Message):

@@ -9,7 +9,8 @@ from typing import Annotated
 from pydantic import Field, field_validator
 
 from contracts.model import Declared
-from contracts.stages import PARAM_NAME, STAGE_NAME, OnFailure, Stage
+from contracts.stage_base import PARAM_NAME, STAGE_NAME, OnFailure
+from contracts.stages import Stage
 from contracts.tables import Scalar
 from contracts.units import Duration
 

@@ -6,38 +6,16 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator
 
 from contracts.artifacts import locate
+from contracts.endpoints import PREDICTIONS
 from contracts.grants import IfExists
-from contracts.jobs import Resources
-from contracts.model import Declared
-from contracts.placeholders import parse_template, split_command
+from contracts.inference import BatchPredictStage, DeployStage, InvokeStage, RetireStage
+from contracts.placeholders import parse_template
 from contracts.queues import normalise
+from contracts.stage_base import STAGE_NAME, CommandStage, Connection, StageBase
 from contracts.tables import Column, TableFormat, WriteMode
 from contracts.units import Duration, Rate, Size
 
-STAGE_NAME = r"^[a-z][a-z0-9_]{0,31}$"
-PARAM_NAME = r"^[A-Za-z_][A-Za-z0-9_]{0,63}$"
-OnFailure = Literal["wait", "fail"]
-Connection = Annotated[
-    str, Field(description="aws, azure, gcp or onprem, or one of its connections such as aws/eu")
-]
 Glob = Annotated[str, Field(min_length=1, max_length=1024)]
-
-
-class StageBase(Declared):
-    """What every stage has."""
-
-    on: Connection
-    """Where the stage runs."""
-    after: tuple[str, ...] = ()
-    """Stages that must have succeeded or been skipped first, besides those whose outputs are inputs."""
-    retries: int | None = Field(default=None, ge=0, le=20)
-    timeout: Duration | None = None
-    on_failure: OnFailure | None = None
-
-    @field_validator("on")
-    @classmethod
-    def _connection(cls, value: str) -> str:
-        return normalise(value)
 
 
 class CopyStage(StageBase):
@@ -84,28 +62,12 @@ class CopyStage(StageBase):
         return value if value is None else normalise(value)
 
 
-class JobStage(StageBase):
+class JobStage(CommandStage):
     """Runs a command on a cloud's job service."""
 
     kind: Literal["process", "train", "predict"]
-    inputs: dict[str, str] = Field(default_factory=dict)
-    """Name to an output of another stage: `train.model`, or just `ingest` when it has one output."""
-    code: str | None = None
-    """A folder beside the pipeline's file; the command finds its files in the working directory."""
-    command: str
-    """Split as a shell would, then filled in, argument by argument; no shell runs."""
     outputs: tuple[Annotated[str, Field(pattern=STAGE_NAME)], ...] = ()
     """Names of folders that the command fills; `metrics` holds metrics.json, flat numbers."""
-    resources: Resources = Resources()
-    image: str | None = None
-    """The container image; needed outside the sandbox unless the worker has a default."""
-    env: dict[Annotated[str, Field(pattern=PARAM_NAME)], str] = Field(default_factory=dict)
-
-    @field_validator("command")
-    @classmethod
-    def _command(cls, value: str) -> str:
-        split_command(value)
-        return value
 
 
 class LoadTableStage(StageBase):
@@ -134,16 +96,28 @@ class QueryStage(StageBase):
         return value
 
 
-Stage = Annotated[CopyStage | JobStage | LoadTableStage | QueryStage, Field(discriminator="kind")]
+Stage = Annotated[
+    CopyStage
+    | JobStage
+    | LoadTableStage
+    | QueryStage
+    | BatchPredictStage
+    | DeployStage
+    | InvokeStage
+    | RetireStage,
+    Field(discriminator="kind"),
+]
 
 
 def inputs_of(stage: Stage) -> dict[str, str]:
     """The stage's inputs as written: name to `stage` or `stage.output`."""
-    return {} if isinstance(stage, QueryStage) else stage.inputs
+    return {} if isinstance(stage, QueryStage | RetireStage) else stage.inputs
 
 
 def outputs_of(stage: Stage) -> tuple[str, ...]:
     """The names of what a stage leaves."""
     if isinstance(stage, CopyStage):
         return ("data",)
+    if isinstance(stage, BatchPredictStage | InvokeStage):
+        return (PREDICTIONS,)
     return stage.outputs if isinstance(stage, JobStage) else ()

@@ -34,6 +34,9 @@ def speed_of(transfer: TransferResult) -> float | None:
 
 def _stage(stage: StageStatus) -> dict[str, Any]:
     fields = {"uri", "kind", "size_bytes", "object_count", "digest"}
+    endpoint = stage.endpoint and {
+        "endpoint": {"name": stage.endpoint.ref.name, "retired": stage.endpoint.retired}
+    }
     return {
         "name": stage.name,
         "kind": stage.kind,
@@ -47,6 +50,7 @@ def _stage(stage: StageStatus) -> dict[str, Any]:
         "metrics": stage.metrics,
         "rows": stage.rows,
         "error": stage.error.model_dump() if stage.error else None,
+        **(endpoint or {}),
     }
 
 

@@ -172,6 +172,9 @@ def plain_line(stage: StageStatus) -> str:
 def _note(stage: StageStatus) -> str:
     if stage.note:
         return stage.note
+    if stage.endpoint:
+        kept = "removed" if stage.endpoint.retired else "" if stage.endpoint.temporary else "it stays"
+        return f"endpoint {stage.endpoint.ref.name}{f', {kept}' if kept else ''}"
     if stage.rows is not None:
         return f"{stage.rows:,} row{'s' if stage.rows != 1 else ''}"
     if stage.outputs:

@@ -4,6 +4,7 @@ from temporalio.exceptions import ApplicationError
 
 from contracts.errors import ErrorKind
 from contracts.graph import nearest, references_of
+from contracts.inference import InvokeStage
 from contracts.runs import Decision, StageDecision, StagePhase
 from contracts.spec import PipelineSpec
 from contracts.stages import inputs_of
@@ -56,8 +57,10 @@ class Decisions:
 
     def _uses(self, other: str, name: str) -> bool:
         stage = self._spec.stages[other]
-        return any(written.partition(".")[0] == name for written in inputs_of(stage).values()) or any(
-            reference.stage == name for reference, _ in references_of(stage)
+        return (
+            any(written.partition(".")[0] == name for written in inputs_of(stage).values())
+            or any(reference.stage == name for reference, _ in references_of(stage))
+            or (isinstance(stage, InvokeStage) and stage.endpoint == name)
         )
 
 

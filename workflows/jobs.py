@@ -13,7 +13,9 @@ from contracts import presets
 from contracts.artifacts import Artifact
 from contracts.code import CodeRef
 from contracts.errors import MESSAGE_LIMIT, NEW_GENERATION, ErrorKind
+from contracts.inference import ROWS, BatchPredictStage
 from contracts.jobs import (
+    BatchOptions,
     CollectRequest,
     FindRequest,
     JobActivities,
@@ -26,7 +28,7 @@ from contracts.jobs import (
 )
 from contracts.presets import Preset
 from contracts.runs import Pause
-from contracts.stages import JobStage
+from contracts.stages import JobStage, outputs_of
 from workflows.checkpoint import Checkpoint, Deadline
 from workflows.closing import close_jobs, closes_by_name
 from workflows.context import RunContext
@@ -43,7 +45,9 @@ CAPACITY_PAUSE = timedelta(seconds=10)
 LONGEST_PAUSE = timedelta(minutes=10)
 
 
-async def run_job(context: RunContext, name: str, stage: JobStage, inputs: dict[str, Artifact]) -> Outcome:
+async def run_job(
+    context: RunContext, name: str, stage: JobStage | BatchPredictStage, inputs: dict[str, Artifact]
+) -> Outcome:
     """Run a job stage to its end; `retries` counts further generations.
 
     Raises:
@@ -73,7 +77,11 @@ async def run_job(context: RunContext, name: str, stage: JobStage, inputs: dict[
 
 
 def _request(
-    context: RunContext, name: str, stage: JobStage, inputs: dict[str, Artifact], code: CodeRef | None
+    context: RunContext,
+    name: str,
+    stage: JobStage | BatchPredictStage,
+    inputs: dict[str, Artifact],
+    code: CodeRef | None,
 ) -> JobRequest:
     generation = context.book.stage(name).attempts + 1
     prefix = context.placement(name).prefix
@@ -85,11 +93,20 @@ def _request(
         command=command_of(stage, context.request.spec, context.book),
         code=code,
         inputs=inputs,
-        outputs={output: f"{prefix}g{generation}/{output}/" for output in stage.outputs},
+        outputs={output: f"{prefix}g{generation}/{output}/" for output in outputs_of(stage)},
         image=stage.image,
         env=environment_of(stage, context.request.spec, context.book),
         resources=stage.resources,
         timeout=context.timeout(name),
+        batch=_batch(stage),
+    )
+
+
+def _batch(stage: JobStage | BatchPredictStage) -> BatchOptions | None:
+    if isinstance(stage, JobStage):
+        return None
+    return BatchOptions(
+        data=ROWS, format=stage.format, batch_size=stage.batch_size, max_parallel=stage.max_parallel
     )
 
 

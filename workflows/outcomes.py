@@ -5,7 +5,7 @@ from pydantic import Field
 from contracts.artifacts import Artifact
 from contracts.errors import hint_for
 from contracts.model import Message
-from contracts.runs import StageError
+from contracts.runs import StageEndpoint, StageError
 from contracts.tables import Scalar
 
 
@@ -16,6 +16,7 @@ class Outcome(Message):
     metrics: dict[str, float] = Field(default_factory=dict)
     rows: int | None = None
     shown: tuple[dict[str, Scalar | None], ...] = ()
+    endpoint: StageEndpoint | None = None
 
 
 class StageFailed(Exception):

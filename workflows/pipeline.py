@@ -27,6 +27,7 @@ from workflows.closing import cancelled_note
 from workflows.context import RunContext
 from workflows.decisions import Decisions
 from workflows.effects import Effects
+from workflows.endpoints import retire_temporary
 from workflows.failures import stage_error
 from workflows.finishing import to_the_end
 from workflows.mirror import Mirror
@@ -182,6 +183,7 @@ class PipelineWorkflow:
             task.cancel()
         await asyncio.gather(*stages, return_exceptions=True)
         if for_good:
+            await retire_temporary(transfers.context)
             await transfers.give_up()
 
     @property

@@ -5,9 +5,11 @@ import asyncio
 from contracts import presets
 from contracts.artifacts import locate
 from contracts.connections import Capability, ConnectionActivities, ConnectionReport, PreflightRequest
+from contracts.inference import InvokeStage, RetireStage
 from contracts.queues import CLOUD_OF_SCHEME, normalise
 from contracts.spec import PipelineSpec
-from contracts.stages import CopyStage, JobStage
+from contracts.stage_base import CommandStage
+from contracts.stages import CopyStage
 from workflows.effects import Effects
 
 PREFLIGHT = "preflight"
@@ -50,9 +52,11 @@ def requests_of(spec: PipelineSpec, *, create: bool) -> tuple[PreflightRequest, 
 def requests_of_stage(spec: PipelineSpec, name: str) -> tuple[PreflightRequest, ...]:
     """What one stage asks: of the connection it runs on, and of the one a copy reads from."""
     stage = spec.stages[name]
-    if isinstance(stage, JobStage):
+    if isinstance(stage, CommandStage):
         needs: tuple[Capability, ...] = ("jobs", "storage")
         return (PreflightRequest(connection=stage.on, needs=needs, image_given=stage.image is not None),)
+    if isinstance(stage, InvokeStage | RetireStage):
+        return (PreflightRequest(connection=stage.on),)
     if not isinstance(stage, CopyStage):
         return (PreflightRequest(connection=stage.on, needs=("storage", "tables")),)
     asked = [PreflightRequest(connection=stage.on, containers=_containers(stage.target))]

@@ -1,12 +1,12 @@
-"""The code of a job stage on its way to the stage's cloud."""
+"""The code of a stage that runs a command on its way to the stage's cloud."""
 
 from contracts import presets
 from contracts.code import CodeActivities, CodeRef, PublishRequest
-from contracts.stages import JobStage
+from contracts.stage_base import CommandStage
 from workflows.context import RunContext
 
 
-async def publish(context: RunContext, name: str, stage: JobStage) -> CodeRef | None:
+async def publish(context: RunContext, name: str, stage: CommandStage) -> CodeRef | None:
     """Have the stage's code lie on its connection; once is enough for all stages that share it there."""
     if stage.code is None:
         return None

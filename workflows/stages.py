@@ -8,12 +8,14 @@ from temporalio.exceptions import ActivityError, ChildWorkflowError, is_cancelle
 from contracts import presets
 from contracts.artifacts import Artifact
 from contracts.graph import OutputName
+from contracts.inference import ROWS, BatchPredictStage, DeployStage, InvokeStage, RetireStage
 from contracts.plan import transfer_key
 from contracts.stages import CopyStage, JobStage, LoadTableStage, QueryStage
 from contracts.tables import LoadRequest, QueryRequest, QueryResult, TableActivities, TableJobKey
 from workflows.closing import cancel_table_jobs
 from workflows.context import RunContext
 from workflows.effects import Response
+from workflows.endpoints import run_deploy, run_invoke, run_retire
 from workflows.failures import stage_error
 from workflows.finishing import to_the_end
 from workflows.jobs import run_job
@@ -36,8 +38,14 @@ async def run_stage(context: RunContext, transfers: Transfers, name: str) -> Out
     if isinstance(stage, CopyStage):
         return await _copy(context, transfers, name, stage)
     inputs = await bring_inputs(context, transfers, name)
-    if isinstance(stage, JobStage):
+    if isinstance(stage, JobStage | BatchPredictStage):
         return await run_job(context, name, stage, inputs)
+    if isinstance(stage, DeployStage):
+        return await run_deploy(context, name, stage, inputs)
+    if isinstance(stage, InvokeStage):
+        return await run_invoke(context, name, stage, inputs[ROWS])
+    if isinstance(stage, RetireStage):
+        return await run_retire(context, name, stage)
     if isinstance(stage, LoadTableStage):
         return await _load(context, name, stage, next(iter(inputs.values())))
     return await _query(context, name, stage)

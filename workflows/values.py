@@ -4,20 +4,21 @@ from contracts.errors import ErrorKind
 from contracts.jobs import Argument, PathRef
 from contracts.placeholders import Piece, Reference, parse_template, render, split_command
 from contracts.spec import PipelineSpec
-from contracts.stages import JobStage, QueryStage
+from contracts.stage_base import CommandStage
+from contracts.stages import QueryStage
 from contracts.tables import Scalar
 from workflows.book import Book
 from workflows.outcomes import failed
 
 
-def command_of(stage: JobStage, spec: PipelineSpec, book: Book) -> tuple[Argument, ...]:
+def command_of(stage: CommandStage, spec: PipelineSpec, book: Book) -> tuple[Argument, ...]:
     """Return the stage's command, argument by argument, with params and metrics filled in."""
     return tuple(
         tuple(_piece(piece, spec, book) for piece in pieces) for pieces in split_command(stage.command)
     )
 
 
-def environment_of(stage: JobStage, spec: PipelineSpec, book: Book) -> dict[str, str]:
+def environment_of(stage: CommandStage, spec: PipelineSpec, book: Book) -> dict[str, str]:
     """Return the stage's environment with params and metrics filled in."""
     return {
         name: render(parse_template(value), lambda reference: as_text(value_of(reference, spec, book)))

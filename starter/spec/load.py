@@ -8,7 +8,8 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 from contracts.code import CodeBundle
 from contracts.graph import nearest, problems_of
 from contracts.spec import PipelineSpec
-from contracts.stages import JobStage, Stage
+from contracts.stage_base import CommandStage
+from contracts.stages import Stage
 from contracts.tables import Scalar
 from starter.exits import StarterError
 from starter.spec.code import CodeProblem, check_total, pack_folder
@@ -128,7 +129,7 @@ def _bundles(
     bundles: dict[str, CodeBundle] = {}
     mistakes = []
     for name, stage in spec.stages.items():
-        if not isinstance(stage, JobStage) or stage.code is None or stage.code in bundles:
+        if not isinstance(stage, CommandStage) or stage.code is None or stage.code in bundles:
             continue
         path = ("stages", name, "code")
         try:

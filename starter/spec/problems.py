@@ -8,6 +8,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from contracts.graph import nearest
+from contracts.inference import BatchPredictStage, DeployStage, InvokeStage, RetireStage
 from contracts.jobs import Resources
 from contracts.spec import Defaults, PipelineSpec
 from contracts.stages import CopyStage, JobStage, LoadTableStage, QueryStage
@@ -22,6 +23,10 @@ _STAGES: dict[str, type[BaseModel]] = {
     "predict": JobStage,
     "load_table": LoadTableStage,
     "query": QueryStage,
+    "batch_predict": BatchPredictStage,
+    "deploy": DeployStage,
+    "invoke": InvokeStage,
+    "retire": RetireStage,
 }
 _PATTERNS = {
     "pipeline": "a lower-case letter, then letters, digits and -, at most 40 characters",

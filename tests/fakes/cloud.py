@@ -17,13 +17,14 @@ from contracts.tables import (
     TableCancelRequest,
 )
 from tests.fakes.connection import container_of
+from tests.fakes.endpoints import FakeEndpoints
 from tests.fakes.jobs import FakeJobs
 from tests.fakes.parts import FakeParts
 from tests.fakes.sweeps import FakeSweeps
 from tests.fakes.world import World
 
 
-class FakeCloud(FakeJobs, FakeParts, FakeSweeps):
+class FakeCloud(FakeJobs, FakeEndpoints, FakeParts, FakeSweeps):
     """One connection's worker."""
 
     @activity.defn(name="connections.preflight")

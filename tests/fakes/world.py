@@ -149,6 +149,8 @@ class World:
     objects: dict[str, bytes] = field(default_factory=dict)
     grants_at_once: int = 1000
     jobs: dict[str, Job] = field(default_factory=dict)
+    endpoints: dict[str, tuple[str, JobRequest]] = field(default_factory=dict)
+    """By name: where each is, and what was asked for."""
     calls: list[Call] = field(default_factory=list)
     story: list[str] = field(default_factory=list)
     """`+name` when an attempt begins, `-name` when it ends, over all clouds."""

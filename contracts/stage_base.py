@@ -1,0 +1,56 @@
+"""What kinds of stage have in common. Every field is documented here; `starter schema` prints it for editors."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, field_validator
+
+from contracts.jobs import Resources
+from contracts.model import Declared
+from contracts.placeholders import split_command
+from contracts.queues import normalise
+from contracts.units import Duration
+
+STAGE_NAME = r"^[a-z][a-z0-9_]{0,31}$"
+PARAM_NAME = r"^[A-Za-z_][A-Za-z0-9_]{0,63}$"
+OnFailure = Literal["wait", "fail"]
+Connection = Annotated[
+    str, Field(description="aws, azure, gcp or onprem, or one of its connections such as aws/eu")
+]
+
+
+class StageBase(Declared):
+    """What every stage has."""
+
+    on: Connection
+    """Where the stage runs."""
+    after: tuple[str, ...] = ()
+    """Stages that must have succeeded or been skipped first, besides those whose outputs are inputs."""
+    retries: int | None = Field(default=None, ge=0, le=20)
+    timeout: Duration | None = None
+    on_failure: OnFailure | None = None
+
+    @field_validator("on")
+    @classmethod
+    def _connection(cls, value: str) -> str:
+        return normalise(value)
+
+
+class CommandStage(StageBase):
+    """What every stage has that runs a command of its author's on a cloud."""
+
+    inputs: dict[str, str] = Field(default_factory=dict)
+    """Name to an output of another stage: `train.model`, or just `ingest` when it has one output."""
+    code: str | None = None
+    """A folder beside the pipeline's file; the command finds its files in the working directory."""
+    command: str
+    """Split as a shell would, then filled in, argument by argument; no shell runs."""
+    resources: Resources = Resources()
+    image: str | None = None
+    """The container image; needed outside the sandbox unless the worker has a default."""
+    env: dict[Annotated[str, Field(pattern=PARAM_NAME)], str] = Field(default_factory=dict)
+
+    @field_validator("command")
+    @classmethod
+    def _command(cls, value: str) -> str:
+        split_command(value)
+        return value

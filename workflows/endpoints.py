@@ -1,0 +1,204 @@
+"""Endpoints of a run: deployed, used and, unless they shall stay, gone when the run ends, however it ends."""
+
+import asyncio
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+from temporalio.exceptions import ActivityError, is_cancelled_exception
+
+from contracts import presets
+from contracts.artifacts import Artifact
+from contracts.code import CodeRef
+from contracts.endpoints import (
+    PREDICTIONS,
+    EndpointActivities,
+    EndpointRef,
+    EndpointState,
+    InvokeRequest,
+)
+from contracts.errors import ErrorKind
+from contracts.inference import DeployStage, InvokeStage, RetireStage
+from contracts.jobs import FindRequest, JobRequest
+from contracts.presets import Preset
+from contracts.runs import StageEndpoint
+from workflows.context import RunContext
+from workflows.effects import Request, Response
+from workflows.failures import stage_error
+from workflows.finishing import to_the_end
+from workflows.outcomes import Outcome, StageFailed, failed
+from workflows.publishing import publish
+from workflows.values import command_of, environment_of
+
+
+async def run_deploy(
+    context: RunContext, name: str, stage: DeployStage, inputs: dict[str, Artifact]
+) -> Outcome:
+    """Have an endpoint answer; whatever ends this early leaves nothing of it.
+
+    There is one generation for each attempt of the stage: the reason why a server is not healthy seldom goes away.
+
+    Raises:
+        StageFailed: it is not healthy, or could not be had.
+    """
+    code = await publish(context, name, stage)
+    generation = context.book.stage(name).attempts + 1
+    await context.checkpoint.passed()
+    context.book.change(name, note="deploying", attempts=generation, endpoint=None)
+    request = _request(context, name, stage, inputs, code)
+    deploy = Endpoints(context, name)
+    try:
+        if generation > 1:
+            await deploy.remove_all()
+        state = await deploy.call(
+            EndpointActivities.deploy, request, presets.deploying(deploy.timeout), "deploy", gated=True
+        )
+    except (ActivityError, asyncio.CancelledError) as error:
+        alive = await to_the_end(deploy.removed())
+        if is_cancelled_exception(error):
+            raise
+        said = stage_error(error)
+        raise StageFailed(
+            said.model_copy(update={"message": "\n".join(filter(None, (said.message, alive)))})
+        ) from error
+    return Outcome(endpoint=StageEndpoint(ref=state.ref, temporary=stage.temporary))
+
+
+async def run_invoke(context: RunContext, name: str, stage: InvokeStage, data: Artifact) -> Outcome:
+    """Score an artifact's rows; a retry goes on after the last rows that have their predictions.
+
+    Raises:
+        StageFailed: there is no endpoint any more.
+        ActivityError: the rows could not be scored.
+    """
+    endpoint = context.book.stage(stage.endpoint).endpoint
+    if endpoint is None or endpoint.retired:
+        raise failed(ErrorKind.INVALID_REQUEST, f"the endpoint of stage {stage.endpoint!r} is not there")
+    attempt = context.book.stage(name).attempts + 1
+    await context.checkpoint.passed()
+    context.book.change(name, note=f"scoring by {endpoint.ref.name}", attempts=attempt)
+    request = InvokeRequest(
+        run=context.run,
+        stage=name,
+        generation=attempt,
+        endpoint=endpoint.ref,
+        data=data,
+        format=stage.format,
+        batch_size=stage.batch_size,
+        max_parallel=stage.max_parallel,
+        target=f"{context.placement(name).prefix}{PREDICTIONS}/",
+    )
+    invoke = Endpoints(context, name)
+    preset = presets.asking(invoke.timeout)
+    answer = await invoke.call(EndpointActivities.invoke, request, preset, "invoke", gated=True)
+    return Outcome(outputs={PREDICTIONS: answer.predictions}, rows=answer.rows)
+
+
+async def run_retire(context: RunContext, name: str, stage: RetireStage) -> Outcome:
+    """Remove an endpoint before the run ends.
+
+    Raises:
+        ActivityError: it could not be removed.
+    """
+    await context.checkpoint.passed()
+    context.book.change(name, attempts=context.book.stage(name).attempts + 1)
+    await _retire(context, stage.endpoint, name)
+    return Outcome()
+
+
+async def retire_temporary(context: RunContext) -> None:
+    """Remove every endpoint of the run that shall not stay; one that could not be removed is told of in its notes."""
+    stages = context.book.status.stages.values()
+    held = [stage.name for stage in stages if stage.endpoint and stage.endpoint.temporary]
+    ends = await asyncio.gather(*(_retire(context, name, name) for name in held), return_exceptions=True)
+    for name, end in zip(held, ends, strict=True):
+        if isinstance(end, BaseException):
+            said = stage_error(end)
+            told = f"the endpoint of {name} may still live: {said.kind}: {said.message}"
+            context.book.update(notes=(*context.book.status.notes, told))
+
+
+async def _retire(context: RunContext, deploy: str, told: str) -> None:
+    """Remove the endpoint of a deploy stage, unless it is gone; `told` is the stage that says so meanwhile."""
+    endpoint = context.book.stage(deploy).endpoint
+    if endpoint is None or endpoint.retired:
+        return
+    context.book.note(told, f"removing endpoint {endpoint.ref.name}")
+    await Endpoints(context, deploy).remove(endpoint.ref)
+    context.book.change(deploy, endpoint=endpoint.model_copy(update={"retired": True}))
+    context.book.note(told, "")
+
+
+def _request(
+    context: RunContext, name: str, stage: DeployStage, inputs: dict[str, Artifact], code: CodeRef | None
+) -> JobRequest:
+    return JobRequest(
+        run=context.run,
+        stage=name,
+        generation=context.book.stage(name).attempts,
+        kind="deploy",
+        command=command_of(stage, context.request.spec, context.book),
+        code=code,
+        inputs=inputs,
+        image=stage.image,
+        env=environment_of(stage, context.request.spec, context.book),
+        resources=stage.resources,
+        timeout=context.timeout(name),
+    )
+
+
+class Endpoints:
+    """The endpoint activities for one stage, on its connection."""
+
+    def __init__(self, context: RunContext, name: str) -> None:
+        """Act for this stage."""
+        self._context = context
+        self._name = name
+
+    @property
+    def timeout(self) -> timedelta:
+        """The stage's own."""
+        return self._context.timeout(self._name)
+
+    async def remove(self, ref: EndpointRef) -> EndpointState:
+        """Return when nothing of an endpoint is left."""
+        return await self.call(
+            EndpointActivities.retire, ref, presets.stopping(self.timeout), "remove the endpoint"
+        )
+
+    async def remove_all(self) -> None:
+        """Remove whatever carries this stage's tags: also an endpoint whose deployment never answered."""
+        request = FindRequest(run_uid=self._context.run.run_uid, stage=self._name)
+        preset = presets.quick(self.timeout)
+        found = await self.call(EndpointActivities.find, request, preset, "find its endpoints")
+        for state in found.endpoints:
+            await self.remove(state.ref)
+
+    async def removed(self) -> str:
+        """Remove everything, or say that something may live."""
+        self._context.book.note(self._name, "removing its endpoint")
+        try:
+            await self.remove_all()
+        except ActivityError as error:
+            return f"an endpoint of this stage may still live: {stage_error(error).message}"
+        return ""
+
+    async def call(
+        self,
+        method: Callable[[Any, Request], Response],
+        request: Request,
+        preset: Preset,
+        summary: str,
+        *,
+        gated: bool = False,
+    ) -> Response:
+        """Run one of the activities; what removes is not held up by a pause."""
+        return await self._context.effects.call(
+            method,
+            request,
+            on=self._context.placement(self._name).connection,
+            preset=preset,
+            stage=self._name,
+            summary=summary,
+            gated=gated,
+        )
