@@ -5,9 +5,12 @@ from difflib import get_close_matches
 
 from contracts.inference import ROWS, BatchPredictStage, DeployStage, InvokeStage, RetireStage
 from contracts.placeholders import references, split_command
+from contracts.queues import Cloud, cloud_of
 from contracts.spec import PipelineSpec
 from contracts.stages import Stage
 
+SERVING_CLOUDS = frozenset({Cloud.AWS, Cloud.ONPREM})
+"""Where servers can be run: a cloud's room has to have endpoints and batches."""
 Told = tuple[tuple[str, ...], str]
 """The field of the stage, and what is wrong with it."""
 
@@ -36,6 +39,9 @@ def endpoint_problems(
     spec: PipelineSpec, stage: Stage, unread: frozenset[str] = frozenset()
 ) -> Iterator[Told]:
     """Every mistake of a stage that scores."""
+    if isinstance(stage, BatchPredictStage | DeployStage) and cloud_of(stage.on) not in SERVING_CLOUDS:
+        known = " or ".join(sorted(SERVING_CLOUDS))
+        yield ("on",), f"{stage.kind} is not possible on {stage.on!r} yet; write {known}"
     if isinstance(stage, InvokeStage | RetireStage) and stage.endpoint not in unread:
         yield from _reference_problems(spec, stage)
     if isinstance(stage, BatchPredictStage | InvokeStage) and ROWS not in stage.inputs:

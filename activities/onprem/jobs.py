@@ -29,15 +29,18 @@ class ProcessJobs:
 
     first_poll_seconds = 0.02
 
-    def __init__(self, places: Places, search: str, environment: Mapping[str, str]) -> None:
-        """Take the PATH of jobs, and the environment whose PIP_ settings they are given."""
+    def __init__(
+        self, places: Places, search: str, environment: Mapping[str, str], root: Path | None = None
+    ) -> None:
+        """Take the PATH of jobs, the environment whose PIP_ settings they are given, and where their folders lie."""
         self._places = places
+        self._root = root or places.jobs
         self._search = search
         self._pip = {name: value for name, value in environment.items() if name.startswith("PIP_")}
 
     def submit(self, request: JobRequest) -> JobRef:
         """Start the job, or adopt the one that carries its name."""
-        folder = self._folder(request.name)
+        folder = self.folder(request.name)
         order, script = self._order(folder, request)
         created = JobFolder.claim(folder.path, order, script)
         held = folder.order()
@@ -64,7 +67,7 @@ class ProcessJobs:
     def find(self, run_uid: str, stage: str | None) -> Sequence[JobState]:
         """List jobs by their tags."""
         found = []
-        for path in sorted(self._places.jobs.iterdir()) if self._places.jobs.is_dir() else ():
+        for path in sorted(self._root.iterdir()) if self._root.is_dir() else ():
             folder = JobFolder(path)
             if path.name.startswith(".") or not folder.exists():
                 continue
@@ -123,11 +126,12 @@ class ProcessJobs:
         }
         return {**self._pip, **own, **request.env}
 
-    def _folder(self, name: str) -> JobFolder:
-        return JobFolder(self._places.jobs / name)
+    def folder(self, name: str) -> JobFolder:
+        """Return the folder of a job, whether or not it exists."""
+        return JobFolder(self._root / name)
 
     def _known(self, name: str) -> JobFolder:
-        folder = self._folder(name)
+        folder = self.folder(name)
         if "/" in name or name.startswith(".") or not folder.exists():
             raise failure(ErrorKind.SOURCE_MISSING, f"there is no job {name}", _detail(name))
         return folder

@@ -20,6 +20,7 @@ class Places:
         self.uploads = self.hidden / "uploads"
         self.jobs = self.hidden / "jobs"
         self.drafts = self.hidden / "drafts"
+        self.endpoints = self.hidden / "endpoints"
         self.manifests = self.hidden / "manifests"
 
     def file(self, uri: str) -> Path:

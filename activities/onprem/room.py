@@ -6,11 +6,14 @@ from typing import Any
 
 from activities.closing import ServiceClosingActivities
 from activities.code import StoreCodeActivities
+from activities.endpoints import ServiceEndpointActivities
 from activities.grant_client import GrantClient
 from activities.jobs import ServiceJobActivities
+from activities.onprem.batch import BatchingJobs
 from activities.onprem.connection import OnpremConnection
+from activities.onprem.endpoints import ProcessEndpoints, Servers
 from activities.onprem.errors import translate
-from activities.onprem.jobs import ProcessJobs, search_path
+from activities.onprem.jobs import search_path
 from activities.onprem.settings import OnpremSettings
 from activities.onprem.store import FileStore
 from activities.onprem.sweep import Drafts, FoldersLive, Uploads
@@ -25,9 +28,14 @@ def store(settings: OnpremSettings) -> FileStore:
     return FileStore(settings.root, settings.container_uri)
 
 
-def jobs(settings: OnpremSettings) -> ProcessJobs:
+def jobs(settings: OnpremSettings) -> BatchingJobs:
     """Build the connection's job service."""
-    return ProcessJobs(store(settings).places, search_path(settings.path), os.environ)
+    return BatchingJobs(store(settings), search_path(settings.path), os.environ)
+
+
+def endpoints(settings: OnpremSettings) -> ProcessEndpoints:
+    """Build the connection's service of endpoints."""
+    return ProcessEndpoints(Servers(store(settings).places, search_path(settings.path), os.environ))
 
 
 def activities(settings: OnpremSettings) -> list[Callable[..., Any]]:
@@ -47,5 +55,6 @@ def activities(settings: OnpremSettings) -> list[Callable[..., Any]]:
             ),
             translate,
         ),
+        ServiceEndpointActivities(endpoints(settings), files, translate),
         OnpremConnection(settings, files, search_path(settings.path)),
     )

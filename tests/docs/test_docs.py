@@ -17,6 +17,7 @@ from activities.gcp.settings import GcpSettings
 from activities.onprem.settings import OnpremSettings
 from activities.settings import WorkerSettings
 from contracts.errors import ErrorKind
+from contracts.inference import BatchPredictStage, DeployStage, InvokeStage, RetireStage
 from contracts.jobs import Resources
 from contracts.spec import Defaults, PipelineSpec
 from contracts.stages import CopyStage, JobStage, LoadTableStage, QueryStage
@@ -39,7 +40,10 @@ SETTINGS: dict[str, type[WorkerSettings]] = {
     "onprem": OnpremSettings,
 }
 SECRETS = re.compile(r"SECRET|PASSWORD|KEY_ID|API_KEY|TOKEN")
-MODELS = [PipelineSpec, Defaults, CopyStage, JobStage, LoadTableStage, QueryStage, Resources, Column]
+MODELS = [
+    *(PipelineSpec, Defaults, CopyStage, JobStage, LoadTableStage, QueryStage, Resources, Column),
+    *(BatchPredictStage, DeployStage, InvokeStage, RetireStage),
+]
 PAPERS = [books.name_of(paper) for paper in books.PAPERS]
 YAML_FENCES = [
     pytest.param(fence, id=f"{paper}-{number}")

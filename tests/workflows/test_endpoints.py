@@ -109,7 +109,7 @@ async def test_a_pause_keeps_the_endpoint_and_a_cancel_under_it_removes_it(play:
 async def test_a_batch_is_a_job_that_knows_where_its_rows_are(play: Play) -> None:
     batch = {
         "kind": "batch_predict",
-        "on": "gcp",
+        "on": "onprem",
         "command": "python serve.py {inputs.m}",
         "inputs": {"m": "train", "data": "rows"},
         "format": "jsonl",
