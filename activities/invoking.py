@@ -81,6 +81,7 @@ class Invoker:
     def _answers(self, shard: list[Row]) -> list[Any]:
         batches = list(self._batches(shard))
         answers = for_each(self._send, batches, at_once=self._request.max_parallel)
+        self._sent += len(batches)
         return [prediction for answer in answers for prediction in answer]
 
     def _batches(self, shard: list[Row]) -> Iterator[tuple[int, bytes]]:
@@ -114,7 +115,6 @@ class Invoker:
                     raise
                 continue
             self._gate.opened()
-            self._sent += 1
             return predictions_of(answer, rows, name)
 
     def _put(self, uri: str, predictions: list[Any]) -> None:
