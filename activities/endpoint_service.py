@@ -1,10 +1,23 @@
 """The seam between endpoint activities and a cloud: what one service of online endpoints must be able to do."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 
 from contracts.endpoints import EndpointRef, EndpointState
 from contracts.jobs import JobRequest
+
+
+@dataclass(frozen=True)
+class Marked:
+    """An endpoint, or a part of one, that carries Causeway's tags, whatever run it belongs to."""
+
+    ref: EndpointRef
+    run_uid: str
+    stage: str
+    since: datetime | None
+    """When it was made, where that is told."""
 
 
 class EndpointService(Protocol):
@@ -37,6 +50,9 @@ class EndpointService(Protocol):
 
     def find(self, run_uid: str, stage: str | None) -> Sequence[EndpointState]:
         """List endpoints, and parts without one, by their tags."""
+
+    def marked(self) -> Iterator[Marked]:
+        """List whatever carries Causeway's tags, of every run, each name once: for the sweep."""
 
     def score(self, ref: EndpointRef, body: bytes) -> bytes:
         """Post `{"instances": [...]}` and return what the server answered.

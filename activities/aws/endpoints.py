@@ -16,6 +16,7 @@ from activities.aws.hosting_requests import (
 )
 from activities.aws.job_logs import read_log
 from activities.aws.job_requests import Surroundings
+from activities.endpoint_service import Marked
 from activities.model_package import put_package
 from activities.scrub import scrub
 from activities.store import Store
@@ -124,15 +125,17 @@ class SageMakerEndpoints:
 
     def find(self, run_uid: str, stage: str | None) -> Sequence[EndpointState]:
         """List by tags; names narrow the search, since SageMaker lists no tags. A part without an endpoint counts."""
-        wanted = {"causeway-run": run_uid} | ({"causeway-stage": stage} if stage else {})
-        found: dict[str, EndpointRef] = {}
-        for name, arn in self._named_like(run_uid[:12]):
-            tags = {} if name in found else self._tags(arn)
-            if tags and wanted.items() <= tags.items():
-                generation = int(tags.get("causeway-generation", "1"))
-                found[name] = self._ref(arn, name, generation, adopted=True)
-        states = [self.describe(ref) for ref in found.values()]
+        found = [
+            held.ref
+            for held in self._marked_like(run_uid[:12])
+            if held.run_uid == run_uid and stage in {None, held.stage}
+        ]
+        states = [self.describe(ref) for ref in found]
         return [state for state in states if state.phase is not EndpointPhase.GONE]
+
+    def marked(self) -> Iterator[Marked]:
+        """List what carries Causeway's tags, of every run."""
+        return self._marked_like("cw-")
 
     def score(self, ref: EndpointRef, body: bytes) -> bytes:
         """Invoke the endpoint; what the server itself refused is told in its own words.
@@ -182,11 +185,22 @@ class SageMakerEndpoints:
             return None
         return answer
 
-    def _named_like(self, text: str) -> Iterator[tuple[str, str]]:
+    def _marked_like(self, text: str) -> Iterator[Marked]:
+        seen = set()
+        for item, prefix in self._named_like(text):
+            name, arn = item[f"{prefix}Name"], item[f"{prefix}Arn"]
+            tags = {} if name in seen else self._tags(arn)
+            if tags.get("causeway-run"):
+                seen.add(name)
+                ref = self._ref(arn, name, int(tags.get("causeway-generation", "1")), adopted=True)
+                yield Marked(
+                    ref, tags["causeway-run"], tags.get("causeway-stage", ""), item.get("CreationTime")
+                )
+
+    def _named_like(self, text: str) -> Iterator[tuple[Mapping[str, Any], str]]:
         for _, operation, member, prefix in PARTS:
             for page in self._client.get_paginator(operation).paginate(NameContains=text):
-                for item in page[member]:
-                    yield item[f"{prefix}Name"], item[f"{prefix}Arn"]
+                yield from ((item, prefix) for item in page[member])
 
     def _tags(self, arn: str) -> dict[str, str]:
         try:

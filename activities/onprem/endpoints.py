@@ -6,10 +6,11 @@ A folder is the endpoint, and its runner's order says the port. Of an endpoint t
 import http.client
 import shutil
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+from activities.endpoint_service import Marked
 from activities.onprem.job_folder import JobFolder
 from activities.onprem.job_notes import Order
 from activities.onprem.jobs import ProcessJobs
@@ -37,6 +38,12 @@ class Servers(ProcessJobs):
     def port(self, name: str) -> int:
         """Return where a server listens."""
         return int(self.folder(name).order().env[PORT])
+
+    def folders(self) -> Iterator[JobFolder]:
+        """Return the folder of every server."""
+        for path in sorted(self._root.iterdir()) if self._root.is_dir() else ():
+            if not path.name.startswith(".") and JobFolder(path).exists():
+                yield JobFolder(path)
 
     def remove(self, name: str) -> None:
         """Stop a server, and forget one that has ended."""
@@ -88,11 +95,18 @@ class ProcessEndpoints:
 
     def find(self, run_uid: str, stage: str | None) -> Sequence[EndpointState]:
         """List servers by their tags."""
-        refs = [
-            EndpointRef(id=job.ref.id, name=job.ref.name, generation=job.ref.generation, adopted=True)
-            for job in self._servers.find(run_uid, stage)
+        found = [
+            held.ref for held in self.marked() if held.run_uid == run_uid and stage in {None, held.stage}
         ]
-        return [state for ref in refs if (state := self.describe(ref)).phase is not EndpointPhase.GONE]
+        return [state for ref in found if (state := self.describe(ref)).phase is not EndpointPhase.GONE]
+
+    def marked(self) -> Iterator[Marked]:
+        """List every server."""
+        for folder in self._servers.folders():
+            order = folder.order()
+            ref = EndpointRef(id=order.name, name=order.name, generation=order.generation, adopted=True)
+            tags = order.tags
+            yield Marked(ref, tags.get("causeway-run", ""), tags.get("causeway-stage", ""), folder.claimed_at)
 
     def score(self, ref: EndpointRef, body: bytes) -> bytes:
         """Post to the server.

@@ -2,7 +2,7 @@
 
 import json
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from temporalio.exceptions import ApplicationError
 
+from activities.endpoint_service import Marked
 from activities.invoking import Invoker
 from activities.onprem.errors import translate
 from activities.onprem.store import FileStore
@@ -59,6 +60,9 @@ class Echo:
         raise NotImplementedError
 
     def find(self, run_uid: str, stage: str | None) -> list[EndpointState]:
+        raise NotImplementedError
+
+    def marked(self) -> Iterator[Marked]:
         raise NotImplementedError
 
     def last_lines(self, ref: EndpointRef, tail: int) -> tuple[str, ...]:
