@@ -95,7 +95,7 @@ async def test_an_endpoint_that_cannot_be_removed_is_told_of(play: Play) -> None
 
 async def test_a_pause_keeps_the_endpoint_and_a_cancel_under_it_removes_it(play: Play) -> None:
     hold = play.world.hold("endpoints.invoke")
-    run = await play.start(spec_of(STAGES))
+    run = await play.start(spec_of({**STAGES, "again": {**INVOKE, "after": ["ask"]}}))
     await play.reach(hold)
     await run.signal("pause", {})
     hold.release()
