@@ -20,7 +20,7 @@ SLOW = """
 import time
 from serving import serve
 def score(rows):
-    time.sleep(60)
+    time.sleep(6)
     return rows
 serve(score)
 """
