@@ -14,8 +14,8 @@ from activities.aws.jobs import JobDefaults, SageMakerJobs
 from activities.aws.settings import AwsSettings
 from activities.aws.store import S3Store
 from activities.aws.sweep import MultipartUploads, SageMakerLive
-from activities.closing import ServiceClosingActivities
 from activities.aws.transform import TransformJobs
+from activities.closing import ServiceClosingActivities
 from activities.code import StoreCodeActivities
 from activities.endpoints import ServiceEndpointActivities
 from activities.grant_client import GrantClient
