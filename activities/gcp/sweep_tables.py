@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from google.api_core.exceptions import NotFound
 from google.cloud import bigquery
 
 from activities.gcp.table_cancel import end_job, find_job
@@ -57,8 +58,18 @@ class StagingTables:
         if here is None:
             return Found()
         listed = self._client.list_tables(here, retry=NO_RETRY, timeout=TIMEOUT)
-        items = [_table(table) for table in listed if table.table_id.startswith(STAGING)]
+        staged = [table for table in listed if table.table_id.startswith(STAGING)]
+        items = [_table(found) for table in staged if (found := self._described(table)) is not None]
         return Found(items, here if here != names[-1] else None)
+
+    def _described(self, table: Any) -> Any:
+        """Return the table with its labels, which a listing may leave out; None where it is gone."""
+        if table.labels:
+            return table
+        try:
+            return self._client.get_table(table.reference, retry=NO_RETRY, timeout=TIMEOUT)
+        except NotFound:
+            return None
 
     def stop(self, item: SweepItem) -> None:
         """Drop it; what was loaded from it stays."""

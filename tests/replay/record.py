@@ -1,12 +1,13 @@
-"""Records the histories that are replayed: `python -m tests.replay.record`, then look at the difference and commit it.
+"""Records the histories that are replayed: `python -m tests.replay.record NAME...`, then look at them and commit them.
 
 Recorded histories are promises to runs that live while the code changes: keep the old files of a release, add new ones.
 """
 
 import asyncio
 import json
+import sys
 from collections.abc import Awaitable, Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +18,13 @@ from contracts.errors import ErrorKind
 from contracts.jobs import JobPhase, JobRef, LogRequest
 from contracts.queues import WORKFLOW_QUEUE
 from contracts.runs import SEARCH_ATTRIBUTES, RunPhase
+from contracts.sweeps import Owner, SweepItem, SweepRequest
 from tests.fakes.world import Life
-from tests.workflows.play import Play, Run, spec_of
+from tests.workflows.play import CONNECTIONS, Play, Run, spec_of
 from tests.workflows.servers import dev_server
 from tests.workflows.test_flow import quickstart
 from workflows.job_logs import JobLogsRequest, JobLogsWorkflow
+from workflows.sweep import SweepWorkflow
 
 HISTORIES = Path(__file__).parent / "histories"
 IDENTITY = "recorder"
@@ -93,6 +96,38 @@ async def failed(play: Play) -> Run:
     return run
 
 
+async def closed(play: Play) -> Run:
+    """A cancel while a job and a query run: each is ended by an activity of its own."""
+    play.world.lives["job"] = [Life(runs=60 * SECOND)]
+    hold = play.world.hold("tables.query")
+    query = {"kind": "query", "on": "gcp", "sql": "SELECT 1"}
+    run = await play.start(spec_of({"job": {}, "query": query}), key="closed")
+    await play.until_noted(run, "job", "job running")
+    await play.reach(hold)
+    await run.cancel()
+    await play.cancelled(run)
+    return run
+
+
+async def sweep(play: Play) -> Any:
+    """Two connections, one without a worker; an orphan that is stopped and a thing of a live run."""
+    await play.serve(*CONNECTIONS)
+    live = "1" * 32
+    began = datetime(2026, 11, 1, tzinfo=UTC)
+    orphan = SweepItem(kind="job", id="a", name="cw-a", run_uid="d" * 32, since=began)
+    play.world.left = {
+        "aws/default": [orphan, orphan.model_copy(update={"id": "b", "run_uid": live}), orphan]
+    }
+    play.world.owners[live] = Owner(run_uid=live, live=True, workflow_id="play/live")
+    play.world.absent = {"causeway-gcp"}
+    request = SweepRequest(connections=("aws/default", "gcp/default"), stop=True)
+    handle = await play.client.start_workflow(
+        SweepWorkflow.run, request, id="sweep:recorded", task_queue=WORKFLOW_QUEUE
+    )
+    await handle.result()
+    return handle
+
+
 async def log(play: Play) -> Any:
     """A page of a job's log."""
     request = LogRequest(ref=JobRef(id="id-of-it", name="cw-train-000000000000-00000000-g1", generation=1))
@@ -114,7 +149,9 @@ RECORDINGS: dict[str, Callable[[Play], Awaitable[Any]]] = {
     "pipeline-generations": generations,
     "pipeline-cancelled": cancelled,
     "pipeline-failed": failed,
+    "pipeline-closed": closed,
     "job_logs": log,
+    "sweep": sweep,
 }
 CHILDREN = {
     "transfer-push": ("pipeline-succeeded", "ingest.data-to-aws.default"),
@@ -123,9 +160,11 @@ CHILDREN = {
 }
 
 
-async def record() -> None:
-    """Play every recording on a server of its own and write what it came to."""
+async def record(wanted: list[str]) -> None:
+    """Play each recording that is named, or all, on a server of its own and write what it came to."""
     for name, recording in RECORDINGS.items():
+        if wanted and name not in wanted:
+            continue
         env = await WorkflowEnvironment.start_local(
             dev_server_existing_path=str(dev_server()),
             search_attributes=SEARCH_ATTRIBUTES,
@@ -159,4 +198,4 @@ def without_machines(value: Any) -> Any:
 
 
 if __name__ == "__main__":
-    asyncio.run(record())
+    asyncio.run(record(sys.argv[1:]))
