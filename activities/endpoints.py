@@ -89,7 +89,8 @@ class Poll:
             if state.phase is EndpointPhase.READY:
                 return state
             if state.phase is not EndpointPhase.CREATING:
-                raise self._rolled_back(state, ErrorKind.JOB_FAILED, state.message or f"it is {state.phase}")
+                kind = state.reason or ErrorKind.JOB_FAILED
+                raise self._rolled_back(state, kind, state.message or f"it is {state.phase}")
             # The vendor's own clock outlives this worker.
             if datetime.now(UTC) - (state.created_at or began) > limit:
                 told = f"it did not answer within {int(limit.total_seconds())} s"

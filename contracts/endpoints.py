@@ -13,6 +13,7 @@ from pydantic import Field
 from temporalio import activity
 
 from contracts.artifacts import Artifact
+from contracts.errors import ErrorKind
 from contracts.jobs import FindRequest, JobRequest, RunRef
 from contracts.model import Message
 
@@ -54,6 +55,8 @@ class EndpointState(Message):
     phase: EndpointPhase
     message: str = ""
     """The vendor's words."""
+    reason: ErrorKind | None = None
+    """Why it is FAILED, where that is another than that its server is not healthy."""
     created_at: datetime | None = None
     last_seen: datetime | None = None
 

@@ -31,6 +31,11 @@ class JobLogs:
         lines = tuple(line for entry in found for line in _text(entry).splitlines())
         return LogPage(lines=lines, next_after=_token(_place(found[-1])) if found else after)
 
+    def last_lines(self, wanted: str, tail: int) -> tuple[str, ...]:
+        """Return the last lines of the entries that pass a filter, oldest first."""
+        entries = self._ask(wanted, "timestamp desc", max(1, min(tail, _PAGE)))
+        return tuple(line for entry in entries[::-1] for line in _text(entry).splitlines())
+
     def _last(self, job_id: str, tail: int) -> list[dict[str, Any]]:
         entries = self._ask(_filter(job_id), "timestamp desc", max(1, min(tail, _PAGE)))
         return entries[::-1]

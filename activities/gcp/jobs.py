@@ -42,6 +42,8 @@ class VertexJobs:
     """One project's custom jobs in one region."""
 
     first_poll_seconds = 0.5
+    noun = "custom_job"
+    """What the client's methods are called after."""
 
     def __init__(
         self, client: Any, objects: storage.Client, store: Store, logs: JobLogs, defaults: JobDefaults
@@ -64,7 +66,7 @@ class VertexJobs:
         found = self._named(request.name)
         if found:
             return self._adopt(request, found[0])
-        self._publish_script(request)
+        self._publish(request)
         claim = ClaimedJob(self._objects, f"{self._folder(request)}claim.json")
         created_before = claim.take()
         if created_before:
@@ -87,7 +89,7 @@ class VertexJobs:
         if phase_of(self._get(ref.id).state.name).terminal:
             return
         try:
-            self._client.cancel_custom_job(name=ref.id, timeout=TIMEOUT, retry=None)
+            self._method("cancel")(name=ref.id, timeout=TIMEOUT, retry=None)
         except BadRequest:
             # It ended between the two calls.
             if not phase_of(self._get(ref.id).state.name).terminal:
@@ -117,10 +119,10 @@ class VertexJobs:
         return self._logs.read(ref.id.rsplit("/", 1)[1], tail, after)
 
     def _create(self, request: JobRequest, spec: dict[str, Any], claim: ClaimedJob) -> Any:
-        job = {"display_name": request.name, "labels": request.tags, "job_spec": spec}
+        job = {"display_name": request.name, "labels": request.tags, **self._detail(spec)}
         try:
-            return self._client.create_custom_job(
-                parent=self._defaults.parent, custom_job=job, timeout=TIMEOUT, retry=None
+            return self._method("create")(
+                {"parent": self._defaults.parent, self.noun: job}, timeout=TIMEOUT, retry=None
             )
         except ClientError:
             # Refused, so nothing was created; after any other error that is not known and the lease must end.
@@ -152,10 +154,16 @@ class VertexJobs:
     def _labelled(self, labels: dict[str, str]) -> list[Any]:
         wanted = " AND ".join(f'labels.{key}="{value}"' for key, value in labels.items())
         request = {"parent": self._defaults.parent, "filter": wanted, "page_size": _PAGE}
-        return sorted(self._client.list_custom_jobs(request, timeout=TIMEOUT, retry=None), key=_age)
+        return sorted(self._method("list", "s")(request, timeout=TIMEOUT, retry=None), key=_age)
 
     def _get(self, name: str) -> Any:
-        return self._client.get_custom_job(name=name, timeout=TIMEOUT, retry=None)
+        return self._method("get")(name=name, timeout=TIMEOUT, retry=None)
+
+    def _method(self, verb: str, plural: str = "") -> Any:
+        return getattr(self._client, f"{verb}_{self.noun}{plural}")
+
+    def _detail(self, spec: dict[str, Any]) -> dict[str, Any]:
+        return {"job_spec": spec}
 
     def _spec(self, request: JobRequest) -> dict[str, Any]:
         image = request.image or self._defaults.image
@@ -177,7 +185,7 @@ class VertexJobs:
             spec["service_account"] = self._defaults.account
         return spec
 
-    def _publish_script(self, request: JobRequest) -> None:
+    def _publish(self, request: JobRequest) -> None:
         text = script_for(request).encode()
         owner = f"{request.run.run_uid}/{request.stage}"
         put_small(
@@ -225,11 +233,14 @@ def _age(job: Any) -> tuple[Any, str]:
 
 
 def _ref(job: Any, *, adopted: bool) -> JobRef:
-    _, project, _, location, _, number = job.name.split("/")
+    _, project, _, location, collection, number = job.name.split("/")
+    batch = collection == "batchPredictionJobs"
+    page = "batch-predictions" if batch else "training"
     return JobRef(
         id=job.name,
         name=job.labels.get("causeway-key", job.display_name),
         generation=int(job.labels.get("causeway-generation", "1")),
-        console=f"https://console.cloud.google.com/vertex-ai/locations/{location}/training/{number}?project={project}",
+        kind="batch_predict" if batch else "train",
+        console=f"https://console.cloud.google.com/vertex-ai/locations/{location}/{page}/{number}?project={project}",
         adopted=adopted,
     )

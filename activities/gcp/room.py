@@ -11,11 +11,17 @@ from google.cloud import bigquery, storage
 from activities import whole_answers
 from activities.closing import ServiceClosingActivities
 from activities.code import StoreCodeActivities
+from activities.endpoints import ServiceEndpointActivities
+from activities.gcp.batch import BatchPredictionJobs
 from activities.gcp.connection import GcpConnection
+from activities.gcp.endpoints import VertexEndpoints
 from activities.gcp.errors import translate
 from activities.gcp.identity import account_of, credentials
 from activities.gcp.job_logs import JobLogs
 from activities.gcp.jobs import JobDefaults, VertexJobs
+from activities.gcp.models import VertexModels
+from activities.gcp.operations import Operations
+from activities.gcp.raw_predict import RawPredict
 from activities.gcp.sending import Sender
 from activities.gcp.settings import GcpSettings
 from activities.gcp.signing import Signer
@@ -25,11 +31,13 @@ from activities.gcp.sweep_tables import StagingTables, TableJobsLeft
 from activities.gcp.tables import BigQueryTables
 from activities.gcp.vertex_client import build_client
 from activities.grant_client import GrantClient
+from activities.job_router import JobRouter
 from activities.jobs import ServiceJobActivities
 from activities.registration import bound_activities
 from activities.storage import StoreActivities
 from activities.sweeping import RoomSweepActivities, Sweeper, containers_of
 from activities.sweeping_jobs import JobSweeper
+from contracts.jobs import JobRequest, JobState
 
 _POOL = 64
 """Connections a client keeps: no fewer than a worker's activity threads and their parts in flight."""
@@ -68,23 +76,58 @@ def tables_client(settings: GcpSettings, identity: Credentials) -> bigquery.Clie
     )
 
 
-def vertex_client(settings: GcpSettings, identity: Credentials) -> Any:
-    """Build the client of Vertex AI in the connection's region."""
-    endpoint = settings.vertex_endpoint or f"https://{settings.location}-aiplatform.googleapis.com"
-    return build_client(endpoint, identity)
+def vertex_client(settings: GcpSettings, identity: Credentials, service: str = "job") -> Any:
+    """Build the client of one of Vertex AI's services in the connection's region."""
+    return build_client(_vertex_address(settings), identity, service)
 
 
-def jobs(settings: GcpSettings, identity: Credentials | None = None) -> VertexJobs:
+def jobs(settings: GcpSettings, identity: Credentials | None = None) -> JobRouter:
     """Build the connection's job service."""
     caller = identity or credentials()
-    logs = JobLogs(_session(caller), settings.logging_endpoint, settings.project)
-    return VertexJobs(
+    return JobRouter(custom_jobs(settings, caller), {"batch_predict": batches(settings, caller)})
+
+
+def custom_jobs(settings: GcpSettings, identity: Credentials | None = None) -> VertexJobs:
+    """Build the service of every kind of job but batches."""
+    return VertexJobs(*_of_jobs(settings, identity or credentials()))
+
+
+def batches(settings: GcpSettings, identity: Credentials) -> BatchPredictionJobs:
+    """Build the service of batches."""
+    return BatchPredictionJobs(*_of_jobs(settings, identity), models=_models(settings, identity))
+
+
+def _of_jobs(settings: GcpSettings, caller: Credentials) -> tuple[Any, ...]:
+    return (
         vertex_client(settings, caller),
         storage_client(settings, caller),
         store(settings, caller),
-        logs,
+        JobLogs(_session(caller), settings.logging_endpoint, settings.project),
         _defaults(settings),
     )
+
+
+def endpoints(settings: GcpSettings, identity: Credentials | None = None) -> VertexEndpoints:
+    """Build the connection's service of endpoints."""
+    caller = identity or credentials()
+    return VertexEndpoints(
+        vertex_client(settings, caller, "endpoint"),
+        Operations(_session(caller), _vertex_address(settings)),
+        _models(settings, caller),
+        RawPredict(_session(caller), _vertex_address(settings)),
+        JobLogs(_session(caller), settings.logging_endpoint, settings.project),
+        _defaults(settings),
+    )
+
+
+def _models(settings: GcpSettings, caller: Credentials) -> VertexModels:
+    client = vertex_client(settings, caller, "model")
+    operations = Operations(_session(caller), _vertex_address(settings))
+    return VertexModels(client, operations, store(settings, caller), _defaults(settings))
+
+
+def _vertex_address(settings: GcpSettings) -> str:
+    return settings.vertex_endpoint or f"https://{settings.location}-aiplatform.googleapis.com"
 
 
 def activities(settings: GcpSettings) -> list[Callable[..., Any]]:
@@ -92,13 +135,20 @@ def activities(settings: GcpSettings) -> list[Callable[..., Any]]:
     identity = credentials()
     bucket, tables = store(settings, identity), tables_client(settings, identity)
     grants = GrantClient(settings.host_rules())
-    vertex, service = vertex_client(settings, identity), jobs(settings, identity)
+    vertex, usual = vertex_client(settings, identity), custom_jobs(settings, identity)
+    batch = batches(settings, identity)
+    service = JobRouter(usual, {"batch_predict": batch})
+
+    def named(request: JobRequest) -> JobState | None:
+        return (batch if request.kind == "batch_predict" else usual).named(request)
+
     return bound_activities(
         StoreActivities(bucket, translate, settings.allow_list(bucket.default_container), grants),
         StoreCodeActivities(bucket, translate),
         ServiceJobActivities(service, bucket, translate),
-        ServiceClosingActivities(service, translate, service.named),
+        ServiceClosingActivities(service, translate, named),
         RoomSweepActivities(sweepers(settings, identity), translate),
+        ServiceEndpointActivities(endpoints(settings, identity), bucket, translate),
         BigQueryTables(tables, bucket),
         GcpConnection(
             bucket,

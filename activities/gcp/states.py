@@ -80,7 +80,9 @@ def _reason(phase: JobPhase, job: Any, started: datetime | None, ended: datetime
 
 def _overran(job: Any, started: datetime | None, ended: datetime | None) -> bool:
     # Vertex AI cancels a job that runs too long; only the limit tells that from a cancel somebody asked for.
-    limit = job.job_spec.scheduling.timeout
+    # A batch prediction has none.
+    spec = getattr(job, "job_spec", None)
+    limit = spec.scheduling.timeout if spec else None
     return bool(limit and started and ended and ended - started >= limit)
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from itertools import chain
 from typing import Any
 
 from google.cloud import storage
@@ -23,7 +24,7 @@ _TIMEOUT_SECONDS, _PAGE = 12.0, 1000
 
 
 class VertexLive:
-    """Lists the custom jobs of a project's region that have not ended."""
+    """Lists the custom jobs and batch predictions of a project's region that have not ended."""
 
     def __init__(self, client: Any, parent: str) -> None:
         """Ask through this client."""
@@ -34,7 +35,8 @@ class VertexLive:
         """Return all of them: quotas keep them few."""
         going_on = " AND ".join(f'state!="{state}"' for state in ENDED)
         wanted = {"parent": self._parent, "filter": f"labels.{RUN_TAG}:* AND {going_on}", "page_size": 100}
-        jobs = self._client.list_custom_jobs(wanted, timeout=_TIMEOUT_SECONDS, retry=None)
+        services = (self._client.list_custom_jobs, self._client.list_batch_prediction_jobs)
+        jobs = chain(*(listed(wanted, timeout=_TIMEOUT_SECONDS, retry=None) for listed in services))
         return [_job(job) for job in jobs if not phase_of(job.state.name).terminal], None
 
 

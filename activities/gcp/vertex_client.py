@@ -1,4 +1,4 @@
-"""The JobService client of Vertex AI, imported without the hundred services beside it.
+"""Clients of Vertex AI, each imported without the hundred services beside it.
 
 `import google.cloud.aiplatform_v1` runs `__init__` files that import every service: 4 to 9 seconds and 45 MB
 more than the one client needs. Its modules stand on their own, so their packages are registered without
@@ -13,15 +13,14 @@ from typing import Any
 _PACKAGE = "google.cloud.aiplatform_v1"
 
 
-def build_client(endpoint: str, credentials: Any) -> Any:
-    """Build a `JobServiceClient` that speaks REST to this endpoint; it retries nothing by itself."""
+def build_client(endpoint: str, credentials: Any, service: str = "job") -> Any:
+    """Build the client of a service (`job`, `model`, `endpoint`) that speaks REST to this endpoint; it retries nothing."""
     for package in (_PACKAGE, f"{_PACKAGE}.types", f"{_PACKAGE}.services"):
         _register(package)
-    service = importlib.import_module(f"{_PACKAGE}.services.job_service.client")
+    module = importlib.import_module(f"{_PACKAGE}.services.{service}_service.client")
     # The SDK drops https:// and keeps http://, which only a local endpoint has.
-    return service.JobServiceClient(
-        transport="rest", credentials=credentials, client_options={"api_endpoint": endpoint}
-    )
+    client: Any = getattr(module, f"{service.capitalize()}ServiceClient")
+    return client(transport="rest", credentials=credentials, client_options={"api_endpoint": endpoint})
 
 
 def _register(package: str) -> None:

@@ -3,7 +3,8 @@
 It runs as a program of its own on the job's machine, with the standard library alone:
 `batch_driver.py FORM PORT_VARIABLE HEALTH PATH BATCH PARALLEL INPUT OUTPUT -- SERVER...`. FORM `lines` posts JSON lines and
 writes the answered lines to `<file>.out`, as SageMaker's transform does; `instances` posts `{"instances": [...]}` and
-writes `{"instance": ..., "prediction": ...}` lines to `prediction.results-<n>-of-<m>`, as Vertex AI does.
+writes `{"instance": ..., "prediction": ...}` lines to `prediction.results-<n>-of-<m>`, as Vertex AI does; `keyed:<field>` takes
+that field out of the instances and writes it as `key` in their place. Vertex AI promises no order, so here it is turned.
 """
 
 from __future__ import annotations
@@ -79,20 +80,32 @@ def _score(form: str, url: str, file: Path, size: tuple[int, int], place: tuple[
     target.mkdir(parents=True, exist_ok=True)
     lines = [line for answer in answers for line in answer]
     name = f"{file.name}.out"
-    if form == "instances":
-        pairs = zip(rows, lines, strict=True)
-        lines = [
-            json.dumps({"instance": json.loads(row), "prediction": json.loads(line)}) for row, line in pairs
-        ]
+    if form != "lines":
+        pairs = list(zip(rows, lines, strict=True))[::-1]
+        lines = [json.dumps({**_told(form, row), "prediction": json.loads(line)}) for row, line in pairs]
         name = f"prediction.results-{number:05d}-of-{count:05d}"
     (target / name).write_text("".join(f"{line}\n" for line in lines))
+
+
+def _told(form: str, row: str) -> dict[str, object]:
+    instance = json.loads(row)
+    key = form.partition(":")[2]
+    return {"key": instance[key]} if key else {"instance": instance}
+
+
+def _without_key(form: str, row: str) -> str:
+    key = form.partition(":")[2]
+    if not key:
+        return row
+    return json.dumps({name: value for name, value in json.loads(row).items() if name != key})
 
 
 def _post(form: str, url: str, batch: list[str]) -> list[str]:
     if form == "lines":
         body, media_type = "".join(f"{row}\n" for row in batch), "application/jsonlines"
     else:
-        body, media_type = '{"instances": [' + ", ".join(batch) + "]}", "application/json"
+        instances = ", ".join(_without_key(form, row) for row in batch)
+        body, media_type = '{"instances": [' + instances + "]}", "application/json"
     headers = {"Content-Type": media_type, "Accept": media_type}
     request = urllib.request.Request(url, body.encode(), headers)  # noqa: S310 (loopback)
     answer = _answered(request)

@@ -30,7 +30,7 @@ from contracts.jobs import (
 from tests.contracts.conftest import Room
 from tests.serving import BUSY, CRASHER, DOUBLER, put_code, put_folder
 
-SERVING = ("onprem", "aws")
+SERVING = ("onprem", "aws", "gcp")
 ROWS = 500
 
 

@@ -1,4 +1,4 @@
-"""`python -m sandbox.servers.vertex`: Google's token endpoint, custom jobs and their logs on one port."""
+"""`python -m sandbox.servers.vertex`: Google's token endpoint, jobs, models, endpoints and their logs on one port."""
 
 from __future__ import annotations
 
@@ -13,13 +13,24 @@ from starlette.routing import Match, Route
 from sandbox.layout import Endpoints, Layout, SandboxError
 from sandbox.servers.app import run
 from sandbox.servers.faults import Faults
+from sandbox.servers.machine import Machines
+from sandbox.servers.records import Records
+from sandbox.servers.vertex.batches import batch_kind
+from sandbox.servers.vertex.caretaker import Caretaker
+from sandbox.servers.vertex.endpoints import EndpointMethods, in_use
 from sandbox.servers.vertex.errors import GoogleError
+from sandbox.servers.vertex.gateway import Gateway
+from sandbox.servers.vertex.job_kinds import CUSTOM
 from sandbox.servers.vertex.jobs import Jobs
 from sandbox.servers.vertex.logs import LogEntries
-from sandbox.servers.vertex.service import CustomJobs
-from sandbox.servers.vertex.tokens import TokenOffice, token_endpoint
+from sandbox.servers.vertex.models import Models
+from sandbox.servers.vertex.operations import Operations
+from sandbox.servers.vertex.predictions import Predictions
+from sandbox.servers.vertex.service import JobMethods
+from sandbox.servers.vertex.tokens import TokenOffice, metadata_endpoint, token_endpoint
 
 SERVER = "vertex"
+METADATA = "/computeMetadata/v1/instance/service-accounts/default/token"
 PUBLIC_METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 
 
@@ -30,16 +41,37 @@ def main() -> None:
     folder = layout.state / SERVER
     faults = Faults(layout.faults_of(SERVER))
     office = TokenOffice(endpoints.service_account_file, endpoints.google_token_url, folder / "token.key")
-    jobs = Jobs(folder, faults)
+    operations = Operations(folder / "operations")
+    records = Records(folder / "endpoints")
+    models = Models(folder / "models", operations, partial(in_use, records))
+    hosting = EndpointMethods(records, operations, models, faults)
+    jobs = Jobs(folder, faults, CUSTOM)
+    batches = Jobs(folder / "batch", faults, batch_kind(models.known, endpoints))
+    servers = Machines(folder / "serving")
+    caretaker = Caretaker(hosting, models, operations, servers, endpoints)
+    gateway = Gateway(office, endpoints)
     routes = [
         Route("/token", partial(token_endpoint, office=office), methods=["POST"], name="token"),
-        *CustomJobs(jobs, faults, office, endpoints).routes(),
-        LogEntries(jobs, office, endpoints).route(),
+        Route(METADATA, partial(metadata_endpoint, office=office), methods=["GET"], name="metadata"),
+        *JobMethods(jobs, faults).routes(gateway),
+        *JobMethods(batches, faults).routes(gateway),
+        *models.routes(gateway),
+        *hosting.routes(gateway),
+        Predictions(hosting, gateway).route(),
+        LogEntries((jobs, batches), servers, office, endpoints).route(),
         Route("/{path:path}", _no_such_method, methods=PUBLIC_METHODS, name="unknown"),
     ]
-    jobs.open()
+    for service in (jobs, batches):
+        service.open()
+    caretaker.start()
+
+    def stop() -> None:
+        caretaker.stop()
+        batches.close()
+        jobs.close()
+
     naming = partial(_operation_of, routes)
-    run(SERVER, routes, on_stop=jobs.close, fault_response=_fault_response, operation=naming)
+    run(SERVER, routes, on_stop=stop, fault_response=_fault_response, operation=naming)
 
 
 def _operation_of(routes: Sequence[Route], request: Request) -> str:

@@ -30,25 +30,30 @@ def check_custom_job(job: Any) -> None:
     Raises:
         GoogleError: `INVALID_ARGUMENT` with every wrong field, or `UNIMPLEMENTED`.
     """
-    violations = dict([*_violations_of_job(job), *_violations_of_pools(job.job_spec.worker_pool_specs)])
+    pools = _violations_of_pools(job.job_spec.worker_pool_specs)
+    violations = dict([*names_and_labels(job, "custom_job"), *_violations_of_job(job), *pools])
     if violations:
         raise wrong_fields(violations)
     _check_runnable(job.job_spec)
 
 
-def _violations_of_job(job: Any) -> Iterator[Violation]:
-    if not job.display_name:
-        yield "custom_job.display_name", "Required field is not set."
-    if len(job.display_name) > MAX_DISPLAY_NAME:
-        yield "custom_job.display_name", f"The display name can be up to {MAX_DISPLAY_NAME} characters long."
-    if len(job.labels) > MAX_LABELS:
-        yield "custom_job.labels", f"No more than {MAX_LABELS} labels are allowed."
-    for key, value in job.labels.items():
+def names_and_labels(resource: Any, at: str) -> Iterator[Violation]:
+    """What is wrong with the display name and the labels of any resource."""
+    if not resource.display_name:
+        yield f"{at}.display_name", "Required field is not set."
+    if len(resource.display_name) > MAX_DISPLAY_NAME:
+        yield f"{at}.display_name", f"The display name can be up to {MAX_DISPLAY_NAME} characters long."
+    if len(resource.labels) > MAX_LABELS:
+        yield f"{at}.labels", f"No more than {MAX_LABELS} labels are allowed."
+    for key, value in resource.labels.items():
         if not key or not (_is_label(key) and _is_label(value)):
             yield (
-                f"custom_job.labels[{key!r}]",
+                f"{at}.labels[{key!r}]",
                 f"{key}={value} is no label: lowercase letters, digits, underscores and dashes, at most 63.",
             )
+
+
+def _violations_of_job(job: Any) -> Iterator[Violation]:
     folder = job.job_spec.base_output_directory.output_uri_prefix
     if folder and not _GCS_FOLDER.fullmatch(folder):
         yield "custom_job.job_spec.base_output_directory.output_uri_prefix", f"{folder!r} is no gs:// URI."

@@ -1,4 +1,4 @@
-"""The custom jobs this server knows, kept on disk, and the machines that run them.
+"""The jobs of one kind that this server knows, kept on disk, and the machines that run them.
 
 A job is one JSON file; what happens to it is read from its machine, which outlives the server. So a
 restarted server goes on with every job where it is, and starts those that were accepted but not yet
@@ -21,9 +21,9 @@ from sandbox.layout import write_private
 from sandbox.servers.faults import Faults, JobFault
 from sandbox.servers.machine import Machines, UnknownMachine
 from sandbox.servers.vertex import states
-from sandbox.servers.vertex.container import machine_spec
 from sandbox.servers.vertex.errors import GoogleError
-from sandbox.servers.vertex.vendor_types import CustomJob, JobState
+from sandbox.servers.vertex.job_kinds import Kind
+from sandbox.servers.vertex.vendor_types import JobState
 
 RUNNING_AT_ONCE = 8
 """A project's quota of machines: more jobs than that wait as QUEUED."""
@@ -35,7 +35,7 @@ class Entry:
     """A job and what only the server knows about it."""
 
     job: Any
-    """The vendor's CustomJob, as plain protobuf."""
+    """The vendor's job, as plain protobuf."""
     started: bool = False
     """Its machine has been started."""
     fault: JobFault | None = None
@@ -53,16 +53,17 @@ class Entry:
 
 
 class Jobs:
-    """All custom jobs, thread-safe. Every change is on disk before it is answered."""
+    """All jobs of a kind, thread-safe. Every change is on disk before it is answered."""
 
-    def __init__(self, folder: Path, faults: Faults) -> None:
+    def __init__(self, folder: Path, faults: Faults, kind: Kind) -> None:
         """Take up the jobs found below `folder` and go on with them."""
+        self.kind = kind
         self._folder = folder / "jobs"
         self._folder.mkdir(parents=True, exist_ok=True)
         self._faults = faults
         self.machines = Machines(folder)
         self._lock = threading.RLock()
-        self._entries = {entry.id: entry for entry in map(_load, sorted(self._folder.glob("*.json")))}
+        self._entries = {entry.id: entry for entry in map(self._load, sorted(self._folder.glob("*.json")))}
         self._closing = threading.Event()
         self._wake = threading.Event()
         self._keeper = threading.Thread(target=self._keep, name="jobs", daemon=True)
@@ -82,7 +83,7 @@ class Jobs:
         """Take a job under a new name and start it as soon as there is room."""
         with self._lock:
             # Vendor ids have 19 digits, as nanoseconds since the epoch have: they also sort by age.
-            job.name = f"{parent}/customJobs/{max(time.time_ns(), self._newest() + 1)}"
+            job.name = f"{parent}/{self.kind.collection}/{max(time.time_ns(), self._newest() + 1)}"
             job.create_time.FromDatetime(datetime.now(UTC))
             states.touch(job, JobState.JOB_STATE_QUEUED)
             entry = Entry(job, fault=self._faults.take_job_fault(job.display_name))
@@ -109,7 +110,7 @@ class Jobs:
             mine = [
                 entry
                 for entry in self._entries.values()
-                if entry.job.name.startswith(f"{parent}/customJobs/")
+                if entry.job.name.startswith(f"{parent}/{self.kind.collection}/")
             ]
             return [
                 _copy(self._refreshed(entry).job)
@@ -127,7 +128,7 @@ class Jobs:
             if entry.ended:
                 shown = JobState(entry.job.state).name
                 raise GoogleError(
-                    "FAILED_PRECONDITION", f"The CustomJob {name} cannot be canceled in state {shown}."
+                    "FAILED_PRECONDITION", f"The {self.kind.noun} {name} cannot be canceled in state {shown}."
                 )
             if not entry.started:
                 states.show_cancelled(entry.job)
@@ -146,7 +147,7 @@ class Jobs:
             entry = self._refreshed(self._find(name))
             if not entry.ended:
                 raise GoogleError(
-                    "FAILED_PRECONDITION", f"The CustomJob {name} is still running; cancel it first."
+                    "FAILED_PRECONDITION", f"The {self.kind.noun} {name} is still running; cancel it first."
                 )
             (self._folder / f"{entry.id}.json").unlink()
             del self._entries[entry.id]
@@ -178,7 +179,8 @@ class Jobs:
     def _start(self, entry: Entry) -> None:
         # Started first and noted after: if the server is killed in between, starting again starts nothing.
         try:
-            self.machines.start(entry.id, machine_spec(entry.job, entry.fault, self.machines.home(entry.id)))
+            home = self.machines.home(entry.id)
+            self.machines.start(entry.id, self.kind.machine(entry.job, entry.fault, home))
             states.touch(entry.job, JobState.JOB_STATE_PENDING)
         except OSError as exc:
             states.show_lost(entry.job, f"no machine could be started: {exc}")
@@ -192,6 +194,8 @@ class Jobs:
                 states.show_progress(entry.job, self.machines.status(entry.id), self.machines.log(entry.id))
             except UnknownMachine:
                 states.show_lost(entry.job, "its machine is gone")
+            if entry.ended:
+                self.kind.at_end(entry.job, self.machines.home(entry.id))
             if entry.job.SerializeToString(deterministic=True) != before:
                 self._save(entry)
         return entry
@@ -199,21 +203,20 @@ class Jobs:
     def _find(self, name: str) -> Entry:
         entry = self._entries.get(name.rsplit("/", 1)[1])
         if entry is None or entry.job.name != name:
-            raise GoogleError("NOT_FOUND", f"The CustomJob does not exist: {name}")
+            raise GoogleError("NOT_FOUND", f"The {self.kind.noun} does not exist: {name}")
         return entry
 
     def _newest(self) -> int:
         return max((int(known) for known in self._entries), default=0)
 
+    def _load(self, path: Path) -> Entry:
+        stored = json.loads(path.read_text())
+        job = json_format.ParseDict(stored.pop("job"), self.kind.message.pb(self.kind.message()))
+        return Entry(job, **stored)
+
     def _save(self, entry: Entry) -> None:
         stored = {**asdict(entry), "job": json_format.MessageToDict(entry.job)}
         write_private(self._folder / f"{entry.id}.json", json.dumps(stored))
-
-
-def _load(path: Path) -> Entry:
-    stored = json.loads(path.read_text())
-    job = json_format.ParseDict(stored.pop("job"), CustomJob.pb(CustomJob()))
-    return Entry(job, **stored)
 
 
 def _copy(job: Any) -> Any:

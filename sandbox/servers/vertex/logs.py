@@ -1,4 +1,4 @@
-"""Cloud Logging's `entries:list`, for the lines that custom jobs print.
+"""Cloud Logging's `entries:list`, for the lines that jobs and the servers of endpoints print.
 
 A machine keeps one file of lines without times, so an entry's timestamp is the job's start plus one
 microsecond a line: the order is right and stays the same, the clock time is not. On the vendor stderr is
@@ -10,8 +10,9 @@ from __future__ import annotations
 import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import IntEnum
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from sandbox.layout import Endpoints
+from sandbox.servers.machine import Machines
 from sandbox.servers.vertex import filters
 from sandbox.servers.vertex.errors import GoogleError, field_violations
 from sandbox.servers.vertex.jobs import Jobs
@@ -51,14 +53,18 @@ FILTER_FIELDS = {
 }
 Severity = IntEnum("Severity", "DEFAULT DEBUG INFO NOTICE WARNING ERROR CRITICAL ALERT EMERGENCY")
 JOB_ID = re.compile(r'resource\.labels\.job_id\s*=\s*"?(\d+)"?')
+ENDPOINT_ID = re.compile(r'resource\.labels\.endpoint_id\s*=\s*"?([a-z0-9-]+)"?')
 
 
 class LogEntries:
     """`POST /v2/entries:list`."""
 
-    def __init__(self, jobs: Jobs, office: TokenOffice, endpoints: Endpoints) -> None:
-        """Serve the logs of these jobs to whom the office recognises."""
+    def __init__(
+        self, jobs: tuple[Jobs, ...], servers: Machines, office: TokenOffice, endpoints: Endpoints
+    ) -> None:
+        """Serve the logs of these jobs and of endpoints' servers to whom the office recognises."""
         self._jobs = jobs
+        self._servers = servers
         self._office = office
         self._project = endpoints.gcp_project
 
@@ -82,12 +88,10 @@ class LogEntries:
             )
         text = body.get("filter", "")
         accepts = filters.parse(text, FILTER_FIELDS)
-        found = [
-            entry
-            for job_id in JOB_ID.findall(text)
-            for entry in self._entries(job_id)
-            if accepts(_lookup(entry))
-        ]
+        entries = chain(
+            *map(self._of_job, JOB_ID.findall(text)), *map(self._of_endpoint, ENDPOINT_ID.findall(text))
+        )
+        found = [entry for entry in entries if accepts(_lookup(entry))]
         if _newest_first(body.get("orderBy", "")):
             found.reverse()
         start = _read_page_token(body.get("pageToken", ""))
@@ -97,24 +101,39 @@ class LogEntries:
             answer["nextPageToken"] = urlsafe_b64encode(str(until).encode()).decode()
         return answer
 
-    def _entries(self, job_id: str) -> Iterator[dict[str, Any]]:
-        started_at = self._jobs.started_at(job_id)
-        if started_at is None:
-            return
-        resource = {
-            "type": "ml_job",
-            "labels": {"project_id": self._project, "job_id": job_id, "task_name": REPLICA},
-        }
-        for number, line in enumerate(_lines(self._jobs.machines.log(job_id))):
+    def _of_job(self, job_id: str) -> Iterator[dict[str, Any]]:
+        for jobs in self._jobs:
+            started_at = jobs.started_at(job_id)
+            if started_at is not None:
+                labels = {"job_id": job_id, "task_name": REPLICA}
+                log = jobs.machines.log(job_id)
+                yield from self._entries(("ml_job", labels, job_id), log, started_at)
+
+    def _of_endpoint(self, endpoint_id: str) -> Iterator[dict[str, Any]]:
+        for machine in self._servers.names():
+            if machine.rpartition("-")[0] == f"endpoint-{endpoint_id}":
+                started = self._servers.status(machine).started_at
+                if started is not None:
+                    what = ("aiplatform.googleapis.com/Endpoint", {"endpoint_id": endpoint_id}, machine)
+                    yield from self._entries(
+                        what, self._servers.log(machine), datetime.fromtimestamp(started, UTC)
+                    )
+
+    def _entries(
+        self, what: tuple[str, dict[str, str], str], log: Path, started_at: datetime
+    ) -> Iterator[dict[str, Any]]:
+        kind, labels, name = what
+        resource = {"type": kind, "labels": {"project_id": self._project, **labels}}
+        for number, line in enumerate(_lines(log)):
             moment = started_at + timedelta(microseconds=number)
             yield {
-                "insertId": f"{job_id}-{number:09d}",
+                "insertId": f"{name}-{number:09d}",
                 "logName": f"projects/{self._project}/logs/{REPLICA}",
                 "resource": resource,
                 "timestamp": _rfc3339(moment),
                 "receiveTimestamp": _rfc3339(moment),
                 "severity": "INFO",
-                "labels": {"compute.googleapis.com/resource_name": f"cmle-training-{job_id}"},
+                "labels": {"compute.googleapis.com/resource_name": f"cmle-training-{name}"},
                 "jsonPayload": {"message": line, "levelname": "INFO", "attrs": {"tag": REPLICA}},
             }
 

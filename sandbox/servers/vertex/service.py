@@ -1,73 +1,61 @@
-"""Vertex AI's JobService over REST, for custom jobs: create, get, list, cancel, delete."""
+"""Vertex AI's JobService over REST, for custom jobs and batch predictions: create, get, list, cancel, delete."""
 
 from __future__ import annotations
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Awaitable, Callable
 from datetime import UTC
 from typing import Any
 
-from starlette.concurrency import run_in_threadpool
-from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from sandbox.layout import Endpoints
 from sandbox.servers.faults import Faults
 from sandbox.servers.vertex import filters
-from sandbox.servers.vertex.checks import check_custom_job
 from sandbox.servers.vertex.errors import GoogleError, wrong_fields
+from sandbox.servers.vertex.gateway import Gateway
 from sandbox.servers.vertex.jobs import Jobs
-from sandbox.servers.vertex.messages import fill, plain, read_json, request_parameters
-from sandbox.servers.vertex.tokens import CLOUD_PLATFORM, TokenOffice, require_caller
-from sandbox.servers.vertex.vendor_types import (
-    CreateCustomJobRequest,
-    JobState,
-    ListCustomJobsRequest,
-    RestRoute,
-    rest_route,
-)
+from sandbox.servers.vertex.messages import fill, plain, request_parameters
+from sandbox.servers.vertex.vendor_types import JobState
 
-SERVICE = "aiplatform.googleapis.com"
 DEFAULT_PAGE_SIZE = 100
 OUTPUT_ONLY = (
     "name", "state", "create_time", "start_time", "end_time", "update_time", "error", "web_access_uris",
-    "satisfies_pzs", "satisfies_pzi",
+    "satisfies_pzs", "satisfies_pzi", "output_info", "completion_stats", "partial_failures", "resources_consumed",
 )  # fmt: skip
 # From the comment of ListCustomJobsRequest.filter.
 FILTER_FIELDS = {"display_name": "= != :", "state": "= !=", "create_time": "= != < <= > >=", "labels.": "= :"}
 
-Handler = Callable[[str, dict[str, Any], dict[str, str]], dict[str, Any]]
 
+class JobMethods:
+    """The five methods of one kind of job, each given the resource's name, the body and the query."""
 
-class CustomJobs:
-    """The five methods, each given the resource's name, the body and the query."""
-
-    def __init__(self, jobs: Jobs, faults: Faults, office: TokenOffice, endpoints: Endpoints) -> None:
-        """Serve these jobs, in the sandbox's project and location only, to whom the office recognises."""
+    def __init__(self, jobs: Jobs, faults: Faults) -> None:
+        """Serve these jobs."""
         self._jobs = jobs
+        self._kind = jobs.kind
         self._faults = faults
-        self._office = office
-        self._location = f"projects/{endpoints.gcp_project}/locations/{endpoints.gcp_location}"
 
-    def routes(self) -> list[Route]:
+    def routes(self, gateway: Gateway) -> list[Route]:
         """The routes of the vendor's generated client, answered by the methods below."""
-        methods: dict[str, Handler] = {
-            "CreateCustomJob": self.create,
-            "GetCustomJob": self.get,
-            "ListCustomJobs": self.listed,
-            "CancelCustomJob": self.cancel,
-            "DeleteCustomJob": self.delete,
-        }
-        return [self._route(name, handler) for name, handler in methods.items()]
+        noun = self._kind.noun
+        return gateway.routes(
+            "job",
+            {
+                f"Create{noun}": self.create,
+                f"Get{noun}": self.get,
+                f"List{noun}s": self.listed,
+                f"Cancel{noun}": self.cancel,
+                f"Delete{noun}": self.delete,
+            },
+        )
 
     def create(self, parent: str, body: dict[str, Any], query: dict[str, str]) -> dict[str, Any]:
         """Take a job; the vendor has no client-chosen id, so calling twice makes two jobs."""
-        fill(CreateCustomJobRequest, request_parameters(query))
-        job = fill(CreateCustomJobRequest, {"customJob": body}).custom_job
+        fill(self._kind.create_request, request_parameters(query))
+        job = getattr(fill(self._kind.create_request, {self._kind.member: body}), self._kind.field)
         for field in OUTPUT_ONLY:
-            job.ClearField(field)
-        check_custom_job(job)
+            if field in job.DESCRIPTOR.fields_by_name:
+                job.ClearField(field)
+        self._kind.check(job)
         if self._faults.take("quota", job.display_name):
             metric = "aiplatform.googleapis.com/custom_model_training_cpus"
             raise GoogleError(
@@ -81,7 +69,7 @@ class CustomJobs:
 
     def listed(self, parent: str, body: dict[str, Any], query: dict[str, str]) -> dict[str, Any]:
         """One page of the jobs that pass the filter, newest first."""
-        request = fill(ListCustomJobsRequest, request_parameters(query))
+        request = fill(self._kind.list_request, request_parameters(query))
         if request.page_size < 0:
             raise wrong_fields({"page_size": "The page size must not be negative."})
         accepts = filters.parse(request.filter, FILTER_FIELDS)
@@ -94,7 +82,7 @@ class CustomJobs:
         page = found[: request.page_size or DEFAULT_PAGE_SIZE]
         answer: dict[str, Any] = {}
         if page:
-            answer["customJobs"] = [plain(_masked(job, request.read_mask), query) for job in page]
+            answer[self._kind.collection] = [plain(_masked(job, request.read_mask), query) for job in page]
         if len(page) < len(found):
             answer["nextPageToken"] = urlsafe_b64encode(page[-1].name.rsplit("/", 1)[1].encode()).decode()
         return answer
@@ -109,42 +97,6 @@ class CustomJobs:
         self._jobs.delete(name)
         empty = {"@type": "type.googleapis.com/google.protobuf.Empty"}
         return {"name": f"{name}/operations/0", "done": True, "response": empty}
-
-    def _route(self, method: str, handler: Handler) -> Route:
-        described = rest_route(method)
-        return Route(
-            described.path,
-            self._endpoint(method, described, handler),
-            methods=[described.method],
-            name=method,
-        )
-
-    def _endpoint(
-        self, method: str, described: RestRoute, handler: Handler
-    ) -> Callable[[Request], Awaitable[Response]]:
-        async def answer(request: Request) -> Response:
-            resource = described.name.format(**request.path_params)
-            request.state.resource = resource
-            try:
-                require_caller(request, self._office, SERVICE, frozenset({CLOUD_PLATFORM}))
-                self._require_location(method, resource)
-                body = read_json(await request.body()) if described.body else {}
-                result = await run_in_threadpool(handler, resource, body, dict(request.query_params))
-            except GoogleError as refused:
-                return refused.response()
-            request.state.resource = result.get("name", resource)
-            return JSONResponse(result)
-
-        return answer
-
-    def _require_location(self, method: str, resource: str) -> None:
-        if resource == self._location or resource.startswith(f"{self._location}/"):
-            return
-        permission = f"aiplatform.customJobs.{method.removesuffix('s').removesuffix('CustomJob').lower()}"
-        raise GoogleError(
-            "PERMISSION_DENIED",
-            f"Permission '{permission}' denied on resource '//{SERVICE}/{resource}' (or it may not exist).",
-        )
 
 
 def _lookup(job: Any) -> filters.Lookup:

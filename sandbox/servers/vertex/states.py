@@ -64,9 +64,11 @@ def _show_end(job: Any, status: MachineStatus, log: Path) -> None:
         end(job, JobState.JOB_STATE_SUCCEEDED, ended_at)
         return
     if status.outcome in ("STOPPED", "TIMED_OUT"):
-        limit = job.job_spec.scheduling.timeout.seconds
-        late = f"CANCELED: the job ran longer than its timeout of {limit}s."
-        show_cancelled(job, late if status.outcome == "TIMED_OUT" else "CANCELED")
+        if status.outcome == "TIMED_OUT":
+            limit = job.job_spec.scheduling.timeout.seconds
+            show_cancelled(job, f"CANCELED: the job ran longer than its timeout of {limit}s.")
+        else:
+            show_cancelled(job)
         return
     job.error.code, job.error.message = _failure(status, log)
     end(job, JobState.JOB_STATE_FAILED, ended_at)

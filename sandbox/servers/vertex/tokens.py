@@ -84,6 +84,11 @@ class TokenOffice:
             "token_type": "Bearer",
         }
 
+    def lend(self) -> dict[str, Any]:
+        """An access token for a container of ours, as the metadata server's answer: it may read the store, no more."""
+        token = self._issue("https://www.googleapis.com/auth/devstorage.read_only")
+        return {"access_token": token, "expires_in": LIFETIME_SECONDS - 1, "token_type": "Bearer"}
+
     def recognise(self, token: str) -> Caller | None:
         """Whom the token stands for, or None when it is forged, expired or not ours."""
         try:
@@ -137,6 +142,13 @@ async def token_endpoint(request: Request, office: TokenOffice) -> Response:
         return JSONResponse(office.trade(assertion))
     except InvalidGrant as refused:
         return JSONResponse({"error": refused.error, "error_description": refused.description}, 400)
+
+
+async def metadata_endpoint(request: Request, office: TokenOffice) -> Response:
+    """`GET .../service-accounts/default/token` of the metadata server, which only what runs here can reach."""
+    if request.headers.get("metadata-flavor") != "Google":
+        return Response("Missing required header: Metadata-Flavor", status_code=403)
+    return JSONResponse(office.lend(), headers={"Metadata-Flavor": "Google"})
 
 
 def require_caller(request: Request, office: TokenOffice, service: str, scopes: frozenset[str]) -> Caller:

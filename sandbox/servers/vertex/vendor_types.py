@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 _PACKAGE = "google.cloud.aiplatform_v1"
-_SERVICE = f"{_PACKAGE}.services.job_service"
+SERVICES = ("job", "model", "endpoint")
 _TEMPLATE = re.compile(r"\{(\w+)=([^}]+)\}")
 
 
@@ -36,15 +36,22 @@ class RestRoute:
 
 
 def bare_modules() -> dict[str, Any]:
-    """The modules used here: the types of requests, jobs and states, and the REST description."""
-    for package in (_PACKAGE, f"{_PACKAGE}.types", _SERVICE, f"{_SERVICE}.transports"):
+    """The modules used here: the types of requests, resources and states, and the REST descriptions."""
+    for package in (_PACKAGE, f"{_PACKAGE}.types", f"{_PACKAGE}.services"):
         _register_without_running(package)
     wanted = {
-        "requests": f"{_PACKAGE}.types.job_service",
         "jobs": f"{_PACKAGE}.types.custom_job",
+        "batches": f"{_PACKAGE}.types.batch_prediction_job",
         "states": f"{_PACKAGE}.types.job_state",
-        "rest": f"{_SERVICE}.transports.rest_base",
+        "models": f"{_PACKAGE}.types.model",
+        "endpoints": f"{_PACKAGE}.types.endpoint",
     }
+    for service in SERVICES:
+        package = f"{_PACKAGE}.services.{service}_service"
+        _register_without_running(package)
+        _register_without_running(f"{package}.transports")
+        wanted[f"{service} requests"] = f"{_PACKAGE}.types.{service}_service"
+        wanted[f"{service} rest"] = f"{package}.transports.rest_base"
     return {key: importlib.import_module(name) for key, name in wanted.items()}
 
 
@@ -58,18 +65,30 @@ def _register_without_running(package: str) -> None:
 
 
 _modules = bare_modules()
-CreateCustomJobRequest: Any = _modules["requests"].CreateCustomJobRequest
-ListCustomJobsRequest: Any = _modules["requests"].ListCustomJobsRequest
+CreateCustomJobRequest: Any = _modules["job requests"].CreateCustomJobRequest
+ListCustomJobsRequest: Any = _modules["job requests"].ListCustomJobsRequest
+CreateBatchPredictionJobRequest: Any = _modules["job requests"].CreateBatchPredictionJobRequest
+ListBatchPredictionJobsRequest: Any = _modules["job requests"].ListBatchPredictionJobsRequest
+BatchPredictionJob: Any = _modules["batches"].BatchPredictionJob
+UploadModelRequest: Any = _modules["model requests"].UploadModelRequest
+ListModelsRequest: Any = _modules["model requests"].ListModelsRequest
+Model: Any = _modules["models"].Model
+CreateEndpointRequest: Any = _modules["endpoint requests"].CreateEndpointRequest
+ListEndpointsRequest: Any = _modules["endpoint requests"].ListEndpointsRequest
+DeployModelRequest: Any = _modules["endpoint requests"].DeployModelRequest
+UndeployModelRequest: Any = _modules["endpoint requests"].UndeployModelRequest
+Endpoint: Any = _modules["endpoints"].Endpoint
 CustomJob: Any = _modules["jobs"].CustomJob
 JobState: Any = _modules["states"].JobState
 
 
-def rest_route(method: str) -> RestRoute:
-    """The route of one JobService method.
+def rest_route(method: str, service: str = "job") -> RestRoute:
+    """The route of one method of the JobService, or of another of `SERVICES`.
 
     The client keeps its HTTP options in a private method; a release that renames it fails here, at start.
     """
-    described = getattr(_modules["rest"]._BaseJobServiceRestTransport, f"_Base{method}")
+    transport = f"_Base{service.capitalize()}ServiceRestTransport"
+    described = getattr(getattr(_modules[f"{service} rest"], transport), f"_Base{method}")
     (option,) = described._get_http_options()
     found = _TEMPLATE.search(option["uri"])
     if found is None:

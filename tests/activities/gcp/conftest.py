@@ -52,7 +52,7 @@ def vertex(settings: GcpSettings) -> Any:
 
 @pytest.fixture(scope="session")
 def jobs(settings: GcpSettings) -> VertexJobs:
-    return room.jobs(settings)
+    return room.custom_jobs(settings)
 
 
 @pytest.fixture

@@ -127,7 +127,7 @@ def test_a_log_is_read_from_its_end_and_then_only_what_is_new(jobs: VertexJobs) 
 
 
 def test_a_stage_without_an_image_is_refused_before_anything_is_made(settings: GcpSettings) -> None:
-    jobs = room.jobs(settings.model_copy(update={"image": None}))
+    jobs = room.custom_jobs(settings.model_copy(update={"image": None}))
     request = request_of("true")
     with pytest.raises(ApplicationError, match="CAUSEWAY_IMAGE") as raised:
         jobs.submit(request)
