@@ -25,6 +25,20 @@ def score(rows):
 serve(score)
 """
 
+ASKED = {
+    "aws": (
+        "sagemaker",
+        "Boto3",
+        ("CreateEndpoint", "InvokeEndpoint", "DeleteEndpoint", "CreateTransformJob"),
+    ),
+    "gcp": (
+        "vertex",
+        "python",
+        ("DeployModel", "RawPredict", "UndeployModel", "DeleteEndpoint", "CreateBatchPredictionJob"),
+    ),
+}
+"""The vendor's server, a word of its SDK's name, and what it was asked."""
+
 
 def pipeline(folder: Path, cloud: str, server: str, **stages: Any) -> Path:
     """Make a model and rows, deploy a server with them, and score."""
@@ -64,15 +78,18 @@ def serving(house: Sandbox) -> list[str]:
 
 
 @pytest.mark.timeout(400)
-def test_a_run_deploys_scores_online_and_in_a_batch_and_retires(house: Sandbox, tmp_path: Path) -> None:
+@pytest.mark.parametrize("cloud", ["aws", pytest.param("gcp", marks=pytest.mark.durability)])
+def test_a_run_deploys_scores_online_and_in_a_batch_and_retires(
+    house: Sandbox, tmp_path: Path, cloud: str
+) -> None:
     batch = {
         "kind": "batch_predict",
-        "on": "aws",
+        "on": cloud,
         "inputs": {"model": "make.model", "data": "make.rows"},
         "code": "src",
         "command": "python server.py {inputs.model}",
     }
-    file = pipeline(tmp_path, "aws", DOUBLER, batch=batch)
+    file = pipeline(tmp_path, cloud, DOUBLER, batch=batch)
     answer = house.starter("run", str(file), "--json")
     stages = {stage["name"]: stage for stage in answer.document["stages"]}
     assert answer.document["state"] == "SUCCEEDED", [stage["error"] for stage in stages.values()]
@@ -81,9 +98,10 @@ def test_a_run_deploys_scores_online_and_in_a_batch_and_retires(house: Sandbox, 
     assert asked["size_bytes"] == scored["size_bytes"] > 200 * len('{"id": "0", "score": 0.0}')
     assert stages["serve"]["endpoint"]["retired"]
     assert serving(house) == []
-    asked_for = {item["operation"]: item for item in house.requests("sagemaker")}
-    for operation in ("CreateEndpoint", "InvokeEndpoint", "DeleteEndpoint", "CreateTransformJob"):
-        assert "Boto3" in asked_for[operation]["agent"]
+    server, sdk, operations = ASKED[cloud]
+    asked_for = {item["operation"]: item for item in house.requests(server)}
+    for operation in operations:
+        assert sdk in asked_for[operation]["agent"]
     report = house.starter("report", answer.document["run_id"]).out
     assert "endpoint cw-serve-" in report
     assert "removed" in report
