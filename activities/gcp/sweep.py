@@ -8,7 +8,7 @@ from typing import Any
 from google.cloud import storage
 
 from activities.gcp.claims import Claim, ClaimedJob, is_settled
-from activities.gcp.objects import TIMEOUT
+from activities.gcp.sending import TIMEOUT
 from activities.gcp.signing import OWNER
 from activities.gcp.states import phase_of
 from activities.gcp.writer import UPLOADS, remove, uploads_below
