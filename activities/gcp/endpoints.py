@@ -79,21 +79,10 @@ class VertexEndpoints:
     def remove(self, ref: EndpointRef) -> None:
         """Take the model off the endpoint, then delete the endpoint, then the model: each once the one before is over."""
         endpoint = self._get(ref.id)
-        if endpoint is None:
+        if endpoint is not None:
+            self._clear(ref, endpoint)
+        if self._get(ref.id) is None:
             self._models.drop(ref.name)
-            return
-        running = [step for step in self._operations.of(ref.id) if not step.done]
-        for step in running:
-            # An endpoint cannot go while a model is on its way; what undeploys or deletes is left to end.
-            if step.kind == "DeployModel":
-                _asked(self._operations.cancel, step.name)
-        if running:
-            return
-        for deployed in endpoint.deployed_models:
-            wanted = {"endpoint": ref.id, "deployed_model_id": deployed.id}
-            _asked(self._client.undeploy_model, wanted, timeout=TIMEOUT, retry=None)
-        if not endpoint.deployed_models:
-            _asked(self._client.delete_endpoint, {"name": ref.id}, timeout=TIMEOUT, retry=None)
 
     def find(self, run_uid: str, stage: str | None) -> Sequence[EndpointState]:
         """List by labels; a model without an endpoint counts."""
@@ -117,6 +106,20 @@ class VertexEndpoints:
             f'resource.type="aiplatform.googleapis.com/Endpoint" AND resource.labels.endpoint_id="{number}"'
         )
         return self._logs.last_lines(wanted, tail)
+
+    def _clear(self, ref: EndpointRef, endpoint: Any) -> None:
+        running = [step for step in self._operations.of(ref.id) if not step.done]
+        for step in running:
+            # An endpoint cannot go while a model is on its way; what undeploys or deletes is left to end.
+            if step.kind == "DeployModel":
+                _asked(self._operations.cancel, step.name)
+        if running:
+            return
+        for deployed in endpoint.deployed_models:
+            wanted = {"endpoint": ref.id, "deployed_model_id": deployed.id}
+            _asked(self._client.undeploy_model, wanted, timeout=TIMEOUT, retry=None)
+        if not endpoint.deployed_models:
+            _asked(self._client.delete_endpoint, {"name": ref.id}, timeout=TIMEOUT, retry=None)
 
     def _marked(self, wanted: str) -> Iterator[Marked]:
         request = {"parent": self._defaults.parent, "filter": wanted, "page_size": PAGE}

@@ -26,7 +26,7 @@ KIND_OF_CODE = {
 
 
 def endpoint(*deployed: str, age: timedelta = timedelta(hours=1)) -> Any:
-    return SimpleNamespace(deployed_models=list(deployed), create_time=NOW - age)
+    return SimpleNamespace(deployed_models=list(deployed), create_time=datetime.now(UTC) - age)
 
 
 def step(kind: str, *, done: bool = True, code: int = 0, message: str = "") -> Step:

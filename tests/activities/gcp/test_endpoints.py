@@ -103,7 +103,14 @@ def test_four_creates_at_once_make_one_endpoint_with_one_model(
     assert (marked.ref.id, marked.stage) == (refs[0].id, "serve")
 
 
-@pytest.mark.parametrize("operation", ["UploadModel", "CreateEndpoint", "DeployModel"])
+@pytest.mark.parametrize(
+    "operation",
+    [
+        pytest.param("UploadModel", marks=pytest.mark.durability),
+        pytest.param("CreateEndpoint", marks=pytest.mark.durability),
+        "DeployModel",
+    ],
+)
 def test_a_create_whose_answer_was_lost_is_adopted_by_the_next(
     endpoints: VertexEndpoints, asked: Callable[..., JobRequest], faults: Faults, operation: str
 ) -> None:
@@ -125,6 +132,7 @@ def test_a_model_on_its_way_is_called_back_and_nothing_is_left(
     assert not [line for line in sandbox.commands() if ref.name in line]
 
 
+@pytest.mark.durability
 def test_a_server_that_is_late_is_removed(
     endpoints: VertexEndpoints, store: GcsStore, asked: Callable[..., JobRequest]
 ) -> None:
