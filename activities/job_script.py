@@ -3,7 +3,7 @@
 import shlex
 from collections.abc import Mapping, Sequence
 
-from contracts.jobs import Argument, JobRequest
+from contracts.jobs import CHECKPOINT_DIR, Argument, JobRequest
 
 
 def arguments(request: JobRequest, inputs: Mapping[str, str], outputs: Mapping[str, str]) -> list[str]:
@@ -20,6 +20,7 @@ def render_script(
     outputs: Mapping[str, str],
     work: str,
     before: Sequence[str] = (),
+    checkpoint: str | None = None,
 ) -> str:
     """Return the text of `run.sh` for POSIX sh; every value is quoted, so nothing is interpreted.
 
@@ -30,6 +31,7 @@ def render_script(
         outputs: path of each output's folder on the machine.
         work: a folder that may be written; it becomes the working directory.
         before: lines of sh, none of them a pipeline's, that come right before the command.
+        checkpoint: a folder that outlives the machine, if the job has one.
     """
     lines = ["#!/bin/sh", "set -eu", f"mkdir -p {_quote(work)}"]
     if code is not None:
@@ -37,6 +39,9 @@ def render_script(
     lines += [f"cd {_quote(work)}", "if [ -f requirements.txt ]; then"]
     lines += ["  python -m pip install --quiet --disable-pip-version-check -r requirements.txt", "fi"]
     lines += [f"mkdir -p {_quote(path)}" for path in outputs.values()]
+    if checkpoint is not None:
+        folder = _quote(checkpoint.rstrip("/"))
+        lines += [f"mkdir -p {folder}/", f"{CHECKPOINT_DIR}={folder}", f"export {CHECKPOINT_DIR}"]
     lines += before
     lines.append("exec " + shlex.join(arguments(request, inputs, outputs)))
     return "\n".join(lines) + "\n"

@@ -74,6 +74,7 @@ class _Draft:
             needs=tuple(sorted(needs(self.spec, name))),
             inputs={key: item.text for key, item in inputs.items()},
             transfers=tuple(dict.fromkeys(key for key in keys if key)),
+            machine=self._report(stage.on).machines.get(name),
         )
 
     def _copy(self, name: str, stage: CopyStage) -> str:

@@ -3,10 +3,12 @@
 import os
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Annotated, Self
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
+from activities import catalogue
 from activities.grants import AllowList, HostRules
 from contracts.artifacts import locate
 from contracts.grants import GRANT_LIFE
@@ -84,8 +86,18 @@ class WorkerSettings(BaseModel):
         return cls.from_mapping(os.environ)
 
 
+def _catalogue(path: Path) -> Path:
+    catalogue.read(path)
+    return path
+
+
 class CloudSettings(WorkerSettings):
     """What the worker of a cloud is told besides."""
+
+    machines: Annotated[Path, AfterValidator(_catalogue)] | None = Field(
+        None, validation_alias=catalogue.OVERRIDE
+    )
+    """A file of machines and prices of one's own, in the form of the room's `machines.yaml`."""
 
     private_store: bool = Field(False, validation_alias="CAUSEWAY_PRIVATE_STORE")
     """Whether nobody outside this worker's network reaches the store, as behind a private endpoint: it pushes then."""

@@ -2,11 +2,21 @@
 
 from typing import Literal
 
+from pydantic import Field
 from temporalio import activity
 
+from contracts.jobs import JobKind, Resources
+from contracts.machines import Machine
 from contracts.model import Message
 
 Capability = Literal["storage", "jobs", "tables"]
+
+
+class MachineRequest(Message):
+    """What one job stage asks of its machine."""
+
+    kind: JobKind
+    resources: Resources = Resources()
 
 
 class PreflightRequest(Message):
@@ -20,6 +30,8 @@ class PreflightRequest(Message):
     """Create containers that are missing."""
     image_given: bool = True
     """Whether every job stage here names its image; otherwise the worker needs a default."""
+    machines: dict[str, MachineRequest] = Field(default_factory=dict)
+    """What job stages ask for, by stage."""
 
 
 class ConnectionReport(Message):
@@ -34,6 +46,8 @@ class ConnectionReport(Message):
     readable_from_outside: bool = True
     """Whether other clouds can read its store through a grant; if not, it pushes."""
     capabilities: tuple[Capability, ...] = ("storage", "jobs")
+    machines: dict[str, Machine] = Field(default_factory=dict)
+    """What each job stage that asked would get."""
 
 
 class ConnectionActivities:
@@ -44,6 +58,7 @@ class ConnectionActivities:
         """Check identity, containers and job service with the identity that will do the work.
 
         Safe to run twice; changes nothing unless `create`. Final: `ACCESS_DENIED`, `UNAUTHENTICATED`,
-        `SOURCE_MISSING` (a container; the message names the command that makes it), `UNSUPPORTED`.
+        `SOURCE_MISSING` (a container; the message names the command that makes it), `UNSUPPORTED` (also when no
+        machine has what a stage asks for; the message names the nearest).
         """
         raise NotImplementedError

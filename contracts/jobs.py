@@ -13,9 +13,12 @@ from temporalio import activity
 from contracts.artifacts import Artifact
 from contracts.code import CodeRef
 from contracts.errors import ErrorKind
+from contracts.machines import ACCELERATOR, Machine
 from contracts.model import Declared, Message
 from contracts.units import Duration, Size
 
+CHECKPOINT_DIR = "CAUSEWAY_CHECKPOINT_DIR"
+"""Where a job that may be preempted finds the folder that outlives its machine: one for all generations of a stage."""
 JobKind = Literal["process", "train", "predict", "batch_predict", "deploy"]
 """What is asked for: a command to run, or a server; of the latter `batch_predict` is for the vendor's batch service and
 `deploy` for an endpoint (`contracts.endpoints`)."""
@@ -55,7 +58,18 @@ class Resources(Declared):
     cpu: int = Field(default=1, ge=1, le=1024)
     memory: Size | None = None
     instance: str | None = None
-    """A vendor's own name for a machine, such as ml.m5.large; it wins over the rest."""
+    """A vendor's own name for a machine, such as ml.m5.large; it wins over `cpu`, `memory` and the default."""
+    accelerator: str | None = Field(default=None, pattern=ACCELERATOR)
+    """A model and at least how many of it, such as `A10:1`."""
+    spot: bool = False
+    """May be taken away at any time, and costs less; the command finds a folder that survives in `CHECKPOINT_DIR`."""
+    disk: Size | None = None
+    """At least so much room for inputs, outputs and what the command writes."""
+
+    @property
+    def asked(self) -> bool:
+        """Whether anything is asked of the machine itself."""
+        return self.cpu > 1 or bool(self.memory or self.accelerator or self.disk)
 
 
 class RunRef(Message):
@@ -96,6 +110,8 @@ class JobRequest(Message):
     image: str | None = None
     env: dict[str, str] = Field(default_factory=dict)
     resources: Resources = Resources()
+    machine: Machine | None = None
+    """What the plan chose for it; without one the worker chooses."""
     timeout: Duration = timedelta(minutes=30)
     """Queue and run together, enforced by the vendor as far as it can."""
     batch: BatchOptions | None = None
@@ -103,12 +119,13 @@ class JobRequest(Message):
 
     @property
     def digest(self) -> str:
-        """Identity of what is asked for, whatever the generation and where its outputs come to lie.
+        """Identity of what is asked for, whatever the generation, its machine and where its outputs come to lie.
 
         Defaults are left out: a field that a later version adds must not give a job that lives already another name. For
         the same reason a default never changes.
         """
-        asked = self.model_dump(mode="json", exclude={"generation", "outputs"}, exclude_defaults=True)
+        beside = {"generation", "outputs", "machine"}
+        asked = self.model_dump(mode="json", exclude=beside, exclude_defaults=True)
         asked["outputs"] = sorted(self.outputs)
         return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
 

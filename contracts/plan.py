@@ -9,6 +9,7 @@ from contracts.connections import ConnectionReport
 from contracts.grants import IfExists
 from contracts.jobs import RunRef
 from contracts.limits import Caps, Limits
+from contracts.machines import Machine
 from contracts.model import Message
 from contracts.prices import EgressPrice
 from contracts.queues import Cloud, cloud_of
@@ -51,6 +52,8 @@ class Placement(Message):
     """Input name to `stage.output`."""
     transfers: tuple[str, ...] = ()
     """Keys into the plan's transfers: what must be brought here first."""
+    machine: Machine | None = None
+    """Of a job stage: what its connection chose for it, and why."""
 
 
 class Plan(Message):

@@ -133,6 +133,8 @@ class StageStatus(Message):
     started_at: datetime | None = None
     ended_at: datetime | None = None
     job: StageJob | None = None
+    machine: str = ""
+    """Of a job stage: which machine was chosen for it, why, and what it costs, in a sentence."""
     outputs: dict[str, Artifact] = Field(default_factory=dict)
     metrics: dict[str, float] = Field(default_factory=dict)
     rows: int | None = None

@@ -79,7 +79,7 @@ class LoadTableStage(StageBase):
     """`dataset.table` or `project.dataset.table`."""
     format: TableFormat = "csv"
     columns: tuple[Column, ...] = Field(alias="schema", min_length=1)
-    """The header must match these names in order."""
+    """The names and types of the columns; a header of CSV and the columns of Parquet must be these, in this order."""
     write: WriteMode = "truncate"
 
 

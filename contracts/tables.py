@@ -10,7 +10,7 @@ from contracts.jobs import RunRef
 from contracts.model import Declared, Message
 
 ColumnType = Literal["STRING", "INTEGER", "FLOAT", "NUMERIC", "BOOLEAN", "DATE", "TIMESTAMP"]
-TableFormat = Literal["csv"]
+TableFormat = Literal["csv", "jsonl", "parquet"]
 WriteMode = Literal["truncate", "append", "fail"]
 Scalar = bool | int | float | str
 ROWS_SHOWN = 100
@@ -39,7 +39,7 @@ class LoadRequest(Message):
     table: str
     """`dataset.table` or `project.dataset.table`."""
     files: Artifact
-    """A file, or a folder of which every object with the format's suffix is loaded."""
+    """A file, or a folder of which every object with a suffix of the format is loaded."""
     format: TableFormat = "csv"
     columns: tuple[Column, ...]
     write: WriteMode = "truncate"
@@ -100,7 +100,8 @@ class TableActivities:
         """Load the files; the table holds all of their rows or is left as it was.
 
         Safe to run twice: the job id is derived from the key and adopted. Heartbeats while it waits. Final:
-        `INVALID_REQUEST` (a row or header does not fit; the message names file and line), `SOURCE_MISSING`,
+        `INVALID_REQUEST` (a row, a header or a column does not fit; the message names file and line or column),
+        `SOURCE_MISSING`,
         `TARGET_CONFLICT` (`write: fail` and the table has rows), `ACCESS_DENIED`.
         """
         raise NotImplementedError

@@ -1,4 +1,4 @@
-"""Durations and sizes as people write them: `90s 30m 2h 1d`, `512MiB 4GiB`."""
+"""Durations and sizes as people write them: `90s 30m 2h 1d`, `512MiB 4GiB 100GB`."""
 
 import re
 from datetime import timedelta
@@ -9,10 +9,11 @@ from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
 MIB = 1024 * 1024
 _DURATION = re.compile(r"(\d+)([smhd])")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-_SIZE = re.compile(r"(\d+)(KiB|MiB|GiB|TiB)")
-_BYTES = {"KiB": 1024, "MiB": MIB, "GiB": 1024 * MIB, "TiB": 1024 * 1024 * MIB}
+GIB = 1024 * MIB
+_SIZE = re.compile(r"(\d+)(kB|MB|GB|TB|KiB|MiB|GiB|TiB)")
+_BINARY = {"KiB": 1024, "MiB": MIB, "GiB": GIB, "TiB": 1024 * GIB}
+_BYTES = {"kB": 1000, "MB": 1000**2, "GB": 1000**3, "TB": 1000**4, **_BINARY}
 _RATE = re.compile(r"(\d+)(kB|MB|GB|KiB|MiB|GiB)/s")
-_PER_SECOND = {"kB": 1000, "MB": 1000**2, "GB": 1000**3, **_BYTES}
 LONGEST = timedelta(days=365)
 
 
@@ -43,7 +44,7 @@ def format_duration(value: timedelta) -> str:
 
 
 def parse_size(value: object) -> int:
-    """Read `512MiB` or `4GiB` as bytes; a whole number passes as bytes.
+    """Read `512MiB`, `4GiB` or `100GB` as bytes; a whole number passes as bytes.
 
     Raises:
         ValueError: anything else, or zero.
@@ -53,9 +54,16 @@ def parse_size(value: object) -> int:
     found = _SIZE.fullmatch(value) if isinstance(value, str) else None
     if not found or int(found[1][:12]) == 0:
         raise ValueError(
-            f"{value!r} is not a size; write a whole number and KiB, MiB, GiB or TiB, such as 4GiB"
+            f"{value!r} is not a size; write a whole number and KiB, MiB, GiB, TiB, kB, MB, GB or TB, such as 4GiB"
         )
     return int(found[1][:12]) * _BYTES[found[2]]
+
+
+def format_size(value: int) -> str:
+    """Write a size as people read it: exactly where a unit holds it, else in GiB with one decimal."""
+    units = ("TiB", "GiB", "MiB", "KiB")
+    exact = next((unit for unit in units if value % _BINARY[unit] == 0), None)
+    return f"{value // _BINARY[exact]} {exact}" if exact else f"{value / GIB:.1f} GiB"
 
 
 def parse_rate(value: object) -> int:
@@ -71,7 +79,7 @@ def parse_rate(value: object) -> int:
         raise ValueError(
             f"{value!r} is not a rate; write a whole number and kB/s, MB/s, GB/s, KiB/s, MiB/s or GiB/s"
         )
-    return int(found[1][:12]) * _PER_SECOND[found[2]]
+    return int(found[1][:12]) * _BYTES[found[2]]
 
 
 Duration = Annotated[
@@ -83,7 +91,13 @@ Duration = Annotated[
 Size = Annotated[
     int,
     BeforeValidator(parse_size),
-    WithJsonSchema({"type": "string", "pattern": r"^\d+(KiB|MiB|GiB|TiB)$", "examples": ["512MiB", "4GiB"]}),
+    WithJsonSchema(
+        {
+            "type": "string",
+            "pattern": r"^\d+(kB|MB|GB|TB|KiB|MiB|GiB|TiB)$",
+            "examples": ["512MiB", "4GiB", "100GB"],
+        }
+    ),
 ]
 Rate = Annotated[
     int,

@@ -46,6 +46,7 @@ def _stage(stage: StageStatus) -> dict[str, Any]:
         "seconds": seconds_of(stage),
         "attempts": stage.attempts,
         "job": _job(stage.job) if stage.job else None,
+        "machine": stage.machine or None,
         "outputs": {name: artifact.model_dump(include=fields) for name, artifact in stage.outputs.items()},
         "metrics": stage.metrics,
         "rows": stage.rows,

@@ -77,9 +77,9 @@ def report(status: RunStatus) -> RenderableType:
         parts += [Text(), job_table(status)]
     if status.transfers:
         parts += [Text(), transfer_table(status)]
-    metrics = _metrics(status)
-    if metrics:
-        parts += [Text(), metrics]
+    for table in (_machines(status), _metrics(status)):
+        if table:
+            parts += [Text(), table]
     parts += _answers(status)
     return Group(*parts, *_errors(status))
 
@@ -181,6 +181,18 @@ def _note(stage: StageStatus) -> str:
         size = sum(artifact.size_bytes for artifact in stage.outputs.values())
         return f"{', '.join(stage.outputs)} ({size:,} bytes)"
     return ""
+
+
+def _machines(status: RunStatus) -> Table | None:
+    rows = [(stage.name, stage.machine) for stage in status.stages.values() if stage.machine]
+    if not rows:
+        return None
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
+    table.add_column("machine of")
+    table.add_column("", overflow="fold")
+    for name, machine in rows:
+        table.add_row(name, Text(machine))
+    return table
 
 
 def _metrics(status: RunStatus) -> Table | None:

@@ -44,7 +44,14 @@ async def run_deploy(
     code = await publish(context, name, stage)
     generation = context.book.stage(name).attempts + 1
     await context.checkpoint.passed()
-    context.book.change(name, note="deploying", attempts=generation, endpoint=None)
+    machine = context.placement(name).machine
+    context.book.change(
+        name,
+        note="deploying",
+        attempts=generation,
+        endpoint=None,
+        machine=machine.words if machine else "",
+    )
     request = _request(context, name, stage, inputs, code)
     deploy = Endpoints(context, name)
     try:
@@ -143,6 +150,7 @@ def _request(
         image=stage.image,
         env=environment_of(stage, context.request.spec, context.book),
         resources=stage.resources,
+        machine=context.placement(name).machine,
         timeout=context.timeout(name),
     )
 

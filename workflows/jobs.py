@@ -97,6 +97,7 @@ def _request(
         image=stage.image,
         env=environment_of(stage, context.request.spec, context.book),
         resources=stage.resources,
+        machine=context.placement(name).machine,
         timeout=context.timeout(name),
         batch=_batch(stage),
     )
@@ -130,7 +131,10 @@ class JobRunner:
             StageFailed: the job ended without success, or could not be had.
         """
         await self.context.checkpoint.passed()
-        self.context.book.change(self.name, note="submitting", attempts=self.request.generation, job=None)
+        machine = self.request.machine.words if self.request.machine else ""
+        self.context.book.change(
+            self.name, note="submitting", attempts=self.request.generation, job=None, machine=machine
+        )
         try:
             if self.request.generation > 1:
                 await self.context.checkpoint.passed()

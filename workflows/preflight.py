@@ -4,7 +4,13 @@ import asyncio
 
 from contracts import presets
 from contracts.artifacts import locate
-from contracts.connections import Capability, ConnectionActivities, ConnectionReport, PreflightRequest
+from contracts.connections import (
+    Capability,
+    ConnectionActivities,
+    ConnectionReport,
+    MachineRequest,
+    PreflightRequest,
+)
 from contracts.inference import InvokeStage, RetireStage
 from contracts.queues import CLOUD_OF_SCHEME, normalise
 from contracts.spec import PipelineSpec
@@ -54,7 +60,12 @@ def requests_of_stage(spec: PipelineSpec, name: str) -> tuple[PreflightRequest, 
     stage = spec.stages[name]
     if isinstance(stage, CommandStage):
         needs: tuple[Capability, ...] = ("jobs", "storage")
-        return (PreflightRequest(connection=stage.on, needs=needs, image_given=stage.image is not None),)
+        machines = {name: MachineRequest(kind=stage.kind, resources=stage.resources)}
+        return (
+            PreflightRequest(
+                connection=stage.on, needs=needs, image_given=stage.image is not None, machines=machines
+            ),
+        )
     if isinstance(stage, InvokeStage | RetireStage):
         return (PreflightRequest(connection=stage.on),)
     if not isinstance(stage, CopyStage):
@@ -72,6 +83,7 @@ def _joined(one: PreflightRequest, other: PreflightRequest) -> PreflightRequest:
             "needs": tuple(sorted({*one.needs, *other.needs})),
             "containers": tuple(sorted({*one.containers, *other.containers})),
             "image_given": one.image_given and other.image_given,
+            "machines": {**one.machines, **other.machines},
         }
     )
 

@@ -6,6 +6,8 @@ from temporalio import activity
 
 from activities.aws.errors import CLOUD, translate
 from activities.aws.jobs import JobDefaults
+from activities.aws.machines import SageMakerMachines
+from activities.choosing import machines_for
 from activities.guard import guarded, translated
 from activities.store import Store
 from contracts.connections import Capability, ConnectionActivities, ConnectionReport, PreflightRequest
@@ -16,8 +18,16 @@ class AwsConnection(ConnectionActivities):
     """The preflight of one connection, over clients of STS and SageMaker."""
 
     def __init__(
-        self, store: Store, sts: Any, sagemaker: Any, defaults: JobDefaults, *, private: bool = False
+        self,
+        store: Store,
+        sts: Any,
+        sagemaker: Any,
+        machines: SageMakerMachines,
+        defaults: JobDefaults,
+        *,
+        private: bool = False,
     ) -> None:
+        self._machines = machines
         self._store = store
         self._sts = sts
         self._sagemaker = sagemaker
@@ -43,6 +53,7 @@ class AwsConnection(ConnectionActivities):
                 region=self._sts.meta.region_name,
                 readable_from_outside=not self._private,
                 capabilities=self._capabilities(),
+                machines=machines_for(request, self._machines),
             )
 
     def _check_jobs(self, request: PreflightRequest) -> None:

@@ -48,7 +48,7 @@ def config_request(request: JobRequest, around: Surroundings) -> dict[str, Any]:
                 "VariantName": VARIANT,
                 "ModelName": request.name,
                 "InitialInstanceCount": 1,
-                "InstanceType": around.instance,
+                "InstanceType": around.machine.instance,
                 "ContainerStartupHealthCheckTimeoutInSeconds": min(
                     max(patience, SHORTEST_START_SECONDS), LONGEST_START_SECONDS
                 ),
@@ -90,7 +90,7 @@ def transform_request(request: JobRequest, around: Surroundings, rows: str, targ
             "AssembleWith": "Line",
             **key,
         },
-        "TransformResources": {"InstanceType": around.instance, "InstanceCount": 1, **volume},
+        "TransformResources": {"InstanceType": around.machine.instance, "InstanceCount": 1, **volume},
         "Tags": tags_of(request),
     }
 

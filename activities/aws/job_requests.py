@@ -7,15 +7,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from activities.aws.instances import volume_gib
+from activities.aws.machines import volume_gib
+from activities.choosing import checkpoint_uri
 from activities.job_script import render_script
 from contracts.artifacts import Artifact
 from contracts.jobs import JobRequest
+from contracts.machines import Machine
 
 JOB_CHANNEL = "causeway-job"
 CODE_CHANNEL = "causeway-code"
 SCRIPT = "run.sh"
 WORK = "/opt/ml/causeway"
+CHECKPOINTS = "/opt/ml/checkpoints"
+"""What lies here is copied to S3 while the job runs, and is there again when a spot instance was taken back:
+https://docs.aws.amazon.com/sagemaker/latest/dg/model-checkpoints.html"""
 TRAINING_INPUTS = "/opt/ml/input/data"
 TRAINING_OUTPUTS = "/opt/ml/model"
 """What lies here goes to the output prefix when the job succeeds: https://docs.aws.amazon.com/sagemaker/latest/dg/
@@ -33,7 +38,7 @@ class Surroundings:
 
     role: str
     image: str
-    instance: str
+    machine: Machine
     kms_key: str | None
     container: str
     """URI ending in `/`."""
@@ -57,6 +62,7 @@ def script_for(request: JobRequest) -> str:
         inputs={name: _path(f"{inputs}/{name}", artifact) for name, artifact in request.inputs.items()},
         outputs={name: f"{outputs}/{name}" for name in request.outputs},
         work=WORK,
+        checkpoint=CHECKPOINTS if request.resources.spot else None,
     )
 
 
@@ -89,6 +95,7 @@ def training_request(request: JobRequest, around: Surroundings, job_prefix: str)
         "StoppingCondition": {"MaxRuntimeInSeconds": _seconds(request, LONGEST_TRAINING_SECONDS)},
         "Environment": request.env,
         "Tags": _tags(request),
+        **_spot(request, around),
     }
 
 
@@ -160,7 +167,22 @@ def _output(name: str, uri: str) -> dict[str, Any]:
 
 
 def _machine(request: JobRequest, around: Surroundings) -> dict[str, Any]:
-    return {"InstanceType": around.instance, "VolumeSizeInGB": volume_gib(request.inputs.values())}
+    size = volume_gib(request.inputs.values(), request.resources.disk)
+    return {"InstanceType": around.machine.instance, "VolumeSizeInGB": size}
+
+
+def _spot(request: JobRequest, around: Surroundings) -> dict[str, Any]:
+    """Return what makes a training job one on spot instances; it replaces the condition that ends other jobs."""
+    checkpoint = checkpoint_uri(around.container, request)
+    if checkpoint is None:
+        return {}
+    limit = _seconds(request, LONGEST_TRAINING_SECONDS)
+    return {
+        "EnableManagedSpotTraining": True,
+        # The stage's timeout counts queue and run together, and SageMaker wants the wait to be no shorter than the run.
+        "StoppingCondition": {"MaxRuntimeInSeconds": limit, "MaxWaitTimeInSeconds": limit},
+        "CheckpointConfig": {"S3Uri": checkpoint.rstrip("/"), "LocalPath": CHECKPOINTS},
+    }
 
 
 def _seconds(request: JobRequest, longest: int) -> int:

@@ -7,7 +7,6 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from activities.aws.errors import CLOUD, code_of
-from activities.aws.instances import instance_for
 from activities.aws.job_logs import PROCESSING_GROUP, TRAINING_GROUP, read_log
 from activities.aws.job_requests import (
     SCRIPT,
@@ -17,7 +16,9 @@ from activities.aws.job_requests import (
     training_request,
     trains,
 )
+from activities.aws.machines import SageMakerMachines
 from activities.aws.states import processing_state, training_state
+from activities.choosing import machine_for
 from activities.store import Store, put_small
 from contracts.errors import ErrorDetail, ErrorKind, failure
 from contracts.jobs import JobKind, JobRef, JobRequest, JobState, LogPage
@@ -32,7 +33,6 @@ class JobDefaults:
 
     role: str | None
     image: str | None = None
-    instance: str | None = None
     kms_key: str | None = None
 
 
@@ -41,7 +41,10 @@ class SageMakerJobs:
 
     first_poll_seconds = 0.5
 
-    def __init__(self, client: Any, logs: Any, store: Store, defaults: JobDefaults) -> None:
+    def __init__(
+        self, client: Any, logs: Any, store: Store, machines: SageMakerMachines, defaults: JobDefaults
+    ) -> None:
+        self._machines = machines
         self._client = client
         self._logs = logs
         self._store = store
@@ -128,9 +131,9 @@ class SageMakerJobs:
         if image is None:
             message = f"stage {request.stage} names no image, and its worker has no CAUSEWAY_IMAGE"
             raise failure(ErrorKind.INVALID_REQUEST, message, ErrorDetail(cloud=CLOUD, ref=request.name))
-        instance = instance_for(request.resources, self._defaults.instance)
+        machine = machine_for(request, self._machines)
         container = self._store.default_container
-        return Surroundings(self._defaults.role, image, instance, self._defaults.kms_key, container)
+        return Surroundings(self._defaults.role, image, machine, self._defaults.kms_key, container)
 
     def _publish(self, request: JobRequest, around: Surroundings) -> str:
         prefix = around.folder(request) + "job/"

@@ -11,6 +11,7 @@ from activities.aws.connection import AwsConnection
 from activities.aws.endpoints import SageMakerEndpoints
 from activities.aws.errors import translate
 from activities.aws.jobs import JobDefaults, SageMakerJobs
+from activities.aws.machines import SageMakerMachines
 from activities.aws.settings import AwsSettings
 from activities.aws.store import S3Store
 from activities.aws.sweep import MultipartUploads, SageMakerLive
@@ -69,16 +70,21 @@ def store(settings: AwsSettings) -> S3Store:
 def jobs(settings: AwsSettings) -> JobRouter:
     """Build the connection's job service."""
     bucket, sagemaker, logs = store(settings), client(settings, "sagemaker"), client(settings, "logs")
-    usual = SageMakerJobs(sagemaker, logs, bucket, _defaults(settings))
+    usual = SageMakerJobs(sagemaker, logs, bucket, machines(settings), _defaults(settings))
     return JobRouter(usual, {"batch_predict": TransformJobs(sagemaker, logs, bucket, usual.surroundings)})
 
 
 def endpoints(settings: AwsSettings) -> SageMakerEndpoints:
     """Build the connection's service of endpoints."""
     bucket, sagemaker, logs = store(settings), client(settings, "sagemaker"), client(settings, "logs")
-    usual = SageMakerJobs(sagemaker, logs, bucket, _defaults(settings))
+    usual = SageMakerJobs(sagemaker, logs, bucket, machines(settings), _defaults(settings))
     runtime = client(settings, "sagemaker-runtime")
     return SageMakerEndpoints(sagemaker, runtime, logs, bucket, usual.surroundings)
+
+
+def machines(settings: AwsSettings) -> SageMakerMachines:
+    """Build what chooses the connection's machines."""
+    return SageMakerMachines(settings.machines, settings.instance)
 
 
 def activities(settings: AwsSettings) -> list[Callable[..., Any]]:
@@ -102,9 +108,11 @@ def activities(settings: AwsSettings) -> list[Callable[..., Any]]:
             translate,
         ),
         ServiceEndpointActivities(endpoints(settings), bucket, translate),
-        AwsConnection(bucket, sts, sagemaker, _defaults(settings), private=settings.private_store),
+        AwsConnection(
+            bucket, sts, sagemaker, machines(settings), _defaults(settings), private=settings.private_store
+        ),
     )
 
 
 def _defaults(settings: AwsSettings) -> JobDefaults:
-    return JobDefaults(settings.job_role, settings.image, settings.instance, settings.kms_key)
+    return JobDefaults(settings.job_role, settings.image, settings.kms_key)

@@ -8,8 +8,10 @@ from azure.core.credentials import TokenCredential
 from temporalio import activity
 
 from activities.azure.errors import CLOUD, translate
+from activities.azure.machines import AzureMachines
 from activities.azure.settings import AzureSettings
 from activities.azure.workspace import MlWorkspace
+from activities.choosing import machines_for
 from activities.guard import guarded, translated
 from activities.store import Store
 from contracts.connections import ConnectionActivities, ConnectionReport, PreflightRequest
@@ -24,9 +26,15 @@ class AzureConnection(ConnectionActivities):
     """One storage account and one workspace, looked at with the identity that will do the work."""
 
     def __init__(
-        self, settings: AzureSettings, store: Store, workspace: MlWorkspace, identity: TokenCredential
+        self,
+        settings: AzureSettings,
+        store: Store,
+        workspace: MlWorkspace,
+        machines: AzureMachines,
+        identity: TokenCredential,
     ) -> None:
         """Answer for this store and this workspace."""
+        self._machines = machines
         self._settings = settings
         self._store = store
         self._workspace = workspace
@@ -41,12 +49,14 @@ class AzureConnection(ConnectionActivities):
             for uri in (self._store.default_container, *request.containers):
                 with translated(translate, uri):
                     self._store.ensure_container(uri, create=request.create)
+            region = self._check_workspace() if "jobs" in request.needs else ""
             return ConnectionReport(
                 connection=request.connection,
                 identity=identity,
                 container=self._store.default_container,
                 readable_from_outside=not self._settings.private_store,
-                region=self._check_workspace() if "jobs" in request.needs else "",
+                region=region,
+                machines=machines_for(request, self._machines),
             )
 
     def _check_capabilities(self, request: PreflightRequest) -> None:

@@ -9,6 +9,7 @@ from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
 from activities.azure import script
 from activities.azure.errors import CLOUD
 from activities.azure.history import RunHistory, time_of
+from activities.azure.machines import AzureMachines, serverless
 from activities.azure.ml import (
     AssetTypes,
     Command,
@@ -17,12 +18,14 @@ from activities.azure.ml import (
     InputOutputModes,
     Job,
     Output,
+    QueueSettings,
     command,
 )
 from activities.azure.references import from_reference, to_reference
 from activities.azure.settings import AzureSettings
 from activities.azure.states import phase_of, reason_of
 from activities.azure.workspace import MlWorkspace
+from activities.choosing import checkpoint_uri, machine_for
 from activities.scrub import scrub
 from activities.store import Store, put_small
 from contracts.artifacts import Artifact
@@ -30,8 +33,6 @@ from contracts.errors import ErrorDetail, ErrorKind, failure
 from contracts.jobs import JobKind, JobPhase, JobRef, JobRequest, JobState, LogPage
 
 DIGEST_TAG = "causeway-digest"
-VM_SIZE = "Standard_"
-"""How the names of Azure's machines begin; a job that asks for one runs on serverless compute."""
 NO_GIT = {"azureml.git.dirty": "not recorded"}
 """The SDK adds the address of whatever repository the worker was started in, unless a job says this itself."""
 
@@ -41,8 +42,11 @@ class AzureMlJobs:
 
     first_poll_seconds = 0.5
 
-    def __init__(self, workspace: MlWorkspace, store: Store, settings: AzureSettings) -> None:
+    def __init__(
+        self, workspace: MlWorkspace, store: Store, machines: AzureMachines, settings: AzureSettings
+    ) -> None:
         """Submit to this workspace; the store is where its datastore points."""
+        self._machines = machines
         self._workspace = workspace
         self._store = store
         self._settings = settings
@@ -131,7 +135,8 @@ class AzureMlJobs:
 
     def _command(self, request: JobRequest) -> Command:
         """Return a fresh command: the SDK changes the one it is given."""
-        compute, instance = self._machine(request)
+        machine = machine_for(request, self._machines)
+        alone = serverless(machine.instance)
         job = command(
             name=request.name,
             display_name=f"{request.run.pipeline}/{request.run.key}: {request.stage}",
@@ -140,20 +145,17 @@ class AzureMlJobs:
             environment=self._environment(request),
             environment_variables=dict(request.env) or None,
             inputs=self._inputs(request),
-            outputs={name: self._wanted(uri) for name, uri in request.outputs.items()},
-            compute=compute,
-            instance_type=instance,
+            outputs=self._outputs(request),
+            compute=None if alone else machine.instance,
+            instance_type=(machine.instance or None) if alone else None,
             tags={**request.tags, _run_tag(request.run.run_uid): request.stage},
             properties=dict(NO_GIT),
         )
         job.set_limits(timeout=int(request.timeout.total_seconds()))
+        if alone and request.resources.spot:
+            # A cluster's nodes have their priority from the cluster.
+            job.queue_settings = QueueSettings(job_tier="spot")
         return job
-
-    def _machine(self, request: JobRequest) -> tuple[str | None, str | None]:
-        asked = request.resources.instance
-        if asked and asked.startswith(VM_SIZE):
-            return None, asked
-        return asked or self._settings.compute, None
 
     def _environment(self, request: JobRequest) -> Environment | str:
         image = request.image or self._settings.image
@@ -175,6 +177,16 @@ class AzureMlJobs:
 
     def _input(self, uri: str, kind: str) -> Input:
         return Input(type=kind, path=to_reference(uri, self._settings), mode=InputOutputModes.RO_MOUNT)
+
+    def _outputs(self, request: JobRequest) -> dict[str, Output]:
+        outputs = {name: self._wanted(uri) for name, uri in request.outputs.items()}
+        checkpoint = checkpoint_uri(self._store.default_container, request)
+        if checkpoint is None:
+            return outputs
+        # Mounted, so that every file is in the store as soon as it is closed, and what lies there is seen.
+        place = to_reference(checkpoint, self._settings)
+        kept = Output(type=AssetTypes.URI_FOLDER, path=place, mode=InputOutputModes.RW_MOUNT)
+        return {**outputs, script.CHECKPOINT_OUTPUT: kept}
 
     def _wanted(self, uri: str) -> Output:
         # Uploaded at the end: a mount cannot append or seek, so a script that runs elsewhere could fail here.

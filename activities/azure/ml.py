@@ -11,7 +11,7 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     from azure.ai.ml import Input, MLClient, Output, command
     from azure.ai.ml.constants import AssetTypes, InputOutputModes
-    from azure.ai.ml.entities import Command, Environment, Job
+    from azure.ai.ml.entities import Command, Environment, Job, QueueSettings
 
 # It says at each start that classes are experimental; the errors it raises say all the rest.
 logging.getLogger("azure.ai.ml").setLevel(logging.ERROR)
@@ -25,5 +25,6 @@ __all__ = [
     "Job",
     "MLClient",
     "Output",
+    "QueueSettings",
     "command",
 ]

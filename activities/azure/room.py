@@ -14,6 +14,7 @@ from requests.adapters import HTTPAdapter
 from activities import whole_answers
 from activities.azure.errors import translate
 from activities.azure.identity import NotingTransport, WorkerIdentity
+from activities.azure.machines import AzureMachines
 from activities.azure.settings import AzureSettings
 from activities.azure.store import BlobStore
 from activities.closing import ServiceClosingActivities
@@ -82,7 +83,13 @@ def jobs(settings: AzureSettings, identity: WorkerIdentity | None = None) -> Azu
     from activities.azure.jobs import AzureMlJobs
 
     caller = identity or credential(settings)
-    return AzureMlJobs(workspace(settings, caller), store(settings, caller), settings)
+    place = workspace(settings, caller)
+    return AzureMlJobs(place, store(settings, caller), machines(settings, place), settings)
+
+
+def machines(settings: AzureSettings, place: MlWorkspace) -> AzureMachines:
+    """Build what chooses the connection's machines."""
+    return AzureMachines(place.cluster, settings.machines, settings.compute)
 
 
 def activities(settings: AzureSettings) -> list[Callable[..., Any]]:
@@ -93,7 +100,8 @@ def activities(settings: AzureSettings) -> list[Callable[..., Any]]:
 
     identity = credential(settings)
     blobs, place = store(settings, identity), workspace(settings, identity)
-    service = AzureMlJobs(place, blobs, settings)
+    chooser = machines(settings, place)
+    service = AzureMlJobs(place, blobs, chooser, settings)
     allowed = settings.allow_list(blobs.default_container)
     places = containers_of(blobs.default_container, allowed.prefixes)
     return bound_activities(
@@ -108,5 +116,5 @@ def activities(settings: AzureSettings) -> list[Callable[..., Any]]:
             ),
             translate,
         ),
-        AzureConnection(settings, blobs, place, identity),
+        AzureConnection(settings, blobs, place, chooser, identity),
     )

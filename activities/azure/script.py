@@ -15,6 +15,7 @@ from contracts.jobs import JobRequest
 
 SCRIPT_INPUT = "causeway_job"
 CODE_INPUT = "causeway_code"
+CHECKPOINT_OUTPUT = "causeway_checkpoint"
 WORK = "causeway-work"
 """Below the folder the job starts in, which is its own and may be written."""
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -28,7 +29,7 @@ def check_names(request: JobRequest) -> None:
         ApplicationError: `INVALID_REQUEST`.
     """
     for name in (*request.inputs, *request.outputs):
-        if not _NAME.fullmatch(name) or name in {SCRIPT_INPUT, CODE_INPUT}:
+        if not _NAME.fullmatch(name) or name in {SCRIPT_INPUT, CODE_INPUT, CHECKPOINT_OUTPUT}:
             raise _refused(request, f"{name!r} cannot name an input or output of an Azure job")
     uris = [artifact.uri for artifact in request.inputs.values()] + list(request.outputs.values())
     for uri in uris:
@@ -53,6 +54,7 @@ def script(request: JobRequest) -> str:
         inputs={name: marks[f"inputs.{name}"] for name in request.inputs},
         outputs={name: marks[f"outputs.{name}"] for name in request.outputs},
         work=WORK,
+        checkpoint=marks.get(f"outputs.{CHECKPOINT_OUTPUT}"),
     )
     # A mark holds a space and angle brackets, so it lies between single quotes; no pipeline can contain its own digest.
     for position, mark in enumerate(marks.values(), start=1):
@@ -70,6 +72,8 @@ def _places(request: JobRequest) -> Iterable[str]:
         yield f"inputs.{CODE_INPUT}"
     yield from (f"inputs.{name}" for name in request.inputs)
     yield from (f"outputs.{name}" for name in request.outputs)
+    if request.resources.spot:
+        yield f"outputs.{CHECKPOINT_OUTPUT}"
 
 
 def _refused(request: JobRequest, message: str) -> Exception:

@@ -64,6 +64,12 @@ class MlWorkspace:
                 )
             return self._client
 
+    def cluster(self, name: str) -> tuple[str, bool]:
+        """Return the VM size of a cluster's nodes, and whether they have low priority: they may be taken back."""
+        found: Any = self.client.compute.get(name)
+        tier = str(getattr(found, "tier", None) or "").replace("_", "").lower()
+        return str(getattr(found, "size", None) or ""), tier == "lowpriority"
+
     @property
     def history(self) -> RunHistory:
         """The workspace's run history, at the address that its discovery names."""

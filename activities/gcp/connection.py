@@ -5,8 +5,10 @@ from typing import Any
 from google.cloud import bigquery
 from temporalio import activity
 
+from activities.choosing import machines_for
 from activities.gcp.errors import CLOUD, translate
 from activities.gcp.jobs import TIMEOUT, JobDefaults
+from activities.gcp.machines import VertexMachines
 from activities.gcp.table_jobs import NO_RETRY
 from activities.guard import guarded, translated
 from activities.store import Store
@@ -23,6 +25,7 @@ class GcpConnection(ConnectionActivities):
         tables: bigquery.Client,
         jobs: Any,
         identity: str,
+        machines: VertexMachines,
         defaults: JobDefaults,
         *,
         private: bool = False,
@@ -32,6 +35,7 @@ class GcpConnection(ConnectionActivities):
         self._tables = tables
         self._jobs = jobs
         self._identity = identity
+        self._machines = machines
         self._defaults = defaults
         self._private = private
 
@@ -54,6 +58,7 @@ class GcpConnection(ConnectionActivities):
                 region=self._defaults.parent.rsplit("/", 1)[1],
                 readable_from_outside=not self._private,
                 capabilities=("storage", "jobs", "tables"),
+                machines=machines_for(request, self._machines),
             )
 
     def _check_jobs(self, request: PreflightRequest) -> None:

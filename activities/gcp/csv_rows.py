@@ -31,7 +31,7 @@ def header_mistake(content: bytes, columns: Sequence[Column]) -> str | None:
     if found[1] == wanted:
         return None
     header = ",".join(found[1])
-    return f"line 1: the header is {_cut(header, 500)}; the schema says {_cut(','.join(wanted), 500)}"
+    return f"line 1: the header is {cut(header, 500)}; the schema says {cut(','.join(wanted), 500)}"
 
 
 def row_mistake(content: Iterable[bytes], columns: Sequence[Column]) -> str | None:
@@ -51,7 +51,7 @@ def row_mistake(content: Iterable[bytes], columns: Sequence[Column]) -> str | No
 
 def _rows(content: Iterable[bytes]) -> Iterator[tuple[int, list[str]]]:
     """Read rows with the line each begins on; lines without anything are skipped, as the service does."""
-    text = io.TextIOWrapper(io.BufferedReader(_Pieces(content)), encoding="utf-8-sig", newline="")
+    text = io.TextIOWrapper(io.BufferedReader(Pieces(content)), encoding="utf-8-sig", newline="")
     reader = csv.reader(text, strict=True)
     begins = 1
     for row in reader:
@@ -64,8 +64,8 @@ def _mistake(row: list[str], columns: Sequence[Column]) -> str | None:
     if len(row) != len(columns):
         return f"{len(row)} fields, the schema has {len(columns)}"
     for column, value in zip(columns, row, strict=True):
-        if value and not _FITS[column.type](value):
-            return f"column {column.name}: {_cut(value, SHOWN_CHARACTERS)!r} is no {column.type}"
+        if value and not FITS[column.type](value):
+            return f"column {column.name}: {cut(value, SHOWN_CHARACTERS)!r} is no {column.type}"
     return None
 
 
@@ -105,7 +105,7 @@ def _passes(parse: Callable[[str], object], value: str) -> bool:
     return True
 
 
-_FITS: dict[str, Callable[[str], bool]] = {
+FITS: dict[str, Callable[[str], bool]] = {
     "STRING": lambda value: True,
     "INTEGER": _is_integer,
     "FLOAT": _is_float,
@@ -116,11 +116,12 @@ _FITS: dict[str, Callable[[str], bool]] = {
 }
 
 
-def _cut(text: str, limit: int) -> str:
+def cut(text: str, limit: int) -> str:
+    """Return the text, or its beginning and a mark when it is longer."""
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
-class _Pieces(io.RawIOBase):
+class Pieces(io.RawIOBase):
     """Pieces of bytes as a stream to read from."""
 
     def __init__(self, pieces: Iterable[bytes]) -> None:
@@ -128,9 +129,11 @@ class _Pieces(io.RawIOBase):
         self._left = memoryview(b"")
 
     def readable(self) -> bool:
+        """It is."""
         return True
 
     def readinto(self, buffer: Any) -> int:
+        """Fill the buffer as far as the next piece goes; 0 at the end."""
         while not self._left:
             piece = next(self._pieces, None)
             if piece is None:

@@ -7,9 +7,10 @@ the token that the metadata server has for it: https://cloud.google.com/vertex-a
 from datetime import timedelta
 from typing import Any
 
+from activities.choosing import machine_for
 from activities.gcp.errors import CLOUD
 from activities.gcp.jobs import JobDefaults
-from activities.gcp.machines import machine_for
+from activities.gcp.machines import machine_spec
 from activities.model_package import server_script
 from contracts.errors import ErrorDetail, ErrorKind, failure
 from contracts.jobs import JobRequest
@@ -80,13 +81,13 @@ def model_body(request: JobRequest, defaults: JobDefaults, package: str) -> dict
 
 def deployment_body(request: JobRequest, defaults: JobDefaults, model: str) -> dict[str, Any]:
     """Return the deployed model: one machine, with all of the traffic."""
-    machine = machine_for(request.resources, defaults.machine_type)
+    machine = machine_spec(machine_for(request, defaults.machines))
     body = {
         "id": DEPLOYED,
         "model": model,
         "display_name": request.name,
         "dedicated_resources": {
-            "machine_spec": {"machine_type": machine},
+            "machine_spec": machine,
             "min_replica_count": 1,
             "max_replica_count": 1,
         },
@@ -98,7 +99,7 @@ def batch_body(
     request: JobRequest, defaults: JobDefaults, model: str, places: tuple[str, str]
 ) -> dict[str, Any]:
     """Return the batch prediction, but for its name and labels; `places` are the prefixes of rows and results."""
-    machine = machine_for(request.resources, defaults.machine_type)
+    machine = machine_spec(machine_for(request, defaults.machines))
     body: dict[str, Any] = {
         "model": model,
         "input_config": {"instances_format": "jsonl", "gcs_source": {"uris": [f"{places[0]}*"]}},
@@ -108,7 +109,7 @@ def batch_body(
             "gcs_destination": {"output_uri_prefix": places[1].rstrip("/")},
         },
         "dedicated_resources": {
-            "machine_spec": {"machine_type": machine},
+            "machine_spec": machine,
             "starting_replica_count": 1,
             "max_replica_count": 1,
         },

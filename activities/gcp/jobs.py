@@ -8,10 +8,11 @@ from google.api_core.exceptions import BadRequest, ClientError
 from google.cloud import storage
 from temporalio import activity
 
+from activities.choosing import checkpoint_uri, machine_for
 from activities.gcp.claims import ClaimedJob
 from activities.gcp.errors import CLOUD
 from activities.gcp.job_logs import JobLogs
-from activities.gcp.machines import machine_for
+from activities.gcp.machines import VertexMachines, disk_spec, machine_spec
 from activities.gcp.states import phase_of, state_of
 from activities.job_script import render_script
 from activities.store import Store, put_small
@@ -33,8 +34,8 @@ class JobDefaults:
 
     parent: str
     """`projects/<project>/locations/<location>`"""
+    machines: VertexMachines
     image: str | None = None
-    machine_type: str | None = None
     account: str | None = None
 
 
@@ -176,17 +177,23 @@ class VertexJobs:
             "env": [{"name": name, "value": value} for name, value in sorted(request.env.items())],
         }
         pool = {
-            "machine_spec": {"machine_type": machine_for(request.resources, self._defaults.machine_type)},
+            "machine_spec": machine_spec(machine_for(request, self._defaults.machines)),
             "replica_count": 1,
             "container_spec": container,
+            **disk_spec(request.resources.disk),
         }
-        spec: dict[str, Any] = {"worker_pool_specs": [pool], "scheduling": {"timeout": request.timeout}}
+        scheduling: dict[str, Any] = {"timeout": request.timeout}
+        if request.resources.spot:
+            # Google starts a job that lost its spot machine again itself, up to six times, before it fails:
+            # https://cloud.google.com/vertex-ai/docs/training/use-spot-vms
+            scheduling["strategy"] = "SPOT"
+        spec: dict[str, Any] = {"worker_pool_specs": [pool], "scheduling": scheduling}
         if self._defaults.account:
             spec["service_account"] = self._defaults.account
         return spec
 
     def _publish(self, request: JobRequest) -> None:
-        text = script_for(request).encode()
+        text = script_for(request, self._store.default_container).encode()
         owner = f"{request.run.run_uid}/{request.stage}"
         put_small(
             self._store,
@@ -201,14 +208,16 @@ class VertexJobs:
         return f"{base}runs/{request.run.run_uid}/{request.stage}/g{request.generation}/job/"
 
 
-def script_for(request: JobRequest) -> str:
+def script_for(request: JobRequest, container: str) -> str:
     """Return the text of the job's `run.sh`, with the paths its machine will have."""
+    checkpoint = checkpoint_uri(container, request)
     return render_script(
         request,
         code=_path(request.code.uri) if request.code else None,
         inputs={name: _path_of(artifact) for name, artifact in request.inputs.items()},
         outputs={name: _path(uri) for name, uri in request.outputs.items()},
         work=WORK,
+        checkpoint=_path(checkpoint) if checkpoint else None,
     )
 
 

@@ -1,62 +1,79 @@
-"""Which machine a job gets on Vertex AI."""
+"""Which machine a job gets on Vertex AI, and how a custom job asks for it."""
 
-from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
+from activities.catalogue import Catalogue
 from activities.gcp.errors import CLOUD
 from contracts.errors import ErrorDetail, ErrorKind, failure
-from contracts.jobs import Resources
-from contracts.units import MIB
+from contracts.jobs import JobKind, Resources
+from contracts.machines import Machine, accelerator_of
+from contracts.units import GIB, format_size
 
-GIB = 1024 * MIB
-
-
-@dataclass(frozen=True)
-class Machine:
-    """A machine type that custom jobs may use."""
-
-    name: str
-    cpu: int
-    memory_gib: int
-
-
-MACHINES = (
-    Machine("e2-standard-4", 4, 16),
-    Machine("e2-highmem-4", 4, 32),
-    Machine("e2-standard-8", 8, 32),
-    Machine("e2-highmem-8", 8, 64),
-    Machine("e2-standard-16", 16, 64),
-    Machine("e2-highmem-16", 16, 128),
-    Machine("e2-standard-32", 32, 128),
-    Machine("n2-highmem-32", 32, 256),
-    Machine("n2-standard-64", 64, 256),
-    Machine("n2-highmem-64", 64, 512),
-    Machine("n2-highmem-80", 80, 640),
-    Machine("n1-standard-96", 96, 360),
-    Machine("n1-highmem-96", 96, 624),
-)
-"""The cheaper first. Types and sizes: https://cloud.google.com/vertex-ai/docs/training/configure-compute and
-https://cloud.google.com/compute/docs/machine-resource (November 2026)."""
+BOOK = Path(__file__).with_name("machines.yaml")
+SMALLEST_DISK_GIB, LARGEST_DISK_GIB = 100, 64_000
+"""https://cloud.google.com/vertex-ai/docs/reference/rest/v1/DiskSpec"""
+ACCELERATORS = {
+    "P4": "NVIDIA_TESLA_P4",
+    "P100": "NVIDIA_TESLA_P100",
+    "V100": "NVIDIA_TESLA_V100",
+    "T4": "NVIDIA_TESLA_T4",
+    "L4": "NVIDIA_L4",
+    "A100": "NVIDIA_TESLA_A100",
+    "A100-80GB": "NVIDIA_A100_80GB",
+    "H100": "NVIDIA_H100_80GB",
+    "H200": "NVIDIA_H200_141GB",
+    "B200": "NVIDIA_B200",
+}
+"""Google's own names: `AcceleratorType` of google-cloud-aiplatform."""
 
 
-def machine_for(resources: Resources, default: str | None) -> str:
-    """Return the machine type a job names, else the default if it suffices, else the cheapest that does.
+class VertexMachines:
+    """The machines that this connection gives to jobs."""
 
-    A default that this table does not know is taken at its owner's word.
+    def __init__(self, own: Path | None = None, preferred: str | None = None) -> None:
+        """Know our catalogue and the user's own; the preferred type is taken where it suffices.
+
+        Raises:
+            ValueError: a catalogue cannot be read.
+        """
+        self._catalogue = Catalogue.read(CLOUD, BOOK, own)
+        self._preferred = preferred
+
+    def choose(self, kind: JobKind, resources: Resources) -> Machine:
+        """See `Machines.choose`: disks are at most 64 000 GiB, and every accelerator needs a name of Google's."""
+        if (resources.disk or 0) > LARGEST_DISK_GIB * GIB:
+            raise _unsupported(f"Vertex AI attaches at most {format_size(LARGEST_DISK_GIB * GIB)} of disk")
+        machine = self._catalogue.choose(kind, resources, self._preferred)
+        machine_spec(machine)
+        return machine
+
+
+def machine_spec(machine: Machine) -> dict[str, Any]:
+    """Return a `MachineSpec` of Vertex AI.
 
     Raises:
-        ApplicationError: `UNSUPPORTED`, none has as much as the job asks for.
+        ApplicationError: `UNSUPPORTED`, Google has no accelerator of that name.
     """
-    if resources.instance:
-        return resources.instance
-    known = {machine.name: machine for machine in MACHINES}
-    if default and (default not in known or _suffices(known[default], resources)):
-        return default
-    found = next((machine.name for machine in MACHINES if _suffices(machine, resources)), None)
-    if found:
-        return found
-    message = "no machine that Causeway knows is as large as the stage asks; name one in resources.instance"
-    raise failure(ErrorKind.UNSUPPORTED, message, ErrorDetail(cloud=CLOUD))
+    if not machine.accelerator:
+        return {"machine_type": machine.instance}
+    model, number = accelerator_of(machine.accelerator)
+    if model not in ACCELERATORS:
+        raise _unsupported(f"Vertex AI has no accelerator {model}; there are {', '.join(ACCELERATORS)}")
+    return {
+        "machine_type": machine.instance,
+        "accelerator_type": ACCELERATORS[model],
+        "accelerator_count": number,
+    }
 
 
-def _suffices(machine: Machine, resources: Resources) -> bool:
-    return machine.cpu >= resources.cpu and machine.memory_gib * GIB >= (resources.memory or 0)
+def disk_spec(disk: int | None) -> dict[str, Any]:
+    """Return the part of a worker pool that asks for a boot disk; nothing when Google's own will do."""
+    if not disk:
+        return {}
+    size = max(SMALLEST_DISK_GIB, -(-disk // GIB))
+    return {"disk_spec": {"boot_disk_type": "pd-ssd", "boot_disk_size_gb": size}}
+
+
+def _unsupported(text: str) -> Exception:
+    return failure(ErrorKind.UNSUPPORTED, text, ErrorDetail(cloud=CLOUD))

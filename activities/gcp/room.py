@@ -19,6 +19,7 @@ from activities.gcp.errors import translate
 from activities.gcp.identity import account_of, credentials
 from activities.gcp.job_logs import JobLogs
 from activities.gcp.jobs import JobDefaults, VertexJobs
+from activities.gcp.machines import VertexMachines
 from activities.gcp.models import VertexModels
 from activities.gcp.operations import Operations
 from activities.gcp.raw_predict import RawPredict
@@ -107,6 +108,11 @@ def _of_jobs(settings: GcpSettings, caller: Credentials) -> tuple[Any, ...]:
     )
 
 
+def machines(settings: GcpSettings) -> VertexMachines:
+    """Build what chooses the connection's machines."""
+    return VertexMachines(settings.machines, settings.machine_type)
+
+
 def endpoints(settings: GcpSettings, identity: Credentials | None = None) -> VertexEndpoints:
     """Build the connection's service of endpoints."""
     caller = identity or credentials()
@@ -155,6 +161,7 @@ def activities(settings: GcpSettings) -> list[Callable[..., Any]]:
             tables,
             vertex,
             account_of(identity),
+            machines(settings),
             _defaults(settings),
             private=settings.private_store,
         ),
@@ -186,4 +193,4 @@ def _session(identity: Credentials) -> AuthorizedSession:
 
 
 def _defaults(settings: GcpSettings) -> JobDefaults:
-    return JobDefaults(settings.parent, settings.image, settings.machine_type, settings.job_account)
+    return JobDefaults(settings.parent, machines(settings), settings.image, settings.job_account)

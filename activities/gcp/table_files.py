@@ -1,11 +1,11 @@
-"""The files of a load: which they are, whether their headers fit, and which row does not."""
+"""The files of a load: which they are, whether what they say of themselves fits, and which row does not."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from temporalio.exceptions import ApplicationError
 
-from activities.gcp.csv_rows import HEADER_BYTES, header_mistake, row_mistake
 from activities.gcp.errors import CLOUD
+from activities.gcp.table_formats import FileFormat, beginning
 from activities.parallel import Stop, for_each
 from activities.store import Store
 from contracts.artifacts import Artifact, ObjectStat
@@ -23,36 +23,53 @@ _AT_ONCE = 8
 class TableFiles:
     """The files that one load brings, in the order of their names."""
 
-    def __init__(self, store: Store, artifact: Artifact, suffix: str, columns: Sequence[Column]) -> None:
-        """Find the files: the artifact itself, or every object of a folder that has the suffix.
+    def __init__(
+        self, store: Store, artifact: Artifact, file_format: FileFormat, columns: Sequence[Column]
+    ) -> None:
+        """Find the files: the artifact itself, or every object of a folder that has a suffix of the format.
 
         Raises:
             ApplicationError: `SOURCE_MISSING` when there is none, `INVALID_REQUEST` when there are too many.
         """
         self._store = store
+        self._format = file_format
         self._columns = columns
-        self.files = self._listed(artifact, suffix) if artifact.kind == "folder" else [self._one(artifact)]
+        self.files = self._listed(artifact) if artifact.kind == "folder" else [self._one(artifact)]
 
     @property
     def uris(self) -> Sequence[str]:
         """The URI of each file."""
         return [file.uri for file in self.files]
 
-    def check_headers(self) -> None:
-        """Pass if each file begins with the schema's names in order.
+    def look(self) -> None:
+        """Pass if a small read of each file tells nothing against it: a header, the first lines, a footer's columns.
 
         Raises:
-            ApplicationError: `INVALID_REQUEST`, naming file and line.
+            ApplicationError: `INVALID_REQUEST`, naming file and line or column.
         """
-        for_each(self._check_header, self.files, at_once=_AT_ONCE)
+        for_each(self._look_at, self.files, at_once=_AT_ONCE)
 
     def bad_row(self, named: str) -> ApplicationError | None:
         """Return the error that names the first row that does not fit, looking into the named file first."""
         for file in sorted(self.files, key=lambda file: (file.uri != named, file.uri)):
-            mistake = row_mistake(self._store.read(_beginning(file, EXPLAIN_BYTES)), self._columns)
+            mistake = self._explained(file)
             if mistake:
                 return _refusal(ErrorKind.INVALID_REQUEST, file.uri, mistake)
         return None
+
+    def _explained(self, file: ObjectStat) -> str | None:
+        if self._format.explain is None:
+            return None
+        try:
+            return self._format.explain(self._as_far_as_looked(file), self._columns)
+        except _SeenEnough:
+            return None
+
+    def _as_far_as_looked(self, file: ObjectStat) -> Iterator[bytes]:
+        yield from self._store.read(beginning(file, EXPLAIN_BYTES))
+        if file.size_bytes > EXPLAIN_BYTES:
+            # The row that is cut here is none that does not fit.
+            raise _SeenEnough
 
     def _one(self, artifact: Artifact) -> ObjectStat:
         found = self._store.stat(artifact.uri)
@@ -60,12 +77,12 @@ class TableFiles:
             raise _refusal(ErrorKind.SOURCE_MISSING, artifact.uri, "does not exist")
         return found
 
-    def _listed(self, artifact: Artifact, suffix: str) -> Sequence[ObjectStat]:
+    def _listed(self, artifact: Artifact) -> Sequence[ObjectStat]:
         found: list[ObjectStat] = []
         after: str | None = None
         while True:
             page = self._store.list(artifact.uri, after, PAGE_OBJECTS)
-            found.extend(file for file in page.objects if file.uri.endswith(suffix))
+            found.extend(file for file in page.objects if file.uri.endswith(self._format.suffixes))
             after = page.next_after
             if len(found) > MAX_FILES:
                 text = f"holds more than the {MAX_FILES} files BigQuery loads at once"
@@ -73,18 +90,17 @@ class TableFiles:
             if after is None:
                 break
         if not found:
-            raise _refusal(ErrorKind.SOURCE_MISSING, artifact.uri, f"holds no {suffix} file")
+            raise _refusal(ErrorKind.SOURCE_MISSING, artifact.uri, f"holds no {self._format.shown} file")
         return found
 
-    def _check_header(self, file: ObjectStat, _: Stop) -> None:
-        beginning = b"".join(self._store.read(_beginning(file, HEADER_BYTES)))
-        mistake = header_mistake(beginning, self._columns)
+    def _look_at(self, file: ObjectStat, _: Stop) -> None:
+        mistake = self._format.look(self._store, file, self._columns)
         if mistake:
             raise _refusal(ErrorKind.INVALID_REQUEST, file.uri, mistake)
 
 
-def _beginning(file: ObjectStat, limit: int) -> ObjectStat:
-    return file.model_copy(update={"size_bytes": min(file.size_bytes, limit)})
+class _SeenEnough(Exception):
+    """A file is longer than is read to explain a refusal."""
 
 
 def _refusal(kind: ErrorKind, uri: str, why: str) -> ApplicationError:

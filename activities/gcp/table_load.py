@@ -1,4 +1,4 @@
-"""One load of CSV files into a BigQuery table: into a staging table first, then over in one copy job.
+"""One load of files into a BigQuery table: into a staging table first, then over in one copy job.
 
 A load job is atomic on BigQuery, but not on its local stand-in, which empties the table first and loads file
 by file. A copy job costs nothing, and with it the table changes in one step in both places.
@@ -16,6 +16,7 @@ from temporalio.exceptions import ApplicationError
 
 from activities.gcp.errors import CLOUD
 from activities.gcp.table_files import TableFiles
+from activities.gcp.table_formats import FORMATS
 from activities.gcp.table_jobs import NO_RETRY, TIMEOUT, TRIES, Job, Settled, TableJobs, job_id, labels
 from activities.store import Store
 from contracts.errors import ErrorDetail, ErrorKind, failure
@@ -81,20 +82,17 @@ class TableLoad:
         self._require_dataset()
         self._require_empty()
         files = self._files()
-        files.check_headers()
+        files.look()
         table = bigquery.Table(staging, schema=self._schema)
         table.expires = datetime.now(UTC) + STAGING_LIFE
         table.labels = labels(self._request.key)
         self._client.create_table(table, exists_ok=True, retry=NO_RETRY, timeout=TIMEOUT)
         config = bigquery.LoadJobConfig(
             schema=self._schema,
-            source_format="CSV",
-            skip_leading_rows=1,
-            encoding="UTF-8",
-            allow_quoted_newlines=True,
             max_bad_records=0,
             write_disposition="WRITE_TRUNCATE",
             labels=labels(self._request.key),
+            **FORMATS[self._request.format].options,
         )
         return self._client.load_table_from_uri(
             files.uris, staging, job_id=identity, job_config=config, retry=NO_RETRY, timeout=TIMEOUT
@@ -160,7 +158,7 @@ class TableLoad:
 
     def _files(self) -> TableFiles:
         request = self._request
-        return TableFiles(self._store, request.files, f".{request.format}", request.columns)
+        return TableFiles(self._store, request.files, FORMATS[request.format], request.columns)
 
     def _drop(self, staging: bigquery.TableReference) -> None:
         try:

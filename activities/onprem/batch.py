@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from activities.batch_rows import put_rows
+from activities.choosing import Machines
 from activities.job_script import render_script
 from activities.model_package import model_inputs
 from activities.onprem import batch_driver
@@ -21,8 +22,10 @@ DRIVER = str(Path(batch_driver.__file__).resolve())
 class BatchingJobs(ProcessJobs):
     """Processes as jobs; of the kind `batch_predict` the script is another one."""
 
-    def __init__(self, store: FileStore, search: str, environment: Mapping[str, str]) -> None:
-        super().__init__(store.places, search, environment)
+    def __init__(
+        self, store: FileStore, search: str, environment: Mapping[str, str], machine: Machines
+    ) -> None:
+        super().__init__(store.places, search, environment, machine, store.default_container)
         self._store = store
 
     def _order(self, folder: JobFolder, request: JobRequest) -> tuple[Order, str]:

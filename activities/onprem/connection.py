@@ -6,6 +6,7 @@ import socket
 
 from temporalio import activity
 
+from activities.choosing import Machines, machines_for
 from activities.guard import guarded
 from activities.onprem.errors import translate
 from activities.onprem.settings import OnpremSettings
@@ -18,7 +19,8 @@ from contracts.queues import Cloud
 class OnpremConnection(ConnectionActivities):
     """The connection is a root folder and the processes of one machine."""
 
-    def __init__(self, settings: OnpremSettings, store: Store, search: str) -> None:
+    def __init__(self, settings: OnpremSettings, store: Store, search: str, machine: Machines) -> None:
+        self._machine = machine
         self._settings = settings
         self._store = store
         self._search = search
@@ -36,12 +38,14 @@ class OnpremConnection(ConnectionActivities):
             self._store.ensure_container(self._store.default_container, create=True)
             for uri in request.containers:
                 self._store.ensure_container(uri, create=request.create)
+            machines = machines_for(request, self._machine)
         return ConnectionReport(
             connection=f"{Cloud.ONPREM}/{self._settings.connection}",
             identity=f"{getpass.getuser()}@{socket.gethostname()}",
             container=self._store.default_container,
             readable_from_outside=False,
             capabilities=("storage", "jobs"),
+            machines=machines,
         )
 
     def _refused(self, kind: ErrorKind, told: str) -> Exception:

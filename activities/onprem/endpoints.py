@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+from activities.choosing import Machines
 from activities.endpoint_service import Marked
 from activities.onprem.job_folder import JobFolder
 from activities.onprem.job_notes import Order
@@ -32,8 +33,10 @@ _KIND_OF_STATUS = {429: ErrorKind.THROTTLED, 503: ErrorKind.UNAVAILABLE}
 class Servers(ProcessJobs):
     """Jobs that serve: each has a port, and runs until it is stopped."""
 
-    def __init__(self, places: Places, search: str, environment: Mapping[str, str]) -> None:
-        super().__init__(places, search, environment, places.endpoints)
+    def __init__(
+        self, places: Places, search: str, environment: Mapping[str, str], machine: Machines, container: str
+    ) -> None:
+        super().__init__(places, search, environment, machine, container, places.endpoints)
 
     def port(self, name: str) -> int:
         """Return where a server listens."""

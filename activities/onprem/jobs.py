@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+from activities.choosing import Machines, checkpoint_uri, machine_for
 from activities.job_script import render_script
 from activities.onprem.job_folder import JobFolder
 from activities.onprem.job_notes import Order, Status
@@ -30,9 +31,20 @@ class ProcessJobs:
     first_poll_seconds = 0.02
 
     def __init__(
-        self, places: Places, search: str, environment: Mapping[str, str], root: Path | None = None
+        self,
+        places: Places,
+        search: str,
+        environment: Mapping[str, str],
+        machine: Machines,
+        container: str,
+        root: Path | None = None,
     ) -> None:
-        """Take the PATH of jobs, the environment whose PIP_ settings they are given, and where their folders lie."""
+        """Take the PATH of jobs, and the environment whose PIP_ settings they are given.
+
+        Checkpoints lie in the default container; the folders of jobs below `root`, if not where jobs usually lie.
+        """
+        self._machine = machine
+        self._container = container
         self._places = places
         self._root = root or places.jobs
         self._search = search
@@ -41,6 +53,7 @@ class ProcessJobs:
     def submit(self, request: JobRequest) -> JobRef:
         """Start the job, or adopt the one that carries its name."""
         folder = self.folder(request.name)
+        machine_for(request, self._machine)
         order, script = self._order(folder, request)
         created = JobFolder.claim(folder.path, order, script)
         held = folder.order()
@@ -90,12 +103,14 @@ class ProcessJobs:
 
     def _order(self, folder: JobFolder, request: JobRequest) -> tuple[Order, str]:
         outputs = {name: str(folder.path / "outputs" / name) for name in request.outputs}
+        checkpoint = checkpoint_uri(self._container, request)
         script = render_script(
             request,
             code=self._input(request.code.uri) if request.code else None,
             inputs={name: self._input(artifact.uri) for name, artifact in request.inputs.items()},
             outputs=outputs,
             work=str(folder.work),
+            checkpoint=str(self._places.folder(checkpoint)) if checkpoint else None,
         )
         order = Order(
             name=request.name,

@@ -14,6 +14,7 @@ from activities.onprem.connection import OnpremConnection
 from activities.onprem.endpoints import ProcessEndpoints, Servers
 from activities.onprem.errors import translate
 from activities.onprem.jobs import search_path
+from activities.onprem.machines import OnpremMachine
 from activities.onprem.settings import OnpremSettings
 from activities.onprem.store import FileStore
 from activities.onprem.sweep import Drafts, FoldersLive, Uploads
@@ -30,12 +31,14 @@ def store(settings: OnpremSettings) -> FileStore:
 
 def jobs(settings: OnpremSettings) -> BatchingJobs:
     """Build the connection's job service."""
-    return BatchingJobs(store(settings), search_path(settings.path), os.environ)
+    return BatchingJobs(store(settings), search_path(settings.path), os.environ, OnpremMachine(settings))
 
 
 def endpoints(settings: OnpremSettings) -> ProcessEndpoints:
     """Build the connection's service of endpoints."""
-    return ProcessEndpoints(Servers(store(settings).places, search_path(settings.path), os.environ))
+    places, machine = store(settings).places, OnpremMachine(settings)
+    search = search_path(settings.path)
+    return ProcessEndpoints(Servers(places, search, os.environ, machine, settings.container_uri))
 
 
 def activities(settings: OnpremSettings) -> list[Callable[..., Any]]:
@@ -56,5 +59,5 @@ def activities(settings: OnpremSettings) -> list[Callable[..., Any]]:
             translate,
         ),
         ServiceEndpointActivities(endpoints(settings), files, translate),
-        OnpremConnection(settings, files, search_path(settings.path)),
+        OnpremConnection(settings, files, search_path(settings.path), OnpremMachine(settings)),
     )

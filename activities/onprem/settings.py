@@ -5,7 +5,9 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from activities.settings import WorkerSettings
+from activities.settings import CommaList, WorkerSettings
+from contracts.machines import accelerator_of
+from contracts.units import Size
 
 
 def _split(value: object) -> object:
@@ -18,6 +20,12 @@ def _existing(path: Path) -> Path:
     return path
 
 
+def _accelerators(gpus: tuple[str, ...]) -> tuple[str, ...]:
+    for gpu in gpus:
+        accelerator_of(gpu)
+    return gpus
+
+
 class OnpremSettings(WorkerSettings):
     """Settings of one root folder and the machine it lies on."""
 
@@ -27,6 +35,17 @@ class OnpremSettings(WorkerSettings):
         (), validation_alias="CAUSEWAY_ONPREM_PATH"
     )
     """Folders put before the PATH of jobs; the first that holds `python` decides which one they run."""
+
+    cpus: int | None = Field(None, validation_alias="CAUSEWAY_ONPREM_CPUS", ge=1)
+    """CPUs that a job may ask for; as many as the worker may use."""
+    memory: Size | None = Field(None, validation_alias="CAUSEWAY_ONPREM_MEMORY")
+    """Memory that a job may ask for; all that the machine has."""
+    gpus: Annotated[CommaList, AfterValidator(_accelerators)] = Field(
+        (), validation_alias="CAUSEWAY_ONPREM_GPUS"
+    )
+    """GPUs that a job may ask for, such as `A10:2,T4:1`; none."""
+    disk: Size | None = Field(None, validation_alias="CAUSEWAY_ONPREM_DISK")
+    """Disk that a job may ask for; what is free below the root."""
 
     @property
     def container_uri(self) -> str:

@@ -56,6 +56,8 @@ class Deliver:
     """Also when the command was stopped or ran out of time."""
     archive: bool = False
     """Pack the folder into one tar.gz."""
+    synced: bool = False
+    """Also when the machine was taken away: the vendor brings each file to the store as it is written."""
 
 
 @dataclass(frozen=True)

@@ -183,8 +183,10 @@ class Runner:
 
     def _is_due(self, deliver: Deliver) -> bool:
         wish, status = self._wish(), self._status
-        if status.outcome == "PREEMPTED" or (wish is not None and not wish["deliver"]):
+        if wish is not None and not wish["deliver"]:
             return False
+        if status.outcome == "PREEMPTED":
+            return deliver.synced
         succeeded = status.outcome == "EXITED" and status.exit_code == 0
         cut_short = status.outcome in ("STOPPED", "TIMED_OUT") and status.started_at is not None
         return succeeded or deliver.always or (deliver.stopped and cut_short)

@@ -5,7 +5,8 @@ from typing import Any
 from temporalio import activity
 
 from contracts.code import CodeRef, PublishRequest
-from contracts.connections import ConnectionReport, PreflightRequest
+from contracts.connections import ConnectionReport, MachineRequest, PreflightRequest
+from contracts.machines import Machine
 from contracts.plan import QueueReport, QueueReports, QueuesRequest
 from contracts.prices import EgressQuery, EgressQuote
 from contracts.tables import (
@@ -34,6 +35,7 @@ class FakeCloud(FakeJobs, FakeEndpoints, FakeParts, FakeSweeps):
             identity=f"fake:{self.connection}",
             container=container_of(self.connection),
             readable_from_outside=self.connection not in self.world.unreadable,
+            machines={name: _machine(asked) for name, asked in request.machines.items()},
         )
         return await self._play("connections.preflight", request, lambda: report)
 
@@ -96,3 +98,8 @@ class FakePrices:
 
 def _table_job(key: Any) -> str:
     return f"{key.stage}-{key.generation}"
+
+
+def _machine(asked: MachineRequest) -> Machine:
+    wanted = asked.resources
+    return Machine(instance=f"fake-{wanted.cpu}", cpu=wanted.cpu, spot=wanted.spot, why="the only fake")

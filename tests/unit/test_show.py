@@ -50,6 +50,14 @@ def test_what_went_wrong_is_told_with_what_to_do() -> None:
     )
 
 
+def test_the_report_says_which_machine_each_job_had() -> None:
+    words = "ml.m5.large (2 CPU, 8 GiB): the cheapest known here; 0.115 USD an hour"
+    job = StageStatus(name="clean", kind="train", connection="aws/default", machine=words)
+    other = StageStatus(name="ask", kind="query", connection="gcp/default")
+    lines = text_of(report(status(job, other))).splitlines()
+    assert f"clean       {words}" in [line.rstrip() for line in lines]
+
+
 def test_lines_in_a_pipe_end_with_their_text(capsys: pytest.CaptureFixture[str]) -> None:
     stages = [
         StageStatus(name=name, kind="train", connection="aws/default", phase=StagePhase.PENDING)

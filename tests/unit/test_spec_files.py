@@ -77,7 +77,7 @@ CASES = {
     "input": ("{inputs.data}", "{inputs.date}", 9, "stages.train.command", "did you mean 'data'"),
     "placeholder": ("{inputs.data}", "{x}", 9, "stages.train.command", "is not a placeholder"),
     "duration": (ON, ON + "    timeout: 5 min\n", 8, "stages.train.timeout", "is not a duration"),
-    "size": (ON, ON + "    resources: {memory: 4GB}\n", 8, "stages.train.resources.memory", "is not a size"),
+    "size": (ON, ON + "    resources: {memory: 4Gb}\n", 8, "stages.train.resources.memory", "is not a size"),
     "inner-field": (
         ON,
         ON + "    resources: {cpus: 4}\n",

@@ -46,6 +46,17 @@ async def test_names_and_prefixes_of_generations_differ_only_in_their_number(pla
     assert "/g2/" in second.request.outputs["out"]
 
 
+async def test_every_generation_asks_for_the_machine_that_the_plan_chose_and_the_stage_says_which(
+    play: Play,
+) -> None:
+    play.world.lives["job"] = [dies(ErrorKind.PREEMPTED), Life()]
+    status = await play.finish(spec_of({"job": {"retries": 1, "resources": {"cpu": 4, "spot": True}}}))
+    machines = [job_of(play, "job", generation).request.machine for generation in (1, 2)]
+    assert [(machine.instance, machine.spot) for machine in machines] == [("fake-4", True)] * 2
+    words = "fake-4 (4 CPU): the only fake; its price is not known here"
+    assert status.stages["job"].machine == words
+
+
 async def test_retries_used_up_the_stage_waits_with_the_last_lines_of_the_log(play: Play) -> None:
     play.world.lives["job"] = [dies(ErrorKind.JOB_FAILED)]
     play.world.log = ("step 1", "ValueError: no such column")

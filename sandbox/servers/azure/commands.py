@@ -31,7 +31,8 @@ class Commands:
     The command runs under `bash -c` in the folder that holds the code. `${{inputs.x}}` and `${{outputs.x}}`
     become local paths (or the literal's text, unquoted, as in the vendor's own runtime), which the command
     also finds in `AZURE_ML_INPUT_x` and `AZURE_ML_OUTPUT_x`. Mounted outputs appear in the store when the
-    command has ended, also when it failed or was stopped; outputs of mode `Upload` only when it succeeded.
+    command has ended, also when it failed, was stopped or lost its machine; outputs of mode `Upload` only when
+    it succeeded. What lies at the place of a mounted output before is seen.
     """
 
     endpoints: Endpoints
@@ -76,7 +77,8 @@ class Commands:
         """The machine for a job whose files go under `home`."""
         properties = record.properties
         inputs, fetch = self._inputs(properties, home)
-        outputs, deliver = self._outputs(record, home)
+        outputs, deliver, mounted = self._outputs(record, home)
+        fetch += mounted
         if properties.get("codeId"):
             code = self.assets.find("codes", properties["codeId"]) or {}
             fetch.append(Fetch(_folder(self.references.resolve(code["codeUri"])), str(home / "wd"), "folder"))
@@ -116,9 +118,9 @@ class Commands:
             values[name] = str(place)
         return values, fetch
 
-    def _outputs(self, record: JobRecord, home: Path) -> tuple[dict[str, str], list[Deliver]]:
+    def _outputs(self, record: JobRecord, home: Path) -> tuple[dict[str, str], list[Deliver], list[Fetch]]:
         values: dict[str, str] = {}
-        deliver = []
+        deliver, fetch = [], []
         for name, wanted in (record.properties.get("outputs") or {}).items():
             place = home / "outputs" / name
             uri = _folder(self.references.resolve(self.output_uri(record, name)))
@@ -129,11 +131,14 @@ class Commands:
                     uri.rstrip("/").rsplit("/", 1)[0] + "/",
                     place / uri.rstrip("/").rsplit("/", 1)[-1],
                 )
-                deliver.append(Deliver(str(place.parent), uri, always=always))
+                deliver.append(Deliver(str(place.parent), uri, always=always, synced=always))
             else:
-                deliver.append(Deliver(str(place), uri, always=always))
+                deliver.append(Deliver(str(place), uri, always=always, synced=always))
+                if always and wanted.get("uri"):
+                    # A mount shows what lies there already; the default place of an output is always new.
+                    fetch.append(Fetch(uri, str(place), "folder", optional=True))
             values[name] = str(place)
-        return values, deliver
+        return values, deliver, fetch
 
     def _runtime(self, record: JobRecord) -> dict[str, str]:
         """The variables the vendor's runtime sets and user code is known to read."""

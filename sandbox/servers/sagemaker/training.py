@@ -143,7 +143,7 @@ def _checkpoints(request: dict[str, Any], ml: str) -> list[Deliver]:
     if not config:
         return []
     path = ml + config.get("LocalPath", CHECKPOINTS).removeprefix(CONTAINER_ROOT)
-    return [Deliver(path, config["S3Uri"].rstrip("/") + "/", always=True)]
+    return [Deliver(path, config["S3Uri"].rstrip("/") + "/", always=True, synced=True)]
 
 
 def _deliver(job: Job, ml: str) -> list[Deliver]:

@@ -7,13 +7,23 @@ import pytest
 from botocore.validate import ParamValidator
 from temporalio.exceptions import ApplicationError
 
-from activities.aws.instances import GIB, INSTANCES, instance_for, volume_gib
-from activities.aws.job_requests import Surroundings, processing_request, script_for, training_request
+from activities.aws.job_requests import (
+    CHECKPOINTS,
+    Surroundings,
+    processing_request,
+    script_for,
+    training_request,
+)
+from activities.aws.machines import BOOK, SageMakerMachines, volume_gib
+from activities.catalogue import Offer, read
 from contracts.artifacts import Artifact
 from contracts.code import CodeRef
-from contracts.jobs import JobRequest, PathRef, Resources, RunRef
+from contracts.jobs import JobKind, JobRequest, PathRef, Resources, RunRef
+from contracts.machines import Machine
+from contracts.units import GIB
 
-AROUND = Surroundings("arn:aws:iam::123456789012:role/jobs", "image", "ml.m5.large", None, "s3://bucket/")
+MACHINE = Machine(instance="ml.m5.large", why="a test")
+AROUND = Surroundings("arn:aws:iam::123456789012:role/jobs", "image", MACHINE, None, "s3://bucket/")
 MODEL = botocore.session.get_session().get_service_model("sagemaker")
 
 
@@ -116,7 +126,7 @@ def test_paths_are_those_of_the_jobs_machine(kind: str, line: str) -> None:
 
 
 def test_outputs_are_encrypted_with_the_connections_key() -> None:
-    around = Surroundings("role", "image", "ml.m5.large", "arn:key", "s3://bucket/")
+    around = Surroundings("role", "image", MACHINE, "arn:key", "s3://bucket/")
     trained = training_request(job("train"), around, "s3://bucket/job/")
     processed = processing_request(job("process"), around, "s3://bucket/job/")
     assert trained["OutputDataConfig"]["KmsKeyId"] == "arn:key"
@@ -134,10 +144,19 @@ def test_a_timeout_beyond_the_services_own_limit_is_that_limit(kind: str, days: 
     assert asked["StoppingCondition"]["MaxRuntimeInSeconds"] == seconds
 
 
-@pytest.mark.parametrize("instance", INSTANCES, ids=lambda instance: instance.name)
-def test_each_instance_exists_for_both_kinds_of_jobs(instance: Any) -> None:
-    for shape in ("TrainingInstanceType", "ProcessingInstanceType"):
-        assert instance.name in MODEL.shape_for(shape).enum
+SHAPES = {
+    "train": "TrainingInstanceType",
+    "process": "ProcessingInstanceType",
+    "predict": "ProcessingInstanceType",
+    "batch_predict": "TransformInstanceType",
+    "deploy": "ProductionVariantInstanceType",
+}
+
+
+@pytest.mark.parametrize("offer", read(BOOK).machines, ids=lambda offer: offer.name)
+def test_each_instance_exists_for_the_kinds_of_jobs_it_is_offered_to(offer: Offer) -> None:
+    for kind, shape in SHAPES.items():
+        assert (offer.name in MODEL.shape_for(shape).enum) == (kind in offer.kinds)
 
 
 @pytest.mark.parametrize(
@@ -150,22 +169,56 @@ def test_each_instance_exists_for_both_kinds_of_jobs(instance: Any) -> None:
             Resources(cpu=2, memory=8 * GIB), "ml.m5.xlarge", "ml.m5.xlarge", id="a default that suffices"
         ),
         pytest.param(Resources(cpu=16), None, "ml.c5.4xlarge", id="by cpu"),
+        pytest.param(Resources(accelerator="A10:1"), "ml.m5.large", "ml.g5.xlarge", id="by accelerator"),
+        pytest.param(Resources(accelerator="T4:2"), None, "ml.g4dn.12xlarge", id="more than one"),
         pytest.param(
             Resources(cpu=900, instance="ml.g5.xlarge"), "ml.m5.large", "ml.g5.xlarge", id="by name"
         ),
     ],
 )
 def test_a_job_gets_the_machine_it_asks_for(asked: Resources, default: str | None, given: str) -> None:
-    assert instance_for(asked, default) == given
+    assert SageMakerMachines(preferred=default).choose("train", asked).instance == given
 
 
-def test_a_machine_that_is_not_to_be_had_is_unsupported() -> None:
-    with pytest.raises(ApplicationError) as raised:
-        instance_for(Resources(cpu=1000), None)
+@pytest.mark.parametrize(
+    ("kind", "asked", "told"),
+    [
+        pytest.param(
+            "train", Resources(cpu=1000), r"the nearest is ml.m5.24xlarge with 96 CPU, 384 GiB", id="cpu"
+        ),
+        pytest.param("train", Resources(accelerator="H9:1"), r"there are A100, A10G, T4", id="accelerator"),
+        pytest.param("process", Resources(accelerator="A100:8"), r"there are A10G", id="kind"),
+        pytest.param("process", Resources(spot=True), r"`train` stages only", id="spot"),
+        pytest.param("train", Resources(disk=20_000 * GIB), r"16 TiB of disk", id="disk"),
+    ],
+)
+def test_a_machine_that_is_not_to_be_had_is_unsupported_and_the_nearest_is_named(
+    kind: JobKind, asked: Resources, told: str
+) -> None:
+    with pytest.raises(ApplicationError, match=told) as raised:
+        SageMakerMachines().choose(kind, asked)
     assert raised.value.type == "UNSUPPORTED"
+
+
+def test_a_spot_job_waits_no_longer_than_its_timeout_and_keeps_one_checkpoint_for_all_generations() -> None:
+    spot = {"resources": Resources(spot=True)}
+    first = members("CreateTrainingJobRequest", training_request(job("train", **spot), AROUND, "s3://b/"))
+    second = training_request(job("train", generation=3, **spot), AROUND, "s3://b/")
+    assert first["EnableManagedSpotTraining"]
+    assert first["StoppingCondition"] == {"MaxRuntimeInSeconds": 3600, "MaxWaitTimeInSeconds": 3600}
+    assert first["CheckpointConfig"] == second["CheckpointConfig"]
+    assert first["CheckpointConfig"]["S3Uri"].endswith("/train/checkpoint")
+    assert f"CAUSEWAY_CHECKPOINT_DIR={CHECKPOINTS}" in script_for(job("train", **spot)).splitlines()
+
+
+def test_a_job_that_asks_for_no_spot_has_no_part_of_it() -> None:
+    asked = training_request(job("train"), AROUND, "s3://b/")
+    assert not {"EnableManagedSpotTraining", "CheckpointConfig"} & asked.keys()
+    assert "CAUSEWAY_CHECKPOINT_DIR" not in script_for(job("train"))
 
 
 def test_a_disk_holds_the_inputs_twice() -> None:
     assert volume_gib([]) == 30
     assert volume_gib([artifact("s3://b/x/", 10 * GIB), artifact("s3://b/y/", 1)]) == 52
     assert volume_gib([artifact("s3://b/x/", 10**15)]) == 16_384
+    assert volume_gib([artifact("s3://b/x/", 10**15)], 100 * 10**9) == 94

@@ -11,15 +11,18 @@ from temporalio.exceptions import ApplicationError
 from activities.aws import room
 from activities.aws.job_requests import Surroundings, processing_request, training_request
 from activities.aws.jobs import JobDefaults, SageMakerJobs
+from activities.aws.machines import SageMakerMachines
 from activities.aws.settings import AwsSettings
 from activities.aws.store import S3Store
 from contracts.artifacts import Artifact
 from contracts.code import CodeRef
 from contracts.errors import ErrorKind
 from contracts.jobs import JobPhase, JobRef, JobRequest, JobState, PathRef, RunRef
+from contracts.machines import Machine
 from tests.objects import put
 
 PATIENCE_SECONDS = 90
+MACHINE = Machine(instance="ml.m5.large", why="a test")
 KINDS = ["train", "process"]
 COPY = """
 import pathlib, sys
@@ -112,7 +115,7 @@ def test_a_job_of_this_name_that_asks_for_something_else_is_not_adopted(
     jobs: SageMakerJobs, settings: AwsSettings, run: Callable[..., JobRequest], kind: str
 ) -> None:
     wanted, other = run(kind), run(kind, env={"OTHER": "1"})
-    around = Surroundings(str(settings.job_role), "sandbox", "ml.m5.large", None, prefix_of(wanted))
+    around = Surroundings(str(settings.job_role), "sandbox", MACHINE, None, prefix_of(wanted))
     sagemaker = room.client(settings, "sagemaker")
     if kind == "train":
         asked = training_request(other, around, prefix_of(wanted))
@@ -204,5 +207,5 @@ def test_what_a_connection_lacks_for_jobs_is_named(
     store: S3Store, run: Callable[..., JobRequest], defaults: JobDefaults, kind: str, named: str
 ) -> None:
     with pytest.raises(ApplicationError, match=named) as raised:
-        SageMakerJobs(None, None, store, defaults).submit(run("train"))
+        SageMakerJobs(None, None, store, SageMakerMachines(), defaults).submit(run("train"))
     assert raised.value.type == kind

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from activities.gcp.identity import LocalAccount, account_of, credentials
-from activities.gcp.machines import machine_for
+from activities.gcp.machines import VertexMachines, machine_spec
 from activities.gcp.settings import GcpSettings
 from activities.settings import SettingsError
 from contracts.errors import ErrorKind
@@ -81,10 +81,51 @@ def test_a_local_account_never_asks_google_about_itself(
 def test_a_job_gets_the_cheapest_machine_that_suffices(
     resources: Resources, default: str | None, machine: str
 ) -> None:
-    assert machine_for(resources, default) == machine
+    assert VertexMachines(preferred=default).choose("train", resources).instance == machine
+
+
+@pytest.mark.parametrize(
+    ("resources", "spec"),
+    [
+        (
+            Resources(cpu=8, accelerator="T4"),
+            {
+                "machine_type": "n1-standard-8",
+                "accelerator_type": "NVIDIA_TESLA_T4",
+                "accelerator_count": 1,
+            },
+        ),
+        (
+            Resources(accelerator="A100:2"),
+            {
+                "machine_type": "a2-highgpu-2g",
+                "accelerator_type": "NVIDIA_TESLA_A100",
+                "accelerator_count": 2,
+            },
+        ),
+        (
+            Resources(instance="n1-highmem-32", accelerator="P100:4"),
+            {
+                "machine_type": "n1-highmem-32",
+                "accelerator_type": "NVIDIA_TESLA_P100",
+                "accelerator_count": 4,
+            },
+        ),
+        (Resources(instance="n1-standard-8"), {"machine_type": "n1-standard-8"}),
+    ],
+    ids=["attached", "built in", "at its owner's word", "bare"],
+)
+def test_an_accelerator_is_asked_for_by_googles_name(resources: Resources, spec: dict[str, object]) -> None:
+    assert machine_spec(VertexMachines().choose("train", resources)) == spec
+
+
+def test_an_accelerator_that_google_has_not_is_answered_with_those_it_has() -> None:
+    with pytest.raises(Exception, match=r"A10:1 \(there are A100, .*L4.*the nearest is") as raised:
+        VertexMachines().choose("train", Resources(accelerator="a10"))
+    assert getattr(raised.value, "type", "") == ErrorKind.UNSUPPORTED
 
 
 def test_more_than_any_machine_has_is_unsupported() -> None:
     with pytest.raises(Exception, match=r"resources\.instance") as raised:
-        machine_for(Resources(cpu=1024), None)
+        VertexMachines().choose("train", Resources(cpu=1024))
     assert getattr(raised.value, "type", "") == ErrorKind.UNSUPPORTED

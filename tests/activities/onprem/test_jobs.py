@@ -12,13 +12,17 @@ from pathlib import Path
 
 import psutil
 import pytest
+from temporalio.exceptions import ApplicationError
 
 from activities.onprem.job_folder import JobFolder
 from activities.onprem.job_notes import Order
 from activities.onprem.jobs import ProcessJobs, search_path
+from activities.onprem.machines import OnpremMachine
 from activities.onprem.places import Places
+from activities.onprem.settings import OnpremSettings
 from contracts.errors import ErrorKind
-from contracts.jobs import JobPhase, JobRef, JobRequest, JobState, PathRef, RunRef
+from contracts.jobs import JobPhase, JobRef, JobRequest, JobState, PathRef, Resources, RunRef
+from contracts.units import GIB
 
 SUBMIT = """
 import sys
@@ -26,7 +30,12 @@ from pathlib import Path
 from activities.onprem.jobs import ProcessJobs, search_path
 from activities.onprem.places import Places
 from contracts.jobs import JobRequest
-service = ProcessJobs(Places(Path(sys.argv[1])), sys.argv[2], {})
+from activities.onprem.machines import OnpremMachine
+from activities.onprem.settings import OnpremSettings
+settings = OnpremSettings.from_mapping({"CAUSEWAY_CONTAINER": "data", "CAUSEWAY_ONPREM_ROOT": sys.argv[1]})
+service = ProcessJobs(
+    Places(settings.root), sys.argv[2], {}, OnpremMachine(settings), settings.container_uri
+)
 print(service.submit(JobRequest.model_validate_json(sys.stdin.read())).id, flush=True)
 __import__("time").sleep(600)
 """
@@ -43,9 +52,15 @@ def places(tmp_path: Path) -> Iterator[Places]:
     await_that(lambda: processes_of(held) == [])
 
 
+def service_of(places: Places, **said: str) -> ProcessJobs:
+    told = {"CAUSEWAY_CONTAINER": "data", "CAUSEWAY_ONPREM_ROOT": str(places.root), **said}
+    settings = OnpremSettings.from_mapping(told)
+    return ProcessJobs(places, PROGRAMS, {}, OnpremMachine(settings), settings.container_uri)
+
+
 @pytest.fixture
 def service(places: Places) -> ProcessJobs:
-    return ProcessJobs(places, PROGRAMS, {})
+    return service_of(places)
 
 
 def request(*command: str | tuple[PathRef], **more: object) -> JobRequest:
@@ -172,6 +187,39 @@ def test_outputs_appear_only_when_the_command_succeeds(places: Places, service: 
     asked = request("sh", "-c", 'echo x > "$1/file"; exit 3', "sh", out, outputs={"out": "file:///runs/out/"})
     assert ended(service, service.submit(asked)).phase == JobPhase.FAILED
     assert not (places.root / "runs" / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [
+        (Resources(cpu=5), "4 of CPU, and the stage asks for 5"),
+        (Resources(memory=9 * GIB), "8 GiB of memory, and the stage asks for 9 GiB"),
+        (Resources(accelerator="A10:3"), "A10:2, T4 of accelerators, and the stage asks for A10:3"),
+        (Resources(accelerator="H100"), "asks for H100"),
+        (Resources(disk=2 * GIB), "1 GiB of disk"),
+        (Resources(instance="ml.m5.large"), "no machines by name"),
+    ],
+    ids=["cpu", "memory", "accelerators", "another model", "disk", "a name"],
+)
+def test_what_this_machine_has_not_is_refused(places: Places, asked: Resources, told: str) -> None:
+    has = {"CPUS": "4", "MEMORY": "8GiB", "GPUS": "A10:2,T4", "DISK": "1GiB"}
+    service = service_of(places, **{f"CAUSEWAY_ONPREM_{name}": value for name, value in has.items()})
+    with pytest.raises(ApplicationError, match=told) as raised:
+        service.submit(request("true", resources=asked))
+    assert raised.value.type == ErrorKind.UNSUPPORTED
+    enough = Resources(cpu=4, memory=8 * GIB, accelerator="a10:2", disk=GIB)
+    assert ended(service, service.submit(request("true", resources=enough))).phase == JobPhase.SUCCEEDED
+
+
+def test_generations_of_a_stage_that_may_be_preempted_share_a_folder(service: ProcessJobs) -> None:
+    count = (
+        'f="$CAUSEWAY_CHECKPOINT_DIR/n"; n=$(cat "$f" || echo 0); echo $((n + 1)) > "$f"; cat "$f"; exit 1'
+    )
+    spot = {"resources": Resources(spot=True), "timeout": timedelta(minutes=1)}
+    ended(service, service.submit(request("sh", "-c", count, generation=1, **spot)))
+    second = service.submit(request("sh", "-c", count, generation=2, **spot))
+    ended(service, second)
+    assert service.logs(second, 1, None).lines == ("2",)
 
 
 def test_a_log_is_told_from_where_the_last_page_ended(service: ProcessJobs) -> None:
