@@ -189,7 +189,9 @@ class Catalogue:
         if asked is None:
             # A machine with accelerators is not given to a job that asks for none: its price is for them.
             return FAR if held else 0.0
-        if held is None or held[0] not in {asked[0], *self._also.get(asked[0], ())}:
+        if held is None:
+            return 2 * FAR
+        if held[0] not in {asked[0], *self._also.get(asked[0], ())}:
             return FAR
         return _lack(held[1], asked[1])
 

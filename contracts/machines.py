@@ -23,7 +23,8 @@ class HourPrice(Message):
     @property
     def words(self) -> str:
         """The price in a few words, for a person."""
-        return f"{self.per_hour:f} {self.currency} an hour on demand in {self.region} as of {self.as_of}"
+        cost = f"{self.per_hour:f} {self.currency} an hour on demand"
+        return f"{cost} in {self.region} as of {self.as_of} ({self.source})"
 
 
 class Machine(Message):

@@ -24,7 +24,13 @@ class TableFiles:
     """The files that one load brings, in the order of their names."""
 
     def __init__(
-        self, store: Store, artifact: Artifact, file_format: FileFormat, columns: Sequence[Column]
+        self,
+        store: Store,
+        artifact: Artifact,
+        file_format: FileFormat,
+        columns: Sequence[Column],
+        *,
+        explain_bytes: int = EXPLAIN_BYTES,
     ) -> None:
         """Find the files: the artifact itself, or every object of a folder that has a suffix of the format.
 
@@ -34,6 +40,7 @@ class TableFiles:
         self._store = store
         self._format = file_format
         self._columns = columns
+        self._explain_bytes = explain_bytes
         self.files = self._listed(artifact) if artifact.kind == "folder" else [self._one(artifact)]
 
     @property
@@ -66,8 +73,8 @@ class TableFiles:
             return None
 
     def _as_far_as_looked(self, file: ObjectStat) -> Iterator[bytes]:
-        yield from self._store.read(beginning(file, EXPLAIN_BYTES))
-        if file.size_bytes > EXPLAIN_BYTES:
+        yield from self._store.read(beginning(file, self._explain_bytes))
+        if file.size_bytes > self._explain_bytes:
             # The row that is cut here is none that does not fit.
             raise _SeenEnough
 

@@ -73,7 +73,10 @@ def test_a_choice_says_why_and_what_it_costs_where_and_since_when() -> None:
     assert words.startswith(
         "ml.g5.xlarge (4 CPU, 16 GiB, A10G:1): the cheapest known here that has 1 CPU, 16 GiB"
     )
-    assert "1.408 USD an hour on demand in us-east-1 as of 2025-06-01" in words
+    assert (
+        "1.408 USD an hour on demand in us-east-1 as of 2025-06-01 (list price, from memory: check aws"
+        in words
+    )
 
 
 def test_a_price_nobody_knows_is_said_to_be_unknown_and_is_never_zero() -> None:

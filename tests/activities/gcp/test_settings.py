@@ -120,7 +120,9 @@ def test_an_accelerator_is_asked_for_by_googles_name(resources: Resources, spec:
 
 
 def test_an_accelerator_that_google_has_not_is_answered_with_those_it_has() -> None:
-    with pytest.raises(Exception, match=r"A10:1 \(there are A100, .*L4.*the nearest is") as raised:
+    with pytest.raises(
+        Exception, match=r"A10:1 \(there are A100, .*L4.*the nearest is n1-standard-4 with .*T4:1"
+    ) as raised:
         VertexMachines().choose("train", Resources(accelerator="a10"))
     assert getattr(raised.value, "type", "") == ErrorKind.UNSUPPORTED
 

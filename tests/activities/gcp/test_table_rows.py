@@ -34,7 +34,7 @@ def element(name: bytes, physical: int, converted: int | None = None) -> bytes:
     return found + b"\x00"
 
 
-ROOT = field(4, 8, b"\x06schema"[:1] + b"schema"[:3]) + field(1, 5, b"\x06") + b"\x00"
+ROOT = field(4, 8, b"\x06schema") + field(1, 5, b"\x06") + b"\x00"
 THREE = footer(ROOT, element(b"n", 2), element(b"text", 6, 0), element(b"day", 1, 6))
 
 

@@ -11,6 +11,8 @@ from google.cloud import bigquery
 from temporalio.exceptions import ApplicationError
 
 from activities.gcp.store import GcsStore
+from activities.gcp.table_files import TableFiles
+from activities.gcp.table_formats import FORMATS
 from activities.gcp.tables import BigQueryTables
 from contracts.artifacts import Artifact
 from contracts.errors import ErrorKind
@@ -261,6 +263,18 @@ def test_a_line_far_down_that_does_not_fit_is_found_after_bigquery_refused_it(de
     with pytest.raises(ApplicationError) as raised:
         desk.load(form="jsonl")
     assert f'1.jsonl line {len(rows) + 1}: column id: "late" is no INTEGER' in refusal(raised)[1]
+
+
+@pytest.mark.parametrize(("form", "row"), [("csv", "1,x\n"), ("jsonl", '{"id": 1, "label": "x"}\n')])
+def test_a_row_that_is_cut_where_reading_ends_is_none_that_does_not_fit(
+    desk: Desk, form: TableFormat, row: str
+) -> None:
+    file = desk.file("rows", ("id,label\n" if form == "csv" else "") + 20 * row + row.replace("1", "bad"))
+    files = TableFiles(desk.store, file, FORMATS[form], COLUMNS[:2], explain_bytes=file.size_bytes - 12)
+    assert files.bad_row(file.uri) is None
+    whole = TableFiles(desk.store, file, FORMATS[form], COLUMNS[:2]).bad_row(file.uri)
+    assert whole is not None
+    assert "column id" in whole.message or "no JSON" in whole.message
 
 
 PARQUET = (
