@@ -19,6 +19,7 @@ from contracts.artifacts import (
 )
 from contracts.code import CodeBundle, code_digest, pack
 from contracts.jobs import JobRequest, Resources, RunRef
+from contracts.machines import Machine
 from contracts.spec import PipelineSpec
 
 FILES = st.dictionaries(
@@ -194,7 +195,7 @@ def test_generations_of_a_job_differ_in_nothing_but_their_number() -> None:
 
 
 class LaterResources(Resources):
-    spot: bool = False
+    reserved: bool = False
 
 
 class LaterJob(JobRequest):
@@ -207,6 +208,16 @@ def test_a_field_that_a_later_version_adds_gives_no_job_another_name() -> None:
     later = LaterJob.model_validate_json(now.model_dump_json())
     assert (later.name, later.tags) == (now.name, now.tags)
     assert LaterJob.model_validate({**now.model_dump(), "priority": 1}).digest != now.digest
+
+
+def test_a_job_that_asks_for_nothing_new_has_the_name_it_had_before_machines_were_planned() -> None:
+    asked = job(resources={"cpu": 4, "memory": "8GiB"}, env={"A": "1"})
+    assert asked.name == "cw-train-0123456789ab-dfc73c74-g1"
+
+
+def test_the_machine_that_a_plan_chose_is_no_part_of_a_jobs_name() -> None:
+    machine = Machine(instance="ml.m5.large", why="a test")
+    assert job(machine=machine).name == job().name
 
 
 class LaterSpec(PipelineSpec):

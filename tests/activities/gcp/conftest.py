@@ -13,6 +13,7 @@ from activities.gcp.jobs import VertexJobs
 from activities.gcp.settings import GcpSettings
 from activities.gcp.store import GcsStore
 from activities.gcp.tables import BigQueryTables
+from tests.activities.gcp.desk import Desk
 
 
 @pytest.fixture(scope="session")
@@ -58,3 +59,8 @@ def jobs(settings: GcpSettings) -> VertexJobs:
 @pytest.fixture
 def prefix(store: GcsStore) -> str:
     return f"{store.default_container}tests/{uuid.uuid4().hex}/"
+
+
+@pytest.fixture
+def desk(tables: BigQueryTables, store: GcsStore, prefix: str) -> Desk:
+    return Desk(tables, store, prefix)
