@@ -2,7 +2,7 @@
 
 import io
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from activities.gcp.csv_rows import FITS, SHOWN_CHARACTERS, Pieces, cut
@@ -34,7 +34,7 @@ def _lines(content: Iterable[bytes]) -> Iterator[bytes]:
         yield line
 
 
-def _mistake(line: bytes, types: dict[str, str]) -> str | None:
+def _mistake(line: bytes, types: Mapping[str, str]) -> str | None:
     if len(line) > LONGEST_LINE:
         return f"longer than the {LONGEST_LINE // 1024**2} MiB that BigQuery takes"
     try:
@@ -48,7 +48,7 @@ def _mistake(line: bytes, types: dict[str, str]) -> str | None:
     return next((found for name, value in row.items() if (found := _wrong(name, value, types))), None)
 
 
-def _wrong(name: str, value: Any, types: dict[str, str]) -> str | None:
+def _wrong(name: str, value: Any, types: Mapping[str, str]) -> str | None:
     if name not in types:
         return f"the column {cut(name, SHOWN_CHARACTERS)} is not in the schema, which says {cut(','.join(types), 500)}"
     if value is None or _TAKES[types[name]](value):
