@@ -91,8 +91,9 @@ class TableJobs:
     def _started(self, identity: str, start: Callable[[str], Job]) -> Job:
         try:
             return start(identity)
-        except Conflict:
-            # Another worker, or an earlier request whose answer was lost, was faster.
+        except (Conflict, NotFound, ApplicationError):
+            # Another worker, or an earlier request whose answer was lost, was faster. When its job has ended since, what
+            # this start looks for is as that job left it: the staging table is gone, or the target has rows.
             found = self._find(identity)
             if found is None:
                 raise
