@@ -66,11 +66,6 @@ class Resources(Declared):
     disk: Size | None = None
     """At least so much room for inputs, outputs and what the command writes."""
 
-    @property
-    def asked(self) -> bool:
-        """Whether anything is asked of the machine itself."""
-        return self.cpu > 1 or bool(self.memory or self.accelerator or self.disk)
-
 
 class RunRef(Message):
     """Which run something belongs to; written on jobs and uploads as tags."""

@@ -38,7 +38,7 @@ class AzureMachines:
             return Machine(instance=named, spot=resources.spot, why="the cluster named in resources.instance")
         if named or self._cluster is None:
             return self._serverless(kind, resources, "")
-        if not (resources.asked or resources.spot):
+        if not (_asks(resources) or resources.spot):
             return Machine(instance=self._cluster, why="the worker's cluster, since nothing is asked")
         return self._cluster_or_serverless(kind, resources, self._cluster)
 
@@ -53,7 +53,7 @@ class AzureMachines:
         return self._serverless(kind, resources, f"; {size} of cluster {cluster} does not")
 
     def _serverless(self, kind: JobKind, resources: Resources, beside: str) -> Machine:
-        if not (resources.asked or resources.instance or resources.spot):
+        if not (_asks(resources) or resources.instance or resources.spot):
             why = f"serverless compute, whose size Azure chooses since none is asked{beside}"
             return Machine(instance="", why=why)
         machine = self._catalogue.choose(kind, resources)
@@ -63,6 +63,10 @@ class AzureMachines:
 def serverless(instance: str) -> bool:
     """Whether a machine is a size of serverless compute, or none of its own; otherwise it is a cluster."""
     return not instance or instance.lower().startswith(VM_SIZE.lower())
+
+
+def _asks(resources: Resources) -> bool:
+    return resources.cpu > 1 or bool(resources.memory or resources.accelerator or resources.disk)
 
 
 def _unsupported(text: str) -> Exception:
