@@ -18,6 +18,8 @@ class Marked:
     stage: str
     since: datetime | None
     """When it was made, where that is told."""
+    kept: bool = False
+    """Whether it carries `causeway-kept`: it was deployed to stay when its run has ended."""
 
 
 class EndpointService(Protocol):

@@ -23,6 +23,7 @@ JobKind = Literal["process", "train", "predict", "batch_predict", "deploy"]
 """What is asked for: a command to run, or a server; of the latter `batch_predict` is for the vendor's batch service and
 `deploy` for an endpoint (`contracts.endpoints`)."""
 LOG_TAIL_LINES = 20
+KEPT_TAG = "causeway-kept"
 
 
 class JobPhase(StrEnum):
@@ -111,6 +112,8 @@ class JobRequest(Message):
     """Queue and run together, enforced by the vendor as far as it can."""
     batch: BatchOptions | None = None
     """Of the kind `batch_predict` only."""
+    kept: bool = False
+    """Of the kind `deploy`: it stays when its run has ended, and no sweep takes it for an orphan."""
 
     @property
     def digest(self) -> str:
@@ -140,6 +143,7 @@ class JobRequest(Message):
             "causeway-stage": self.stage,
             "causeway-pipeline": self.run.pipeline,
             "causeway-generation": str(self.generation),
+            **({KEPT_TAG: "yes"} if self.kept else {}),
         }
 
 

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
+from temporalio import workflow
 from temporalio.exceptions import ActivityError, is_cancelled_exception
 
 from contracts import presets
@@ -24,11 +25,14 @@ from contracts.presets import Preset
 from contracts.runs import StageEndpoint
 from workflows.context import RunContext
 from workflows.effects import Request, Response
-from workflows.failures import stage_error
+from workflows.failures import stage_error, unanswered
 from workflows.finishing import to_the_end
 from workflows.outcomes import Outcome, StageFailed, failed
 from workflows.publishing import publish
 from workflows.values import command_of, environment_of
+
+SETTLING = timedelta(seconds=90)
+"""How long a request may still arrive after its deployment was given up: no room's takes longer than 65 s."""
 
 
 async def run_deploy(
@@ -61,7 +65,7 @@ async def run_deploy(
             EndpointActivities.deploy, request, presets.deploying(deploy.timeout), "deploy", gated=True
         )
     except (ActivityError, asyncio.CancelledError) as error:
-        alive = await to_the_end(deploy.removed())
+        alive = await to_the_end(deploy.removed(error))
         if is_cancelled_exception(error):
             raise
         said = stage_error(error)
@@ -152,6 +156,7 @@ def _request(
         resources=stage.resources,
         machine=context.placement(name).machine,
         timeout=context.timeout(name),
+        kept=not stage.temporary,
     )
 
 
@@ -182,13 +187,18 @@ class Endpoints:
         for state in found.endpoints:
             await self.remove(state.ref)
 
-    async def removed(self) -> str:
-        """Remove everything, or say that something may live."""
+    async def removed(self, error: BaseException) -> str:
+        """Remove everything, or say that something may live; after silence look again, since it may come to be late."""
         self._context.book.note(self._name, "removing its endpoint")
         try:
             await self.remove_all()
-        except ActivityError as error:
-            return f"an endpoint of this stage may still live: {stage_error(error).message}"
+            if unanswered(error):
+                await workflow.sleep(
+                    SETTLING, summary=f"{self._name}: what was asked for last may still arrive"
+                )
+                await self.remove_all()
+        except ActivityError as left:
+            return f"an endpoint of this stage may still live: {stage_error(left).message}"
         return ""
 
     async def call(

@@ -22,7 +22,7 @@ from activities.scrub import scrub
 from activities.store import Store
 from contracts.endpoints import EndpointPhase, EndpointRef, EndpointState
 from contracts.errors import ErrorDetail, ErrorKind, failure
-from contracts.jobs import JobRequest
+from contracts.jobs import KEPT_TAG, JobRequest
 from contracts.units import MIB
 
 REFUSED = {"ValidationException", "ResourceInUse", "ResourceNotFound"}
@@ -194,7 +194,11 @@ class SageMakerEndpoints:
                 seen.add(name)
                 ref = self._ref(arn, name, int(tags.get("causeway-generation", "1")), adopted=True)
                 yield Marked(
-                    ref, tags["causeway-run"], tags.get("causeway-stage", ""), item.get("CreationTime")
+                    ref,
+                    tags["causeway-run"],
+                    tags.get("causeway-stage", ""),
+                    item.get("CreationTime"),
+                    KEPT_TAG in tags,
                 )
 
     def _named_like(self, text: str) -> Iterator[tuple[Mapping[str, Any], str]]:

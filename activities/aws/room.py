@@ -25,6 +25,7 @@ from activities.jobs import ServiceJobActivities
 from activities.registration import bound_activities
 from activities.storage import StoreActivities
 from activities.sweeping import RoomSweepActivities, containers_of
+from activities.sweeping_endpoints import EndpointSweeper
 from activities.sweeping_jobs import JobSweeper
 from activities.whole_answers import WholeAnswer
 
@@ -89,7 +90,7 @@ def machines(settings: AwsSettings) -> SageMakerMachines:
 
 def activities(settings: AwsSettings) -> list[Callable[..., Any]]:
     """Return every activity this connection's worker registers."""
-    bucket, service = store(settings), jobs(settings)
+    bucket, service, served = store(settings), jobs(settings), endpoints(settings)
     allowed = settings.allow_list(bucket.default_container)
     grants = GrantClient(settings.host_rules())
     sts, sagemaker = client(settings, "sts"), client(settings, "sagemaker")
@@ -101,13 +102,14 @@ def activities(settings: AwsSettings) -> list[Callable[..., Any]]:
         RoomSweepActivities(
             (
                 JobSweeper(service, SageMakerLive(sagemaker), translate),
+                EndpointSweeper(served, translate),
                 MultipartUploads(
                     client(settings, "s3"), containers_of(bucket.default_container, allowed.prefixes)
                 ),
             ),
             translate,
         ),
-        ServiceEndpointActivities(endpoints(settings), bucket, translate),
+        ServiceEndpointActivities(served, bucket, translate),
         AwsConnection(
             bucket, sts, sagemaker, machines(settings), _defaults(settings), private=settings.private_store
         ),

@@ -35,6 +35,9 @@ class SageMakerLive:
             for page in self._client.get_paginator("list_processing_jobs").paginate(**wanted):
                 for job in page["ProcessingJobSummaries"]:
                     yield job["ProcessingJobName"], job["ProcessingJobArn"], job["CreationTime"]
+            for page in self._client.get_paginator("list_transform_jobs").paginate(**wanted):
+                for job in page["TransformJobSummaries"]:
+                    yield job["TransformJobName"], job["TransformJobArn"], job["CreationTime"]
 
     def _item(self, name: str, arn: str, began: Any) -> SweepItem | None:
         pages = self._client.get_paginator("list_tags").paginate(ResourceArn=arn)

@@ -19,7 +19,7 @@ from activities.onprem.places import Places
 from activities.scrub import scrub
 from contracts.endpoints import EndpointPhase, EndpointRef, EndpointState
 from contracts.errors import ErrorDetail, ErrorKind, failure
-from contracts.jobs import JobPhase, JobRef, JobRequest, JobState
+from contracts.jobs import KEPT_TAG, JobPhase, JobRef, JobRequest, JobState
 from contracts.units import LONGEST, MIB
 
 HOST = "127.0.0.1"
@@ -109,7 +109,8 @@ class ProcessEndpoints:
             order = folder.order()
             ref = EndpointRef(id=order.name, name=order.name, generation=order.generation, adopted=True)
             tags = order.tags
-            yield Marked(ref, tags.get("causeway-run", ""), tags.get("causeway-stage", ""), folder.claimed_at)
+            run_uid, stage = tags.get("causeway-run", ""), tags.get("causeway-stage", "")
+            yield Marked(ref, run_uid, stage, folder.claimed_at, KEPT_TAG in tags)
 
     def score(self, ref: EndpointRef, body: bytes) -> bytes:
         """Post to the server.

@@ -21,6 +21,7 @@ from activities.onprem.sweep import Drafts, FoldersLive, Uploads
 from activities.registration import bound_activities
 from activities.storage import StoreActivities
 from activities.sweeping import RoomSweepActivities
+from activities.sweeping_endpoints import EndpointSweeper
 from activities.sweeping_jobs import JobSweeper
 
 
@@ -44,7 +45,7 @@ def endpoints(settings: OnpremSettings) -> ProcessEndpoints:
 def activities(settings: OnpremSettings) -> list[Callable[..., Any]]:
     """Return all activities to register."""
     files, client = store(settings), GrantClient(settings.host_rules())
-    service = jobs(settings)
+    service, served = jobs(settings), endpoints(settings)
     return bound_activities(
         StoreActivities(files, translate, settings.allow_list(files.default_container), client),
         StoreCodeActivities(files, translate),
@@ -53,11 +54,12 @@ def activities(settings: OnpremSettings) -> list[Callable[..., Any]]:
         RoomSweepActivities(
             (
                 JobSweeper(service, FoldersLive(files.places), translate),
+                EndpointSweeper(served, translate),
                 Uploads(files.places, files.default_container),
                 Drafts(files.places),
             ),
             translate,
         ),
-        ServiceEndpointActivities(endpoints(settings), files, translate),
+        ServiceEndpointActivities(served, files, translate),
         OnpremConnection(settings, files, search_path(settings.path), OnpremMachine(settings)),
     )

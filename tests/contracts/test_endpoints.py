@@ -27,6 +27,7 @@ from contracts.jobs import (
     RunRef,
     WaitRequest,
 )
+from contracts.sweeps import SweepFindRequest, SweepItem, SweepStopRequest
 from tests.contracts.conftest import Room
 from tests.serving import BUSY, CRASHER, DOUBLER, put_code, put_folder
 
@@ -112,6 +113,10 @@ class Stage:
         content = [b"".join(self.store.read(held)) for held in page.objects]
         return [json.loads(line) for piece in content for line in piece.decode().splitlines()]
 
+    def orphans(self) -> list[SweepItem]:
+        request = SweepFindRequest(older_than=timedelta(microseconds=1), run_uid=self.uid)
+        return [item for item in self.room.activity("sweep.find")(request).items if item.kind == "endpoint"]
+
     def left(self) -> list[str]:
         found = self.endpoints.find(FindRequest(run_uid=self.uid)).endpoints
         return [f"{state.ref.name} {state.phase}" for state in found]
@@ -144,9 +149,23 @@ def test_an_endpoint_is_adopted_scores_every_row_in_order_and_leaves_nothing(
     resumed = stage.endpoints.invoke(stage.invoke(first.ref, stage.rows()))
     assert (resumed.requests, resumed.predictions) == (0, answer.predictions)
     assert processes(stage.uid)
+    assert [item.name for item in stage.orphans()] == [first.ref.name]
     assert stage.endpoints.retire(first.ref).phase is EndpointPhase.GONE
     assert stage.endpoints.retire(first.ref).phase is EndpointPhase.GONE
     assert (stage.left(), processes(stage.uid)) == ([], [])
+
+
+def test_a_sweep_removes_an_endpoint_and_leaves_one_that_shall_stay(
+    stage: Stage, processes: Callable[[str], list[str]]
+) -> None:
+    stage.endpoints.deploy(stage.request(stage="kept", kept=True))
+    stage.endpoints.deploy(stage.request())
+    orphans = tuple(stage.orphans())
+    assert [item.stage for item in orphans] == ["serve"]
+    ends = stage.room.activity("sweep.stop")(SweepStopRequest(items=orphans)).ends
+    assert [end.stopped for end in ends] == [True], ends
+    assert [name.split("-")[1] for name in stage.left()] == ["kept"]
+    assert all("cw-serve-" not in line for line in processes(stage.uid))
 
 
 def test_a_server_that_does_not_become_healthy_is_rolled_back_with_its_last_lines(

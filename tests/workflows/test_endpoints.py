@@ -77,6 +77,14 @@ async def test_an_endpoint_whose_deployment_never_answered_is_found_and_removed(
     assert play.world.endpoints == {}
 
 
+async def test_after_silence_what_may_come_late_is_looked_for_again(play: Play) -> None:
+    play.world.fail("endpoints.deploy", ErrorKind.UNAVAILABLE, times=100_000)
+    run = await play.start(spec_of(STAGES, defaults={"on_failure": "fail"}))
+    kind, _ = await play.failure(run)
+    assert kind == ErrorKind.UNAVAILABLE
+    assert len(play.world.asked("endpoints.find")) == 2
+
+
 async def test_a_run_that_fails_removes_its_endpoint(play: Play) -> None:
     play.world.fail("endpoints.invoke", ErrorKind.JOB_FAILED)
     run = await play.start(spec_of(STAGES, defaults={"on_failure": "fail"}))
