@@ -18,7 +18,7 @@ from activities.gcp.operations import Operations, soon
 from activities.gcp.raw_predict import RawPredict
 from contracts.endpoints import EndpointPhase, EndpointRef, EndpointState
 from contracts.errors import ErrorDetail, ErrorKind, failure
-from contracts.jobs import JobRequest
+from contracts.jobs import KEPT_TAG, JobRequest
 
 
 class VertexEndpoints:
@@ -131,7 +131,8 @@ class VertexEndpoints:
                 seen.add(resource)
                 ref, labels = self._ref(resource, held.labels, adopted=True), held.labels
                 since = moment(held.create_time)
-                yield Marked(ref, labels["causeway-run"], labels.get("causeway-stage", ""), since)
+                run_uid, stage = labels["causeway-run"], labels.get("causeway-stage", "")
+                yield Marked(ref, run_uid, stage, since, KEPT_TAG in labels)
 
     def _made(self, request: JobRequest, resource: str) -> Any:
         """Create the endpoint, or find that somebody has; return it."""

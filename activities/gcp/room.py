@@ -37,6 +37,7 @@ from activities.jobs import ServiceJobActivities
 from activities.registration import bound_activities
 from activities.storage import StoreActivities
 from activities.sweeping import RoomSweepActivities, Sweeper, containers_of
+from activities.sweeping_endpoints import EndpointSweeper
 from activities.sweeping_jobs import JobSweeper
 from contracts.jobs import JobRequest, JobState
 
@@ -175,6 +176,7 @@ def sweepers(settings: GcpSettings, identity: Credentials) -> tuple[Sweeper, ...
     live = VertexLive(vertex_client(settings, identity), settings.parent)
     return (
         JobSweeper(jobs(settings, identity), live, translate),
+        EndpointSweeper(endpoints(settings, identity), translate),
         PartObjects(objects, containers_of(own, settings.allow_list(own).prefixes)),
         Claims(objects, settings.container),
         TableJobsLeft(tables),
