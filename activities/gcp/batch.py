@@ -40,14 +40,14 @@ class BatchPredictionJobs(VertexJobs):
             ApplicationError: `JOB_FAILED`, there is not one prediction for each row.
         """
         job = self._get(ref.id)
-        target = request.outputs[PREDICTIONS]
+        told, target = job.completion_stats, request.outputs[PREDICTIONS]
+        lost = int(told.failed_count) + max(0, int(told.incomplete_count)) if told else 0
+        if lost:
+            raise _lost(ref, f"Vertex AI has no prediction for {lost} rows")
         owner = f"{request.run.run_uid}/{request.stage}"
         written = put_in_order(self._store, job.output_info.gcs_output_directory, target, owner)
-        told = job.completion_stats
-        lost = int(told.failed_count) + max(0, int(told.incomplete_count)) if told else 0
-        if lost or (told and int(told.successful_count) != written):
-            text = f"job {ref.name} has {written} predictions; Vertex AI counts {lost} rows without one"
-            raise failure(ErrorKind.JOB_FAILED, text, ErrorDetail(cloud=CLOUD, ref=ref.name))
+        if told and int(told.successful_count) != written:
+            raise _lost(ref, f"Vertex AI counts {told.successful_count} predictions, and {written} lie there")
         return {PREDICTIONS: target}
 
     def _spec(self, request: JobRequest) -> dict[str, Any]:
@@ -80,3 +80,7 @@ def keyed(stage: str) -> Render:
         raise failure(ErrorKind.INVALID_REQUEST, text, ErrorDetail(cloud=CLOUD, ref=stage))
 
     return render
+
+
+def _lost(ref: JobRef, why: str) -> Exception:
+    return failure(ErrorKind.JOB_FAILED, f"job {ref.name}: {why}", ErrorDetail(cloud=CLOUD, ref=ref.name))

@@ -122,10 +122,11 @@ def test_a_server_that_is_not_healthy_fails_its_stage_with_its_last_lines(
 
 
 @pytest.mark.timeout(400)
+@pytest.mark.parametrize("cloud", ["aws", pytest.param("gcp", marks=pytest.mark.durability)])
 def test_a_cancel_while_rows_are_scored_leaves_no_endpoint_and_no_process(
-    house: Sandbox, tmp_path: Path
+    house: Sandbox, tmp_path: Path, cloud: str
 ) -> None:
-    run = Run.start(house, pipeline(tmp_path, "aws", SLOW))
+    run = Run.start(house, pipeline(tmp_path, cloud, SLOW))
     until(lambda: "scoring by" in run.line("ask"), "the rows are being scored", 120)
     assert serving(house)
     house.starter("cancel", run.id, check=True)
@@ -134,5 +135,5 @@ def test_a_cancel_while_rows_are_scored_leaves_no_endpoint_and_no_process(
     assert deployed["endpoint"]["retired"]
     assert serving(house) == []
     name = deployed["endpoint"]["name"]
-    records = (house.root / "state" / "sagemaker" / "hosting").rglob(f"{name}.json")
+    records = (house.root / "state" / ASKED[cloud][0]).rglob(f"{name}.json")
     assert list(records) == []
