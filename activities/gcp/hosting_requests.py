@@ -80,17 +80,19 @@ def model_body(request: JobRequest, defaults: JobDefaults, package: str) -> dict
 
 
 def deployment_body(request: JobRequest, defaults: JobDefaults, model: str) -> dict[str, Any]:
-    """Return the deployed model: one machine, with all of the traffic."""
-    machine = machine_spec(machine_for(request, defaults.machines))
+    """Return the deployed model: one machine, with all of the traffic.
+
+    Raises:
+        ApplicationError: `UNSUPPORTED`, there is no such machine for a server.
+    """
+    resources = {"machine_spec": _machine(request, defaults), "min_replica_count": 1, "max_replica_count": 1}
+    if request.resources.spot:
+        resources["spot"] = True
     body = {
         "id": DEPLOYED,
         "model": model,
         "display_name": request.name,
-        "dedicated_resources": {
-            "machine_spec": machine,
-            "min_replica_count": 1,
-            "max_replica_count": 1,
-        },
+        "dedicated_resources": resources,
     }
     return body | ({"service_account": defaults.account} if defaults.account else {})
 
@@ -98,8 +100,13 @@ def deployment_body(request: JobRequest, defaults: JobDefaults, model: str) -> d
 def batch_body(
     request: JobRequest, defaults: JobDefaults, model: str, places: tuple[str, str]
 ) -> dict[str, Any]:
-    """Return the batch prediction, but for its name and labels; `places` are the prefixes of rows and results."""
-    machine = machine_spec(machine_for(request, defaults.machines))
+    """Return the batch prediction, but for its name and labels; `places` are the prefixes of rows and results.
+
+    Raises:
+        ApplicationError: `UNSUPPORTED`, there is no such machine for a batch.
+    """
+    if request.resources.spot:
+        raise _unsupported(request, "batches are not predicted on spot machines")
     body: dict[str, Any] = {
         "model": model,
         "input_config": {"instances_format": "jsonl", "gcs_source": {"uris": [f"{places[0]}*"]}},
@@ -109,10 +116,21 @@ def batch_body(
             "gcs_destination": {"output_uri_prefix": places[1].rstrip("/")},
         },
         "dedicated_resources": {
-            "machine_spec": machine,
+            "machine_spec": _machine(request, defaults),
             "starting_replica_count": 1,
             "max_replica_count": 1,
         },
         "manual_batch_tuning_parameters": {"batch_size": request.batch.batch_size if request.batch else 64},
     }
     return body | ({"service_account": defaults.account} if defaults.account else {})
+
+
+def _machine(request: JobRequest, defaults: JobDefaults) -> dict[str, Any]:
+    if request.resources.disk:
+        raise _unsupported(request, "servers get no disk of a chosen size")
+    return machine_spec(machine_for(request, defaults.machines))
+
+
+def _unsupported(request: JobRequest, why: str) -> Exception:
+    text = f"stage {request.stage}: on Vertex AI {why}; leave it out of resources"
+    return failure(ErrorKind.UNSUPPORTED, text, ErrorDetail(cloud=CLOUD, ref=request.name))
