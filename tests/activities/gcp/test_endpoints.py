@@ -143,6 +143,7 @@ def test_a_server_that_is_late_is_removed(
     assert endpoints.find(request.run.run_uid, None) == []
 
 
+@pytest.mark.durability
 def test_a_quota_that_is_used_up_is_told_and_what_was_made_is_found(
     endpoints: VertexEndpoints, asked: Callable[..., JobRequest], faults: Faults
 ) -> None:
@@ -165,6 +166,7 @@ def test_vertex_ai_itself_may_ask_for_patience(
     assert endpoints.score(ref, ROW) == b'{"predictions": [{"id": 1, "score": 8.0}]}'
 
 
+@pytest.mark.durability
 def test_an_endpoint_of_this_name_that_asks_for_something_else_is_no_ones_to_take(
     endpoints: VertexEndpoints, asked: Callable[..., JobRequest], settings: GcpSettings
 ) -> None:
