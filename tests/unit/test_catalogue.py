@@ -4,7 +4,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from temporalio.exceptions import ApplicationError
 
@@ -46,6 +46,8 @@ def own(tmp_path: Path) -> Path:
     return path
 
 
+# The first example reads the catalogues, whatever else the machine does.
+@settings(deadline=None)
 @given(
     cloud=st.sampled_from(CLOUDS),
     cpu=st.integers(1, 96),
