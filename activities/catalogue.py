@@ -132,9 +132,6 @@ class Catalogue:
         Raises:
             ApplicationError: `UNSUPPORTED`, none has what is asked; names the nearest.
         """
-        if resources.spot and kind in {"batch_predict", "deploy"}:
-            text = f"spot is for stages that run a command, and this one is {kind}: leave out `spot`"
-            raise failure(ErrorKind.UNSUPPORTED, text, ErrorDetail(cloud=self._cloud))
         if resources.instance:
             return self._named(resources.instance, resources, "it is named in resources.instance")
         offered = [entry for entry in self._entries if kind in entry.offer.kinds]

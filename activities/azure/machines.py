@@ -31,6 +31,8 @@ class AzureMachines:
 
     def choose(self, kind: JobKind, resources: Resources) -> Machine:
         """See `Machines.choose`: a cluster that is named is not asked for its size, but for its priority."""
+        if resources.spot and kind in {"batch_predict", "deploy"}:
+            raise _unsupported(f"spot is for stages that run a command, and this one is {kind}: leave it out")
         named = resources.instance
         if named and not serverless(named):
             if resources.spot and not self._describe(named)[1]:

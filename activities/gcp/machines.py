@@ -41,7 +41,11 @@ class VertexMachines:
         self._preferred = preferred
 
     def choose(self, kind: JobKind, resources: Resources) -> Machine:
-        """See `Machines.choose`: disks are at most 64 000 GiB, and every accelerator needs a name of Google's."""
+        """See `Machines.choose`: every accelerator needs a name of Google's, and servers get no disk of a chosen size."""
+        if resources.spot and kind == "batch_predict":
+            raise _unsupported("Vertex AI predicts no batches on spot machines: leave out `spot`")
+        if resources.disk and kind in {"batch_predict", "deploy"}:
+            raise _unsupported("Vertex AI gives servers no disk of a chosen size: leave out `disk`")
         if (resources.disk or 0) > LARGEST_DISK_GIB * GIB:
             raise _unsupported(f"Vertex AI attaches at most {format_size(LARGEST_DISK_GIB * GIB)} of disk")
         machine = self._catalogue.choose(kind, resources, self._preferred)

@@ -8,12 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from temporalio.exceptions import ApplicationError
 
+from activities.aws.machines import SageMakerMachines
 from activities.azure.machines import AzureMachines
 from activities.catalogue import Catalogue, read
-from activities.choosing import machines_for
+from activities.choosing import Machines, machines_for
+from activities.gcp.machines import VertexMachines
 from activities.settings import CloudSettings, SettingsError
 from contracts.connections import MachineRequest, PreflightRequest
-from contracts.jobs import Resources
+from contracts.jobs import JobKind, Resources
 from contracts.machines import accelerator_of
 from contracts.units import GIB, parse_size
 from tests.house import CHECKOUT
@@ -164,6 +166,28 @@ def test_azure_takes_its_cluster_where_it_suffices_else_serverless_compute(
     machines: AzureMachines, asked: Resources, instance: str
 ) -> None:
     assert machines.choose("train", asked).instance == instance
+
+
+@pytest.mark.parametrize(
+    ("machines", "kind", "asked"),
+    [
+        (VertexMachines(), "batch_predict", Resources(spot=True)),
+        (VertexMachines(), "deploy", Resources(disk=GIB)),
+        (SageMakerMachines(), "deploy", Resources(spot=True)),
+        (AzureMachines(lambda name: ("", True)), "deploy", Resources(spot=True)),
+    ],
+    ids=["Google's batches", "Google's servers", "Amazon's servers", "Azure's servers"],
+)
+def test_what_a_kind_of_stage_cannot_have_is_refused_in_the_preflight(
+    machines: Machines, kind: JobKind, asked: Resources
+) -> None:
+    wanted = {"serve": MachineRequest(kind=kind, resources=asked)}
+    with pytest.raises(ApplicationError, match=r"stage serve on gcp/default: .* leave"):
+        machines_for(PreflightRequest(connection="gcp/default", machines=wanted), machines)
+
+
+def test_a_server_of_google_may_run_on_a_spot_machine() -> None:
+    assert VertexMachines().choose("deploy", Resources(spot=True)).spot
 
 
 def test_a_dedicated_cluster_that_is_named_is_no_spot() -> None:
