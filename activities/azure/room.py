@@ -19,6 +19,7 @@ from activities.azure.settings import AzureSettings
 from activities.azure.store import BlobStore
 from activities.closing import ServiceClosingActivities
 from activities.code import StoreCodeActivities
+from activities.endpoints import ServiceEndpointActivities
 from activities.grant_client import GrantClient
 from activities.jobs import ServiceJobActivities
 from activities.registration import bound_activities
@@ -28,6 +29,7 @@ from activities.sweeping_jobs import JobSweeper
 from contracts.units import MIB
 
 if TYPE_CHECKING:
+    from activities.azure.endpoints import AzureMlEndpoints
     from activities.azure.jobs import AzureMlJobs
     from activities.azure.workspace import MlWorkspace
 
@@ -92,6 +94,22 @@ def machines(settings: AzureSettings, place: MlWorkspace) -> AzureMachines:
     return AzureMachines(place.cluster, settings.machines, settings.compute)
 
 
+def endpoints(settings: AzureSettings, identity: WorkerIdentity | None = None) -> AzureMlEndpoints:
+    """Build the connection's service of endpoints."""
+    caller = identity or credential(settings)
+    return _endpoints(settings, workspace(settings, caller), store(settings, caller))
+
+
+def _endpoints(settings: AzureSettings, place: MlWorkspace, blobs: BlobStore) -> AzureMlEndpoints:
+    from activities.azure.endpoints import AzureMlEndpoints
+    from activities.azure.hosting import Hosting
+    from activities.azure.scoring import Scoring
+    from activities.azure.workspace import CLIENT_OPTIONS
+
+    where = Hosting(place.resources, blobs, settings)
+    return AzureMlEndpoints(place.resources, where, Scoring(place.resources, **CLIENT_OPTIONS))
+
+
 def activities(settings: AzureSettings) -> list[Callable[..., Any]]:
     """Return every activity this connection's worker registers."""
     from activities.azure.connection import AzureConnection
@@ -116,5 +134,6 @@ def activities(settings: AzureSettings) -> list[Callable[..., Any]]:
             ),
             translate,
         ),
+        ServiceEndpointActivities(_endpoints(settings, place, blobs), blobs, translate),
         AzureConnection(settings, blobs, place, chooser, identity),
     )

@@ -14,6 +14,7 @@ from azure.core.rest import HttpRequest, HttpResponse
 
 from activities.azure.history import RunHistory
 from activities.azure.ml import MLClient
+from activities.azure.resources import Resources
 from activities.azure.settings import AzureSettings
 from contracts.errors import ErrorDetail, ErrorKind, failure
 
@@ -33,6 +34,8 @@ class MlWorkspace:
             f"/subscriptions/{settings.subscription}/resourceGroups/{settings.resource_group}"
             f"/providers/Microsoft.MachineLearningServices/workspaces/{settings.workspace}"
         )
+        self.resources = Resources(self.resource_id, self._manager_url, identity, **CLIENT_OPTIONS)
+        """Its models, endpoints and deployments."""
         self._settings = settings
         self._identity = identity
         self._lock = threading.RLock()
@@ -80,6 +83,12 @@ class MlWorkspace:
                 scope = f"{self._manager.rstrip('/')}/.default"
                 self._history = RunHistory(url, self.resource_id, self._identity, scope, **CLIENT_OPTIONS)
             return self._history
+
+    def _manager_url(self) -> str:
+        with self._lock:
+            if self._client is None:
+                self._cloud()
+            return self._manager
 
     def _note(self, answer: PipelineResponse[Any, Any]) -> None:
         request = answer.http_request

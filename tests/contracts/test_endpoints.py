@@ -31,7 +31,7 @@ from contracts.sweeps import SweepFindRequest, SweepItem, SweepStopRequest
 from tests.contracts.conftest import Room
 from tests.serving import BUSY, CRASHER, DOUBLER, put_code, put_folder
 
-SERVING = ("onprem", "aws", "gcp")
+SERVING = ("onprem", "aws", "azure", "gcp")
 ROWS = 500
 
 

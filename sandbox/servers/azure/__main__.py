@@ -13,10 +13,13 @@ from sandbox.layout import Endpoints, Layout
 from sandbox.servers import app
 from sandbox.servers.azure.arm import ResourceManager
 from sandbox.servers.azure.assets import Assets
+from sandbox.servers.azure.care import Caretaker, inference
 from sandbox.servers.azure.commands import Commands
 from sandbox.servers.azure.entra import Entra
 from sandbox.servers.azure.history import History
 from sandbox.servers.azure.jobs import Jobs
+from sandbox.servers.azure.models import Models
+from sandbox.servers.azure.online import Online
 from sandbox.servers.azure.records import JobStore
 from sandbox.servers.azure.references import References
 from sandbox.servers.azure.runs import Runs
@@ -24,6 +27,7 @@ from sandbox.servers.azure.tokens import TokenAuthority
 from sandbox.servers.azure.workspace import Workspace
 from sandbox.servers.faults import Faults
 from sandbox.servers.machine import Machines
+from sandbox.servers.records import Records
 
 SERVER = "azure"
 RETRY_AFTER_SECONDS = 1
@@ -39,21 +43,36 @@ def main() -> None:
     assets = Assets(manager, state / "assets")
     commands = Commands(endpoints, References(endpoints), assets)
     store = JobStore(state / "jobs")
-    runs = Runs(store, Machines(state), commands)
+    machines, faults = Machines(state), Faults(layout.faults_of(SERVER))
+    runs = Runs(store, machines, commands)
+    models = Models(manager, References(endpoints), Records(state / "models"))
+    kept = {kind: Records(state / kind) for kind in ("endpoints", "deployments", "operations")}
+    online = Online(manager, assets, models, machines=machines, faults=faults, **kept)
+    caretaker = Caretaker(online)
     link_key = hashlib.sha256((state / "signing_key.pem").read_bytes()).digest()
     routes = [
         *Entra(endpoints, authority).routes(),
         *Workspace(manager).routes(),
         *assets.routes(),
-        *Jobs(manager, store, runs, commands, Faults(layout.faults_of(SERVER))).routes(),
+        *Jobs(manager, store, runs, commands, faults).routes(),
+        *models.routes(),
+        *online.routes(),
+        inference(online),
         *History(manager, store, runs, commands, link_key).routes(),
     ]
     runs.recover()
+    online.resume()
+    caretaker.start()
+
+    def stop() -> None:
+        caretaker.stop()
+        runs.close()
+
     app.run(
         SERVER,
         routes,
         tls=True,
-        on_stop=runs.close,
+        on_stop=stop,
         fault_response=_misbehave,
         operation=lambda request: _operation(routes, request),
     )
