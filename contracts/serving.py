@@ -9,7 +9,7 @@ from contracts.queues import Cloud, cloud_of
 from contracts.spec import PipelineSpec
 from contracts.stages import Stage
 
-SERVING_CLOUDS = frozenset({Cloud.AWS, Cloud.GCP, Cloud.ONPREM})
+SERVING_CLOUDS = frozenset({Cloud.AWS, Cloud.AZURE, Cloud.GCP, Cloud.ONPREM})
 """Where servers can be run: a cloud's room has to have endpoints and batches."""
 Told = tuple[tuple[str, ...], str]
 """The field of the stage, and what is wrong with it."""

@@ -27,12 +27,12 @@ PROBE_SECONDS = 10
 ANSWER_SECONDS = 60
 REQUESTS_AT_ONCE = 100
 """The service's default is 1, and it answers 429 to whatever waits behind it."""
-ROOTS = {"onlineEndpoints": "its endpoint", "batchEndpoints": "its batch endpoint", "models": "its model"}
+ROOTS = {"onlineEndpoints": "its endpoint", "models": "its model"}
 """Whatever is made for a server, in the order in which it is removed: what uses another goes first."""
 
 
 class AzureMlEndpoints:
-    """One workspace's online endpoints; parts of batches are found and removed here too."""
+    """One workspace's online endpoints."""
 
     first_poll_seconds = 0.5
     body_limit_bytes = 1_500_000
@@ -105,7 +105,7 @@ class AzureMlEndpoints:
                 return
 
     def find(self, run_uid: str, stage: str | None) -> Sequence[EndpointState]:
-        """List by tags: endpoints, and models and batch endpoints without one."""
+        """List by tags: endpoints, and models without one."""
         found = [
             held.ref for held in self.marked() if held.run_uid == run_uid and stage in {None, held.stage}
         ]

@@ -65,6 +65,7 @@ KIND_OF_CODE: dict[str, ErrorKind] = {
     "TooManyRequests": ErrorKind.THROTTLED,
     "SubscriptionRequestsThrottled": ErrorKind.THROTTLED,
     "QuotaExceeded": ErrorKind.QUOTA_EXHAUSTED,
+    "OutOfQuota": ErrorKind.QUOTA_EXHAUSTED,
     "OperationNotAllowed": ErrorKind.QUOTA_EXHAUSTED,
     "SkuNotAvailable": ErrorKind.CAPACITY,
     "AllocationFailed": ErrorKind.CAPACITY,

@@ -7,6 +7,7 @@ from typing import Any
 from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
 
 from activities.azure import script
+from activities.azure.batch import planned, put_batch
 from activities.azure.errors import CLOUD
 from activities.azure.history import RunHistory, time_of
 from activities.azure.machines import AzureMachines, serverless
@@ -33,6 +34,7 @@ from contracts.errors import ErrorDetail, ErrorKind, failure
 from contracts.jobs import JobKind, JobPhase, JobRef, JobRequest, JobState, LogPage
 
 DIGEST_TAG = "causeway-digest"
+KIND_TAG = "causeway-kind"
 NO_GIT = {"azureml.git.dirty": "not recorded"}
 """The SDK adds the address of whatever repository the worker was started in, unless a job says this itself."""
 
@@ -59,8 +61,10 @@ class AzureMlJobs:
         found = self._find(request.name)
         if found is not None:
             return _adopted(found, request)
-        job = self._command(request)
-        self._put_script(request)
+        plan = planned(self._store, request)
+        job = self._command(request, plan)
+        put_batch(self._store, request)
+        self._put_script(plan)
         try:
             # The service checks all of it again; the SDK's own check goes through a deprecated schema library.
             created = self._workspace.client.jobs.create_or_update(job, skip_validation=True)
@@ -92,7 +96,7 @@ class AzureMlJobs:
         listed = self._workspace.client.jobs.list(tag=_run_tag(run_uid))
         jobs = [job for job in listed if job is not None and (job.tags or {}).get("causeway-run") == run_uid]
         return [
-            self._state(job, _ref(job))
+            self._state(job, _ref(job, kind=_kind(job)))
             for job in jobs
             if stage in {None, (job.tags or {}).get("causeway-stage")}
         ]
@@ -133,22 +137,22 @@ class AzureMlJobs:
         folder = f"runs/{request.run.run_uid}/{request.stage}/g{request.generation}/job/"
         return f"{self._store.default_container}{folder}run.sh"
 
-    def _command(self, request: JobRequest) -> Command:
-        """Return a fresh command: the SDK changes the one it is given."""
+    def _command(self, request: JobRequest, plan: JobRequest) -> Command:
+        """Return a fresh command, since the SDK changes it: what is planned, under the name of what was asked for."""
         machine = machine_for(request, self._machines)
         alone = serverless(machine.instance)
         job = command(
             name=request.name,
             display_name=f"{request.run.pipeline}/{request.run.key}: {request.stage}",
             experiment_name=request.run.pipeline,
-            command=script.command_line(request),
+            command=script.command_line(plan),
             environment=self._environment(request),
             environment_variables=dict(request.env) or None,
-            inputs=self._inputs(request),
+            inputs=self._inputs(plan),
             outputs=self._outputs(request),
             compute=None if alone else machine.instance,
             instance_type=(machine.instance or None) if alone else None,
-            tags={**request.tags, _run_tag(request.run.run_uid): request.stage},
+            tags={**request.tags, KIND_TAG: request.kind, _run_tag(request.run.run_uid): request.stage},
             properties=dict(NO_GIT),
         )
         job.set_limits(timeout=int(request.timeout.total_seconds()))
@@ -272,6 +276,11 @@ def _ref(job: Any, *, kind: JobKind = "train", adopted: bool = False) -> JobRef:
         console=job.studio_url,
         adopted=adopted,
     )
+
+
+def _kind(job: Any) -> JobKind:
+    # Jobs of before there were batches carry no such tag.
+    return "batch_predict" if (job.tags or {}).get(KIND_TAG) == "batch_predict" else "train"
 
 
 def _adopted(job: Job, request: JobRequest) -> JobRef:

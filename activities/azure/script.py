@@ -16,6 +16,9 @@ from contracts.jobs import JobRequest
 SCRIPT_INPUT = "causeway_job"
 CODE_INPUT = "causeway_code"
 CHECKPOINT_OUTPUT = "causeway_checkpoint"
+DRIVER_INPUT = "causeway_driver"
+ROWS_INPUT = "causeway_rows"
+"""Of batches only."""
 WORK = "causeway-work"
 """Below the folder the job starts in, which is its own and may be written."""
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -28,8 +31,10 @@ def check_names(request: JobRequest) -> None:
     Raises:
         ApplicationError: `INVALID_REQUEST`.
     """
+    reserved = {SCRIPT_INPUT, CODE_INPUT, CHECKPOINT_OUTPUT}
+    reserved |= {DRIVER_INPUT, ROWS_INPUT} if request.batch else set()
     for name in (*request.inputs, *request.outputs):
-        if not _NAME.fullmatch(name) or name in {SCRIPT_INPUT, CODE_INPUT, CHECKPOINT_OUTPUT}:
+        if not _NAME.fullmatch(name) or name in reserved:
             raise _refused(request, f"{name!r} cannot name an input or output of an Azure job")
     uris = [artifact.uri for artifact in request.inputs.values()] + list(request.outputs.values())
     for uri in uris:

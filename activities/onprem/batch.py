@@ -4,11 +4,11 @@ import shlex
 from collections.abc import Mapping
 from pathlib import Path
 
+from activities import batch_driver
 from activities.batch_rows import put_rows
 from activities.choosing import Machines
 from activities.job_script import render_script
 from activities.model_package import model_inputs
-from activities.onprem import batch_driver
 from activities.onprem.job_folder import JobFolder
 from activities.onprem.job_notes import Order
 from activities.onprem.jobs import ProcessJobs

@@ -1,4 +1,4 @@
-"""Scores the rows of a batch on-prem: runs the server and posts it `{"instances": [...]}`, file by file.
+"""Scores the rows of a batch in a job: runs the server and posts it `{"instances": [...]}`, file by file.
 
 It is a program that runs in a job, by the job's own python: the standard library alone, and nothing of Causeway.
 `batch_driver.py BATCH PARALLEL ROWS PREDICTIONS SERVER...`: each `*.jsonl` below ROWS becomes a file of its name with a
