@@ -55,7 +55,7 @@ class AzureMlEndpoints:
         path = f"onlineEndpoints/{short_name(request.name)}"
         held, made = self._resources.get(path), False
         if held is None:
-            model = self._hosting.model(request)
+            self._hosting.model(request)
             location = self._hosting.location()
             held, made = self._once(path, endpoint_body(request, location))
         _check(held, request)

@@ -17,7 +17,7 @@ from sandbox.servers.azure.online import Online
 from sandbox.servers.records import Record
 from sandbox.servers.scoring import answers, scored
 
-LOOK_SECONDS = 0.2
+LOOK_SECONDS = 0.1
 LIMIT_BYTES = 1_500_000
 UNHEALTHY = "User container has crashed or terminated: the server ended before it was ready. See its log."
 LATE = "Readiness probe failed: the server did not become ready in the time that its probe allows."

@@ -11,7 +11,7 @@ from starlette.routing import Route
 
 from sandbox.servers.azure import vendor
 from sandbox.servers.azure.arm import WORKSPACE_PATH, Call, ResourceManager, not_found, user_error
-from sandbox.servers.azure.records import now
+from sandbox.servers.azure.records import made_and_kept, now
 from sandbox.servers.azure.references import References
 from sandbox.servers.records import Record, Records
 
@@ -109,12 +109,13 @@ class Models:
         return record
 
     def _render(self, record: Record) -> dict[str, Any]:
-        system = {"createdAt": record["created"]}
+        system = made_and_kept(record["created"])
         return self.manager.resource("models", record["name"], record["properties"], systemData=system)
 
     def _render_version(self, record: Record, version: str) -> dict[str, Any]:
         name = f"{record['name']}/versions/{version}"
-        return self.manager.resource("models", name, record["versions"][version])
+        system = made_and_kept(record["created"])
+        return self.manager.resource("models", name, record["versions"][version], systemData=system)
 
 
 def _valid(model: str, call: Call) -> None:

@@ -16,7 +16,7 @@ from sandbox.servers.azure import vendor
 from sandbox.servers.azure.arm import WORKSPACE_PATH, ArmError, Call, ResourceManager, not_found, user_error
 from sandbox.servers.azure.assets import Assets
 from sandbox.servers.azure.models import Models
-from sandbox.servers.azure.records import now
+from sandbox.servers.azure.records import made_and_kept, now
 from sandbox.servers.faults import Faults
 from sandbox.servers.machine import Fetch, Machines, MachineSpec
 from sandbox.servers.records import Record, Records
@@ -230,7 +230,7 @@ class Online:
     def _resource(self, name: str, record: Record, properties: dict[str, Any]) -> dict[str, Any]:
         more = {key: value for key, value in record["body"].items() if key != "properties" and value}
         return self.manager.resource(
-            "onlineEndpoints", name, properties, **more, systemData={"createdAt": record["created"]}
+            "onlineEndpoints", name, properties, **more, systemData=made_and_kept(record["created"])
         )
 
     def _start(self, record: Record) -> None:

@@ -87,6 +87,12 @@ class JobStore:
             os.close(descriptor)
 
 
+def made_and_kept(at: str) -> dict[str, str]:
+    """The `systemData` of a resource that nobody changed since it was made; the SDK reads all of it."""
+    by = {"createdBy": "causeway", "createdByType": "Application"}
+    return {**by, "createdAt": at, "lastModifiedAt": at}
+
+
 def now() -> str:
     """The time as ARM writes it."""
     return datetime.now(UTC).isoformat().replace("+00:00", "Z")
