@@ -10,8 +10,10 @@ from activities.azure import hosting, serving_states
 from activities.azure.errors import CLOUD
 from activities.azure.history import time_of
 from activities.azure.hosting import Hosting, short_name
+from activities.azure.machines import AzureMachines
 from activities.azure.resources import Resource, Resources
 from activities.azure.scoring import Scoring
+from activities.choosing import machine_for
 from activities.endpoint_service import Marked
 from activities.scrub import scrub
 from activities.stopping import rest
@@ -21,8 +23,6 @@ from contracts.jobs import JobRequest
 
 DEPLOYMENT = "serve"
 DIGEST_TAG = "causeway-digest"
-SMALLEST = "Standard_DS2_v2"
-"""What serves when a stage names no machine: https://learn.microsoft.com/azure/machine-learning/reference-managed-online-endpoints-vm-sku-list"""
 PROBE_SECONDS = 10
 ANSWER_SECONDS = 60
 REQUESTS_AT_ONCE = 100
@@ -38,7 +38,10 @@ class AzureMlEndpoints:
     body_limit_bytes = 1_500_000
     """https://learn.microsoft.com/azure/machine-learning/how-to-manage-quotas, of managed online endpoints."""
 
-    def __init__(self, resources: Resources, where: Hosting, scoring: Scoring) -> None:
+    def __init__(
+        self, resources: Resources, where: Hosting, scoring: Scoring, machines: AzureMachines
+    ) -> None:
+        self._machines = machines
         self._resources = resources
         self._hosting = where
         self._scoring = scoring
@@ -62,7 +65,8 @@ class AzureMlEndpoints:
         deployment = f"{path}/deployments/{DEPLOYMENT}"
         if self._settled(path, request) and self._resources.get(deployment) is None:
             model, environment = self._hosting.model(request), self._hosting.environment(request)
-            body = deployment_body(request, self._hosting.location(), model, environment)
+            instance = machine_for(request, self._machines).instance
+            body = deployment_body(request, self._hosting.location(), instance, (model, environment))
             _, deployed = self._once(deployment, body)
             made = made or deployed
         return _ref(held, request.name, request.generation, adopted=not made)
@@ -190,8 +194,9 @@ def endpoint_body(request: JobRequest, location: str) -> hosting.Body:
     }
 
 
-def deployment_body(request: JobRequest, location: str, model: str, environment: str) -> hosting.Body:
+def deployment_body(request: JobRequest, location: str, instance: str, ids: tuple[str, str]) -> hosting.Body:
     """Return one machine that serves the model, given as long to become ready as the request has."""
+    model, environment = ids
     patience = max(1, int(request.timeout.total_seconds()) // PROBE_SECONDS)
     probe = {
         "initialDelay": f"PT{PROBE_SECONDS}S",
@@ -206,7 +211,7 @@ def deployment_body(request: JobRequest, location: str, model: str, environment:
         "sku": {"name": "Default", "capacity": 1},
         "properties": {
             "endpointComputeType": "Managed",
-            "instanceType": request.resources.instance or SMALLEST,
+            "instanceType": instance,
             "model": model,
             "environmentId": environment,
             "environmentVariables": dict(request.env),

@@ -34,6 +34,12 @@ class AzureMachines:
         if resources.spot and kind in {"batch_predict", "deploy"}:
             raise _unsupported(f"spot is for stages that run a command, and this one is {kind}: leave it out")
         named = resources.instance
+        if kind == "deploy":
+            if named and not serverless(named):
+                raise _unsupported(
+                    f"an endpoint has machines of its own, not those of {named}; name a size of Azure's"
+                )
+            return self._catalogue.choose(kind, resources)
         if named and not serverless(named):
             if resources.spot and not self._describe(named)[1]:
                 raise _unsupported(f"the nodes of cluster {named} are dedicated, and the stage asks for spot")

@@ -107,7 +107,9 @@ def _endpoints(settings: AzureSettings, place: MlWorkspace, blobs: BlobStore) ->
     from activities.azure.workspace import CLIENT_OPTIONS
 
     where = Hosting(place.resources, blobs, settings)
-    return AzureMlEndpoints(place.resources, where, Scoring(place.resources, **CLIENT_OPTIONS))
+    return AzureMlEndpoints(
+        place.resources, where, Scoring(place.resources, **CLIENT_OPTIONS), machines(settings, place)
+    )
 
 
 def activities(settings: AzureSettings) -> list[Callable[..., Any]]:

@@ -9,7 +9,7 @@ import pytest
 from temporalio.exceptions import ApplicationError
 
 from activities.azure import room
-from activities.azure.endpoints import DEPLOYMENT, SMALLEST
+from activities.azure.endpoints import DEPLOYMENT
 from activities.azure.errors import translate
 from activities.azure.hosting import short_name
 from activities.azure.settings import AzureSettings
@@ -79,5 +79,5 @@ def _read_by_the_sdk(settings: AzureSettings, request: JobRequest) -> None:
     name, client = short_name(request.name), room.workspace(settings).client
     assert client.online_endpoints.get(name).tags["causeway-run"] == request.run.run_uid
     deployment = client.online_deployments.get(DEPLOYMENT, name)
-    assert (deployment.instance_type, deployment.instance_count) == (SMALLEST, 1)
+    assert (deployment.instance_type, deployment.instance_count) == ("Standard_E2s_v3", 1)
     assert str(client.models.get(name, version="1").path).endswith("/server/")
