@@ -19,7 +19,7 @@ from activities.scrub import scrub
 from activities.stopping import rest
 from contracts.endpoints import EndpointPhase, EndpointRef, EndpointState
 from contracts.errors import ErrorDetail, ErrorKind, failure
-from contracts.jobs import JobRequest
+from contracts.jobs import KEPT_TAG, JobRequest
 
 DEPLOYMENT = "serve"
 DIGEST_TAG = "causeway-digest"
@@ -126,7 +126,8 @@ class AzureMlEndpoints:
                 if name and tags.get("causeway-run") and name not in seen:
                     seen.add(name)
                     ref = _ref(held, name, int(tags.get("causeway-generation", "1")), adopted=True)
-                    yield Marked(ref, tags["causeway-run"], tags.get("causeway-stage", ""), _created(held))
+                    run_uid, stage = tags["causeway-run"], tags.get("causeway-stage", "")
+                    yield Marked(ref, run_uid, stage, _created(held), KEPT_TAG in tags)
 
     def score(self, ref: EndpointRef, body: bytes) -> bytes:
         """See `EndpointService.score`."""

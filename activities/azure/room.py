@@ -25,6 +25,7 @@ from activities.jobs import ServiceJobActivities
 from activities.registration import bound_activities
 from activities.storage import StoreActivities
 from activities.sweeping import RoomSweepActivities, containers_of
+from activities.sweeping_endpoints import EndpointSweeper
 from activities.sweeping_jobs import JobSweeper
 from contracts.units import MIB
 
@@ -122,6 +123,7 @@ def activities(settings: AzureSettings) -> list[Callable[..., Any]]:
     blobs, place = store(settings, identity), workspace(settings, identity)
     chooser = machines(settings, place)
     service = AzureMlJobs(place, blobs, chooser, settings)
+    servers = _endpoints(settings, place, blobs)
     allowed = settings.allow_list(blobs.default_container)
     places = containers_of(blobs.default_container, allowed.prefixes)
     return bound_activities(
@@ -132,10 +134,11 @@ def activities(settings: AzureSettings) -> list[Callable[..., Any]]:
         RoomSweepActivities(
             (
                 JobSweeper(service, WorkspaceLive(place), translate),
+                EndpointSweeper(servers, translate),
                 StagedBlobs(blob_service(settings, identity), places),
             ),
             translate,
         ),
-        ServiceEndpointActivities(_endpoints(settings, place, blobs), blobs, translate),
+        ServiceEndpointActivities(servers, blobs, translate),
         AzureConnection(settings, blobs, place, chooser, identity),
     )
