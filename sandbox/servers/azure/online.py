@@ -216,6 +216,7 @@ class Online:
     def _render(self, record: Record) -> dict[str, Any]:
         uri = f"{self.manager.endpoints.azure_url}/inference/{record['name']}/score"
         properties = {
+            "properties": {},
             **record["body"]["properties"],
             "provisioningState": record["status"],
             "scoringUri": uri,
@@ -224,7 +225,7 @@ class Online:
         return self._resource(record["name"], record, properties)
 
     def _render_deployment(self, record: Record) -> dict[str, Any]:
-        properties = {**record["body"]["properties"], "provisioningState": record["status"]}
+        properties = {"properties": {}, **record["body"]["properties"], "provisioningState": record["status"]}
         return self._resource(f"{record['endpoint']}/deployments/{record['name']}", record, properties)
 
     def _resource(self, name: str, record: Record, properties: dict[str, Any]) -> dict[str, Any]:
