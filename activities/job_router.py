@@ -35,9 +35,9 @@ class JobRouter:
         """See the seam."""
         return self._of(ref.kind).outputs(ref, request)
 
-    def logs(self, ref: JobRef, tail: int, after: str | None) -> LogPage:
+    def logs(self, ref: JobRef, tail: int, after: str | None, *, final: bool = False) -> LogPage:
         """See the seam."""
-        return self._of(ref.kind).logs(ref, tail, after)
+        return self._of(ref.kind).logs(ref, tail, after, final=final)
 
     def _of(self, kind: JobKind) -> JobService:
         return self._special.get(kind, self._usual)

@@ -35,5 +35,8 @@ class JobService(Protocol):
     def outputs(self, ref: JobRef, request: JobRequest) -> dict[str, str]:
         """Return the URI prefix (ending in `/`) below which each declared output of a succeeded job lies."""
 
-    def logs(self, ref: JobRef, tail: int, after: str | None) -> LogPage:
-        """Return the last lines of the job's log, or those after a token; empty while there is none."""
+    def logs(self, ref: JobRef, tail: int, after: str | None, *, final: bool = False) -> LogPage:
+        """Return the last lines of the job's log, or those after a token (`LOG_BEGINNING`: all); empty while there is none.
+
+        A line that is still being written comes once it is whole, or when this is the final look.
+        """

@@ -3,6 +3,8 @@
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
+from activities.endings import by_last_words, explained, suspects_memory
+from activities.following import Follower
 from activities.guard import Translate, guarded, translated
 from activities.job_service import JobService
 from activities.outputs import METRICS_OUTPUT, Collector
@@ -47,7 +49,7 @@ class ServiceJobActivities(JobActivities):
         """See the contract."""
         watch = Watch(self._service, self._translate, request.ref)
         with guarded(self._translate, request.ref.name, watch.told):
-            return watch.until_news(request.seen)
+            return self._told(watch.until_news(request.seen))
 
     @activity.defn(name="jobs.collect", no_thread_cancel_exception=True)
     def collect(self, request: CollectRequest) -> JobOutputs:
@@ -77,7 +79,7 @@ class ServiceJobActivities(JobActivities):
     def logs(self, request: LogRequest) -> LogPage:
         """See the contract."""
         with guarded(self._translate, request.ref.name):
-            return self._service.logs(request.ref, request.tail, request.after)
+            return Follower(self._service, self._translate, request).page()
 
     def _left(self, request: CollectRequest) -> JobOutputs:
         """Describe the outputs; an error about them carries the lines with which the job took its leave."""
@@ -92,6 +94,14 @@ class ServiceJobActivities(JobActivities):
             if error.type not in {ErrorKind.SOURCE_MISSING, ErrorKind.INVALID_REQUEST}:
                 raise
             raise told_with(error, self._tail(request.ref, LOG_TAIL_LINES)) from None
+
+    def _told(self, state: JobState) -> JobState:
+        """Return the end of a job in words that help; what goes on is told as it is."""
+        if not state.phase.terminal:
+            return state
+        if suspects_memory(state):
+            state = by_last_words(state, self._tail(state.ref, LOG_TAIL_LINES))
+        return explained(state)
 
     def _tail(self, ref: JobRef, lines: int) -> tuple[str, ...]:
         """Return the last lines of a log; one that cannot be read hides nothing else."""

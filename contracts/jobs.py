@@ -224,12 +224,18 @@ class JobOutputs(Message):
     """As the vendor tells once the job has ended; None where it does not."""
 
 
+LOG_BEGINNING = ""
+"""The token after which a log begins."""
+
+
 class LogRequest(Message):
     """Lines of a job's log: the last `tail`, or what comes after a token."""
 
     ref: JobRef
     tail: int = LOG_TAIL_LINES
     after: str | None = None
+    patience_seconds: float = Field(default=0, ge=0, le=30)
+    """How long to wait for lines while there are none and the job goes on."""
 
 
 class LogPage(Message):
@@ -237,6 +243,8 @@ class LogPage(Message):
 
     lines: tuple[str, ...]
     next_after: str | None = None
+    ended: bool = False
+    """Told only to who waits: the job has ended, and these were its last lines."""
 
 
 class FindRequest(Message):
@@ -298,5 +306,8 @@ class JobActivities:
 
     @activity.defn(name="jobs.logs")
     def logs(self, request: LogRequest) -> LogPage:
-        """Return lines of the job's log. Safe to run twice. Final: `SOURCE_MISSING`, `ACCESS_DENIED`."""
+        """Return lines of the job's log; what follows a page's token is neither repeated nor left out.
+
+        Safe to run twice. Heartbeats while it waits for lines. Final: `SOURCE_MISSING`, `ACCESS_DENIED`.
+        """
         raise NotImplementedError

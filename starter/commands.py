@@ -10,10 +10,6 @@ from rich.console import Console
 from rich.table import Table
 from temporalio.client import Client, WorkflowExecution
 
-from contracts.errors import printable
-from contracts.graph import nearest
-from contracts.jobs import JobRef, LogRequest
-from contracts.queues import WORKFLOW_QUEUE
 from contracts.runs import (
     PIPELINE_KEY,
     PIPELINE_WORKFLOW,
@@ -25,17 +21,17 @@ from contracts.runs import (
     StageDecision,
     workflow_id,
 )
-from starter import copy_commands, local, temporal
+from starter import copy_commands, job_logs, local, temporal
 from starter.copies import COPY, CopyOptions, is_copy, limits_of
 from starter.document import run_document
 from starter.exits import Exit, StarterError
+from starter.job_logs import LogOptions
 from starter.options import key_of, moment_of, params_of
 from starter.show import STYLES, console, live_view
 from starter.show import report as report_view
 from starter.spec.load import find, load
 from starter.watch import UPDATES, user
 from starter.watch import watch as watch_run
-from workflows.job_logs import JobLogsRequest, JobLogsWorkflow
 from workflows.pipeline import PipelineWorkflow
 
 ENDS = {RunPhase.SUCCEEDED: Exit.SUCCEEDED, RunPhase.FAILED: Exit.FAILED, RunPhase.CANCELLED: Exit.FAILED}
@@ -175,25 +171,9 @@ async def decide(decision: str, run_id: str, stage: str, reason: str) -> Exit:
     return Exit.SUCCEEDED
 
 
-async def logs(run_id: str, stage: str, tail: int) -> Exit:
-    """Print the log of a stage's job."""
-    client = await temporal.connected()
-    now = await temporal.status(client, run_id)
-    if stage not in now.stages:
-        raise StarterError(f"{run_id} has no stage {stage!r}{nearest(stage, now.stages)}")
-    held = now.stages[stage]
-    if held.job is None:
-        raise StarterError(f"stage {stage!r} has no job: it is a {held.kind} stage that is {held.phase}")
-    ref = JobRef(id=held.job.id, name=held.job.name, generation=held.job.generation, kind=held.job.kind)
-    page = await client.execute_workflow(
-        JobLogsWorkflow.run,
-        JobLogsRequest(connection=held.connection, request=LogRequest(ref=ref, tail=tail)),
-        id=f"{run_id}/logs/{key_of(None)}",
-        task_queue=WORKFLOW_QUEUE,
-    )
-    for line in page.lines:
-        sys.stdout.write(f"{printable(line)}\n")
-    return Exit.SUCCEEDED
+async def logs(options: LogOptions) -> Exit:
+    """Print the log of a stage's job, and follow it if asked."""
+    return await job_logs.show(await temporal.connected(), options)
 
 
 async def _watched(client: Client, run_id: str, *, as_json: bool) -> Exit:

@@ -43,6 +43,7 @@ def _stage(stage: StageStatus) -> dict[str, Any]:
         "cloud": stage.connection.partition("/")[0],
         "connection": stage.connection,
         "state": stage.phase.value,
+        "note": stage.note,
         "seconds": seconds_of(stage),
         "attempts": stage.attempts,
         "job": _job(stage.job) if stage.job else None,

@@ -5,10 +5,14 @@ from datetime import timedelta
 from temporalio import workflow
 
 from contracts import presets
-from contracts.jobs import JobActivities, LogPage, LogRequest
+from contracts.errors import ErrorKind, failure
+from contracts.jobs import FindRequest, JobActivities, JobRef, LogPage, LogRequest
 from contracts.model import Message
 from contracts.queues import queue_of
 from contracts.runs import JOB_LOGS_WORKFLOW
+
+_SOON = timedelta(minutes=1)
+"""A person waits: a worker that is away shows within this time."""
 
 
 class JobLogsRequest(Message):
@@ -16,6 +20,9 @@ class JobLogsRequest(Message):
 
     connection: str
     request: LogRequest
+    find: FindRequest | None = None
+    """Look for the job of `generation` here first: of earlier generations a run's status keeps no id."""
+    generation: int = 0
 
 
 @workflow.defn(name=JOB_LOGS_WORKFLOW)
@@ -24,11 +31,33 @@ class JobLogsWorkflow:
 
     @workflow.run
     async def run(self, request: JobLogsRequest) -> LogPage:
-        """Read the page."""
+        """Read the page.
+
+        Raises:
+            ApplicationError: `SOURCE_MISSING`, the stage has had no such generation.
+        """
+        asked = request.request
+        if request.find is not None:
+            asked = asked.model_copy(update={"ref": await self._found(request, request.find)})
         return await workflow.execute_activity_method(
             JobActivities.logs,
-            request.request,
+            asked,
             task_queue=queue_of(request.connection),
-            summary=f"log of {request.request.ref.name}",
-            **presets.quick(timedelta(minutes=1)),
+            summary=f"log of {asked.ref.name}",
+            **presets.quick(_SOON),
         )
+
+    async def _found(self, request: JobLogsRequest, find: FindRequest) -> JobRef:
+        found = await workflow.execute_activity_method(
+            JobActivities.find,
+            find,
+            task_queue=queue_of(request.connection),
+            summary=f"find generation {request.generation} of {find.stage}",
+            **presets.quick(_SOON),
+        )
+        refs = {state.ref.generation: state.ref for state in found.jobs}
+        if request.generation not in refs:
+            known = ", ".join(map(str, sorted(refs))) or "none"
+            told = f"stage {find.stage} has no job of generation {request.generation}; there are: {known}"
+            raise failure(ErrorKind.SOURCE_MISSING, told)
+        return refs[request.generation]

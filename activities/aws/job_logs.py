@@ -18,12 +18,13 @@ def read_log(client: Any, group: str, name: str, tail: int, after: str | None) -
     try:
         stream = after.partition("|")[0] if after else _stream(client, group, name)
         if stream is None:
-            return LogPage(lines=())
-        return _page(client, group, stream, tail, after.partition("|")[2] if after else None)
+            return LogPage(lines=(), next_after=after)
+        place = None if after is None else after.partition("|")[2]
+        return _page(client, group, stream, tail, place)
     except ClientError as error:
         if code_of(error) != "ResourceNotFoundException":
             raise
-        return LogPage(lines=())
+        return LogPage(lines=(), next_after=after)
 
 
 def _stream(client: Any, group: str, name: str) -> str | None:
@@ -35,8 +36,8 @@ def _stream(client: Any, group: str, name: str) -> str | None:
 
 def _page(client: Any, group: str, stream: str, tail: int, token: str | None) -> LogPage:
     # A token leads on only in the direction it was given for, which startFromHead names again.
-    where = {"nextToken": token, "startFromHead": True} if token else {"startFromHead": False}
-    limit = MOST_LINES if token else max(1, min(tail, MOST_LINES))
+    where: dict[str, Any] = {"startFromHead": token is not None} | ({"nextToken": token} if token else {})
+    limit = max(1, min(tail, MOST_LINES)) if token is None else MOST_LINES
     answer = client.get_log_events(logGroupName=group, logStreamName=stream, limit=limit, **where)
     lines = tuple(event["message"].rstrip("\n") for event in answer["events"])
     return LogPage(lines=lines, next_after=f"{stream}|{answer['nextForwardToken']}")

@@ -113,8 +113,8 @@ class SageMakerJobs:
         delivered = answer.get("ProcessingOutputConfig", {}).get("Outputs", [])
         return {output["OutputName"]: output["S3Output"]["S3Uri"].rstrip("/") + "/" for output in delivered}
 
-    def logs(self, ref: JobRef, tail: int, after: str | None) -> LogPage:
-        """Return the last lines of the job's log, or those after a token; empty while there is none."""
+    def logs(self, ref: JobRef, tail: int, after: str | None, *, final: bool = False) -> LogPage:
+        """See `JobService.logs`; CloudWatch holds whole lines only."""
         group = TRAINING_GROUP if trains(ref.kind) else PROCESSING_GROUP
         return read_log(self._logs, group, ref.name, tail, after)
 

@@ -103,7 +103,7 @@ class TransformJobs:
         """Return where the predictions lie: a file `rows-….jsonl.out` for each file of rows."""
         return {PREDICTIONS: self._known(ref.name)["TransformOutput"]["S3OutputPath"].rstrip("/") + "/"}
 
-    def logs(self, ref: JobRef, tail: int, after: str | None) -> LogPage:
+    def logs(self, ref: JobRef, tail: int, after: str | None, *, final: bool = False) -> LogPage:
         """Return the last lines of the server's log, or those after a token; empty while there is none."""
         return read_log(self._logs, LOG_GROUP, ref.name, tail, after)
 

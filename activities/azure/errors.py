@@ -1,6 +1,9 @@
 """From the errors of the Azure SDKs to the closed list: judged by code, status and type, never by their words."""
 
+import json
+from collections.abc import Mapping
 from datetime import timedelta
+from typing import Any
 
 from azure.core.exceptions import (
     AzureError,
@@ -115,7 +118,9 @@ def translate(error: BaseException, ref: str) -> ApplicationError:
 def kind_of(error: BaseException) -> ErrorKind:
     """Return the kind of an error: by its code, else by its status, else by its type."""
     if isinstance(error, HttpResponseError):
-        known = KIND_OF_CODE.get(code_of(error)) or KIND_OF_STATUS.get(error.status_code or 0)
+        codes = (code_of(error), *_inner_codes(error))
+        named = next((KIND_OF_CODE[code] for code in codes if code in KIND_OF_CODE), None)
+        known = named or KIND_OF_STATUS.get(error.status_code or 0)
         if known:
             return known
         if (error.status_code or 0) >= 500:
@@ -141,6 +146,22 @@ def code_of(error: BaseException) -> str:
         return str(getattr(stored, "value", stored))
     body = getattr(error, "error", None)
     return str(getattr(body, "code", None) or "")
+
+
+def _inner_codes(error: HttpResponseError) -> list[str]:
+    """Return the codes inside an answer, outermost first: Azure ML calls all that a caller cannot have a `UserError`."""
+    try:
+        inner = json.loads(error.response.text())["error"] if error.response else None
+    except (AttributeError, KeyError, TypeError, ValueError, AzureError):
+        return []
+    codes = []
+    while isinstance(inner := _below(inner), Mapping):
+        codes.append(str(inner.get("code") or ""))
+    return codes
+
+
+def _below(error: Any) -> Any:
+    return (error.get("innerError") or error.get("innererror")) if isinstance(error, Mapping) else None
 
 
 def words_of(error: BaseException) -> str:

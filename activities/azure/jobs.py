@@ -9,7 +9,7 @@ from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
 from activities.azure import script
 from activities.azure.batch import planned, put_batch
 from activities.azure.errors import CLOUD
-from activities.azure.history import RunHistory, time_of
+from activities.azure.history import TAIL_BYTES, RunHistory, time_of
 from activities.azure.machines import AzureMachines, serverless
 from activities.azure.ml import (
     AssetTypes,
@@ -106,14 +106,15 @@ class AzureMlJobs:
         job: Any = self._workspace.client.jobs.get(ref.name)
         return {name: self._output(job, name, wanted) for name, wanted in request.outputs.items()}
 
-    def logs(self, ref: JobRef, tail: int, after: str | None) -> LogPage:
+    def logs(self, ref: JobRef, tail: int, after: str | None, *, final: bool = False) -> LogPage:
         """See `JobService.logs`; the token is a byte offset."""
-        start = int(after) if after is not None and after.isdigit() else None
+        start = None if after is None else int(after) if after.isdigit() else 0
         content, end = self._workspace.history.log(ref.name, start)
         if not content:
             return LogPage(lines=(), next_after=after)
-        # A line that is still being written comes with the next page, unless nothing else has come.
-        whole = content[: content.rfind(b"\n") + 1] or content
+        whole = content[: content.rfind(b"\n") + 1]
+        if final or (not whole and len(content) >= TAIL_BYTES):
+            whole = content
         lines = whole.decode(errors="replace").splitlines()
         shown = lines[-tail:] if after is None and tail > 0 else lines
         return LogPage(lines=tuple(shown), next_after=str(end - len(content) + len(whole)))

@@ -44,11 +44,20 @@ REASONS: dict[str, ErrorKind] = {
     "AllocationFailed": ErrorKind.CAPACITY,
     "AllocationTimeout": ErrorKind.CAPACITY,
     "SkuNotAvailable": ErrorKind.CAPACITY,
+    # Its image: there is none of this name, it cannot be built, or the machine may not read it.
+    "FailedPullingImage": ErrorKind.INVALID_REQUEST,
+    "ImageBuildFailure": ErrorKind.INVALID_REQUEST,
+    "EnvironmentBuildFailed": ErrorKind.INVALID_REQUEST,
+    "AcrRefreshTokenRetrievalError": ErrorKind.ACCESS_DENIED,
     "JobTimeoutError": ErrorKind.TIMED_OUT,
     "MaxRunDurationExceeded": ErrorKind.TIMED_OUT,
 }
 """The vendor's names of what ended a job, as its run history and its support articles give them."""
 
+REASON_OF_EXIT = {137: ErrorKind.OUT_OF_MEMORY, -9: ErrorKind.OUT_OF_MEMORY}
+"""By the exit code of the user's process: SIGKILL, which is the kernel's when memory is out."""
+
+_EXIT = re.compile(r"\bstatus code (-?\d+)\b")
 _NAME = re.compile(r"\b[A-Z][A-Za-z]{7,}\b")
 
 
@@ -70,6 +79,9 @@ def reason_of(phase: JobPhase, error: Mapping[str, Any], *, overdue: bool) -> Er
     named = next((REASONS[name] for name in _names(error) if name in REASONS), None)
     if named:
         return named
+    exited = _EXIT.search(_told(error))
+    if phase == JobPhase.FAILED and exited and int(exited[1]) in REASON_OF_EXIT:
+        return REASON_OF_EXIT[int(exited[1])]
     if phase == JobPhase.STOPPED:
         return ErrorKind.TIMED_OUT if overdue else ErrorKind.CANCELLED
     return ErrorKind.JOB_FAILED
@@ -86,5 +98,8 @@ def _names(error: Mapping[str, Any]) -> list[str]:
     while isinstance(inner, Mapping):
         codes.insert(0, str(inner.get("code") or ""))
         inner = inner.get("innerError") or inner.get("innererror")
-    told = str(error.get("message") or "").partition(" Error: ")[0]
-    return codes + _NAME.findall(told)
+    return codes + _NAME.findall(_told(error))
+
+
+def _told(error: Mapping[str, Any]) -> str:
+    return str(error.get("message") or "").partition(" Error: ")[0]

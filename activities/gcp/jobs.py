@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from google.api_core.exceptions import BadRequest, ClientError
+from google.api_core.exceptions import BadRequest, ClientError, TooManyRequests
 from google.cloud import storage
 from temporalio import activity
 
 from activities.choosing import checkpoint_uri, machine_for
 from activities.gcp.claims import ClaimedJob
-from activities.gcp.errors import CLOUD
+from activities.gcp.errors import CLOUD, code_of, words_of
 from activities.gcp.job_logs import JobLogs
 from activities.gcp.machines import VertexMachines, disk_spec, machine_spec
 from activities.gcp.states import phase_of, state_of
@@ -115,8 +115,8 @@ class VertexJobs:
         """Return where each output lies: where it was asked for, since the bucket is a folder to the job."""
         return dict(request.outputs)
 
-    def logs(self, ref: JobRef, tail: int, after: str | None) -> LogPage:
-        """Return the last lines of the job's log, or those after a token; empty while there is none."""
+    def logs(self, ref: JobRef, tail: int, after: str | None, *, final: bool = False) -> LogPage:
+        """See `JobService.logs`; Cloud Logging holds whole lines only."""
         return self._logs.read(ref.id.rsplit("/", 1)[1], tail, after)
 
     def _create(self, request: JobRequest, spec: dict[str, Any], claim: ClaimedJob) -> Any:
@@ -125,9 +125,14 @@ class VertexJobs:
             return self._method("create")(
                 {"parent": self._defaults.parent, self.noun: job}, timeout=TIMEOUT, retry=None
             )
-        except ClientError:
+        except ClientError as error:
             # Refused, so nothing was created; after any other error that is not known and the lease must end.
             claim.release()
+            if isinstance(error, TooManyRequests) and code_of(error) == "429":
+                # Of a rate that is too high Google gives the reason; a create that is one too many has none.
+                detail = ErrorDetail(cloud=CLOUD, ref=request.name, code="429")
+                told = f"Google, {request.name}: {words_of(error)}"
+                raise failure(ErrorKind.QUOTA_EXHAUSTED, told, detail) from None
             raise
 
     def _winner(self, request: JobRequest, created: Any) -> JobRef:

@@ -1,5 +1,6 @@
 """Vertex AI's job states and error codes in Causeway's words: one table each, judged by code."""
 
+import re
 from datetime import UTC, datetime
 from typing import Any
 
@@ -41,6 +42,12 @@ REASON_OF_CODE = {
 }
 """By the `google.rpc.Code` of the job's error."""
 
+REASON_OF_EXIT = {137: ErrorKind.OUT_OF_MEMORY, 9: ErrorKind.OUT_OF_MEMORY, -9: ErrorKind.OUT_OF_MEMORY}
+"""By the exit status that the first line of an error's message names: SIGKILL, which is the kernel's when memory is out.
+Public reports have it as 137 and as `9(SIGKILL)`."""
+
+_EXIT = re.compile(r"\bnon-zero status of (-?\d+)\b")
+
 
 def state_of(ref: JobRef, job: Any) -> JobState:
     """Return the state that a CustomJob of the SDK tells."""
@@ -72,6 +79,9 @@ def _reason(phase: JobPhase, job: Any, started: datetime | None, ended: datetime
     if job.state.name == "JOB_STATE_EXPIRED":
         return ErrorKind.TIMED_OUT
     code = int(job.error.code) if job.error else OK
+    exited = _EXIT.search(job.error.message.partition("\n")[0]) if code == INVALID_ARGUMENT else None
+    if exited and int(exited[1]) in REASON_OF_EXIT:
+        return REASON_OF_EXIT[int(exited[1])]
     if code == RESOURCE_EXHAUSTED and started:
         # It had its machine and lost it to somebody else; before that, there was none to have.
         return ErrorKind.PREEMPTED

@@ -97,9 +97,9 @@ class ProcessJobs:
         self._known(ref.id)
         return dict(request.outputs)
 
-    def logs(self, ref: JobRef, tail: int, after: str | None) -> LogPage:
-        """Return the last lines of the log, or those after a byte offset."""
-        return read_log(self._known(ref.id).log, tail, after)
+    def logs(self, ref: JobRef, tail: int, after: str | None, *, final: bool = False) -> LogPage:
+        """See `JobService.logs`; the token is a byte offset."""
+        return read_log(self._known(ref.id).log, tail, after, final=final)
 
     def _order(self, folder: JobFolder, request: JobRequest) -> tuple[Order, str]:
         outputs = {name: str(folder.path / "outputs" / name) for name in request.outputs}

@@ -3,14 +3,16 @@
 from pathlib import Path
 
 from contracts.errors import ErrorKind, failure
-from contracts.jobs import LogPage
+from contracts.jobs import LOG_BEGINNING, LogPage
 
 _PIECE_BYTES = 256 * 1024
 _LINE_LIMIT = 2000
 
 
-def read_log(path: Path, tail: int, after: str | None) -> LogPage:
+def read_log(path: Path, tail: int, after: str | None, *, final: bool = False) -> LogPage:
     """Return lines, oldest first; the token is the byte offset up to which they were read.
+
+    A line that is still being written is left for the next page, unless it alone fills this one or there is no next.
 
     Raises:
         ApplicationError: `INVALID_REQUEST` for a token that this log did not give.
@@ -22,15 +24,17 @@ def read_log(path: Path, tail: int, after: str | None) -> LogPage:
     with path.open("rb") as file:
         file.seek(start)
         content = file.read(_PIECE_BYTES)
-    # A line that is still being written is left for the next page, unless it alone fills this one.
-    if after is not None and not content.endswith(b"\n") and b"\n" in content:
-        content = content[: content.rindex(b"\n") + 1]
+    whole = content[: content.rfind(b"\n") + 1]
+    if not final and (whole or len(content) < _PIECE_BYTES):
+        content = whole
     lines = [line[:_LINE_LIMIT] for line in content.decode(errors="replace").splitlines()]
     chosen = lines if after is not None else lines[max(0, len(lines) - tail) :]
     return LogPage(lines=tuple(chosen), next_after=str(start + len(content)))
 
 
 def _offset(after: str) -> int:
+    if after == LOG_BEGINNING:
+        return 0
     if not after.isdecimal():
         raise failure(ErrorKind.INVALID_REQUEST, f"{after!r} is no place in this log")
     return int(after)

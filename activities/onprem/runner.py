@@ -13,6 +13,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+from activities.onprem.ends import reason_of, words_of
 from activities.onprem.job_folder import JobFolder
 from activities.onprem.job_notes import Order, Phase, Status
 from activities.onprem.processes import (
@@ -90,7 +91,7 @@ class Runner:
                 return "FAILED", "TIMED_OUT", f"ran longer than its limit of {self._order.limit_seconds:g} s"
         if code == 0:
             return "SUCCEEDED", None, ""
-        return "FAILED", "JOB_FAILED", _words(code)
+        return "FAILED", reason_of(code), words_of(code)
 
     def _end(self, phase: Phase, reason: str | None, message: str) -> None:
         now = datetime.now(UTC).isoformat()
@@ -139,14 +140,6 @@ def _deliver(order: Order) -> None:
             shutil.rmtree(target)
         target.parent.mkdir(parents=True, exist_ok=True)
         Path(filled).rename(target)
-
-
-def _words(code: int) -> str:
-    if code < 0:
-        return f"the command was killed by signal {-code} ({signal.Signals(-code).name})"
-    if code > 128 and code - 128 in {*signal.Signals}:
-        return f"the command ended with exit code {code}, as one killed by {signal.Signals(code - 128).name}"
-    return f"the command ended with exit code {code}"
 
 
 if __name__ == "__main__":

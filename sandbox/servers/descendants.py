@@ -43,6 +43,17 @@ def end_all(home: Path, *, grace_seconds: float, runner_too: bool = False) -> No
         _wait(victims, 1)
 
 
+def memory_of(pid: int) -> int:
+    """Bytes of memory that a process and its descendants hold; nothing for one that is gone."""
+    held = 0
+    with contextlib.suppress(psutil.Error):
+        root = psutil.Process(pid)
+        for process in (root, *root.children(recursive=True)):
+            with contextlib.suppress(psutil.Error):
+                held += process.memory_info().rss
+    return held
+
+
 def _runners_of(home: Path) -> list[psutil.Process]:
     found = []
     for process in psutil.process_iter():

@@ -10,13 +10,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 from sandbox.layout import write_private
 
 REQUEST_FAULTS = ("unavailable", "throttle", "slow", "drop", "away")
-JOB_FAULTS = ("fail-job", "hang-job", "preempt-job", "quota")
-JobFault = Literal["fail", "hang", "preempt"]
+JobFault = Literal["fail", "hang", "preempt", "memory", "image", "capacity"]
+JOB_FAULTS = ("fail-job", "hang-job", "preempt-job", "memory-job", "image-job", "capacity-job", "quota")
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class Faults:
 
     def take_job_fault(self, name: str) -> JobFault | None:
         """What must happen to the job that is being created, in the words of `MachineSpec.fault`."""
-        wanted: tuple[JobFault, ...] = ("fail", "hang", "preempt")
+        wanted: tuple[JobFault, ...] = get_args(JobFault)
         return next((kind for kind in wanted if self.take(f"{kind}-job", name)), None)
 
     def _use(self, kinds: tuple[str, ...], text: str, *, once: bool = False) -> Fault | None:

@@ -26,7 +26,7 @@ from sandbox.servers.faults import JobFault
 from sandbox.servers.mount import Mount
 
 Phase = Literal["STARTING", "RUNNING", "DELIVERING", "DONE"]
-Outcome = Literal["EXITED", "STOPPED", "TIMED_OUT", "LOST", "ERROR", "PREEMPTED"]
+Outcome = Literal["EXITED", "STOPPED", "TIMED_OUT", "LOST", "ERROR", "PREEMPTED", "NO_IMAGE", "NO_MACHINE"]
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,8 @@ class MachineSpec:
     mount: Mount | None = None
     """A store the command sees as folders: what argv, env and `*.sh` files name there is brought along."""
     fault: JobFault | None = None
-    """Misbehave: exit 1 or sleep instead of running, or be taken away soon after the start."""
+    """Misbehave: exit 1 or sleep instead of running, be taken away soon after the start, have little memory, or never
+    start for want of an image or a machine."""
 
 
 @dataclass(frozen=True)

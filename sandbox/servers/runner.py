@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from sandbox.layout import Endpoints, Layout
-from sandbox.servers.descendants import end_all
+from sandbox.servers.descendants import end_all, memory_of
 from sandbox.servers.job_environment import job_environment, rewritten
 from sandbox.servers.machine import (
     Deliver,
@@ -37,6 +37,9 @@ from sandbox.servers.stores import StoreError, Stores
 POLL_SECONDS = 0.05
 PREEMPT_AFTER_SECONDS = 1.0
 """How long a machine lives that has been told to show the fault `preempt`."""
+MEMORY_BYTES = 192 * 1024 * 1024
+"""What a machine has that has been told to show the fault `memory`; the kernel of a container kills what takes more."""
+NEVER_STARTED: dict[str, Outcome] = {"image": "NO_IMAGE", "capacity": "NO_MACHINE"}
 IDLE = [sys.executable, "-c", "import time\nwhile True: time.sleep(60)"]
 
 
@@ -59,8 +62,11 @@ class Runner:
         """Live the life; whatever goes wrong, the last status says DONE."""
         write_status(self._home, self._status)
         try:
-            self._prepare()
-            self._command()
+            if self._spec.fault in NEVER_STARTED:
+                self._ends(NEVER_STARTED[self._spec.fault])
+            else:
+                self._prepare()
+                self._command()
         except Stopped:
             self._ends("STOPPED")
         except Exception as exc:
@@ -157,6 +163,10 @@ class Runner:
                     return "PREEMPTED"
             elif child.poll() is not None:
                 return "EXITED"
+            if self._spec.fault == "memory" and memory_of(child.pid) > MEMORY_BYTES:
+                child.kill()
+                child.wait()
+                return "EXITED"
             if self._wish() is not None:
                 return "STOPPED"
             if limit is not None and lived > limit:
@@ -183,7 +193,7 @@ class Runner:
 
     def _is_due(self, deliver: Deliver) -> bool:
         wish, status = self._wish(), self._status
-        if wish is not None and not wish["deliver"]:
+        if status.outcome in ("NO_IMAGE", "NO_MACHINE") or (wish is not None and not wish["deliver"]):
             return False
         if status.outcome == "PREEMPTED":
             return deliver.synced

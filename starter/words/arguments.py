@@ -17,6 +17,9 @@ StageArgument = Annotated[str, typer.Argument(metavar="STAGE", help="The stage's
 JsonOption = Annotated[
     bool, typer.Option("--json", help="Print one JSON document on standard output and nothing else.")
 ]
+JsonLinesOption = Annotated[
+    bool, typer.Option("--json", help="Print each line as a JSON object: line, stage, generation, job.")
+]
 ParamOption = Annotated[
     list[str] | None, typer.Option("--param", metavar="NAME=VALUE", help="Change a param; may be repeated.")
 ]

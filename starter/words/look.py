@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from starter.words.arguments import (
+    JsonLinesOption,
     JsonOption,
     ParamOption,
     PipelineArgument,
@@ -73,8 +74,21 @@ def logs(
     run_id: RunArgument,
     stage: StageArgument,
     tail: Annotated[int, typer.Option(min=1, max=10_000, help="The last so many lines.")] = 100,
+    follow: Annotated[
+        bool, typer.Option("--follow", "-f", help="Go on with new lines until the job ends.")
+    ] = False,
+    generation: Annotated[
+        int | None, typer.Option(min=1, help="Of this generation of the stage; without it, the last.")
+    ] = None,
+    as_json: JsonLinesOption = False,
 ) -> None:
-    """Print the log of a stage's job, read by that cloud's worker."""
-    from starter import commands
+    """Print the log of a stage's job, read by that cloud's worker.
 
-    end(lambda: commands.logs(run_id, stage, tail))
+    `--follow` waits for a job that is not there yet, prints what it prints, goes on with the next generation if there
+    is one, and ends when the stage has no more to say. Ctrl-C ends it at any time; the job goes on.
+    """
+    from starter import commands
+    from starter.job_logs import LogOptions
+
+    options = LogOptions(run_id, stage, tail=tail, follow=follow, generation=generation, as_json=as_json)
+    end(lambda: commands.logs(options))

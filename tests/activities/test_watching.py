@@ -64,7 +64,7 @@ class Told:
     def outputs(self, ref: JobRef, request: JobRequest) -> dict[str, str]:
         return self.prefixes
 
-    def logs(self, ref: JobRef, tail: int, after: str | None) -> LogPage:
+    def logs(self, ref: JobRef, tail: int, after: str | None, *, final: bool = False) -> LogPage:
         return LogPage(lines=self.lines[-tail:])
 
 

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from temporalio.api.enums.v1 import EventType, PendingActivityState
 from temporalio.api.history.v1 import HistoryEvent
-from temporalio.client import Client
+from temporalio.client import Client, WorkflowExecutionStatus
 from temporalio.service import RPCError
 
 from tests.house import Sandbox
@@ -48,6 +48,22 @@ class Observer:
 
         async def look() -> bool:
             return activity in {kind for kind, _ in await self._pending(workflow_id)}
+
+        return self._runner.run(look())
+
+    def passed_on(self, workflow_id: str) -> bool:
+        """Whether any activity has come to a further attempt that a worker holds or has ended, or all is over."""
+
+        async def look() -> bool:
+            handle = self._client.get_workflow_handle(workflow_id)
+            told = await handle.describe(rpc_timeout=CALL)
+            if told.status != WorkflowExecutionStatus.RUNNING:
+                return True
+            pending = told.raw_description.pending_activities
+            if any(item.attempt > 1 and item.state == STARTED for item in pending):
+                return True
+            started = _started(await self._history(workflow_id))
+            return any(event.activity_task_started_event_attributes.attempt > 1 for _, event in started)
 
         return self._runner.run(look())
 

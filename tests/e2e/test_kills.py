@@ -6,59 +6,14 @@ import pytest
 
 from tests.e2e.runs import Run
 from tests.house import Sandbox, kill, until
-from tests.pipelines import CLOUDS, sleeper, write
+from tests.pipelines import sleeper, write
 
 SERVERS = {"aws": "sagemaker", "azure": "azure", "gcp": "vertex"}
-CREATES = {"aws": "CreateTrainingJob", "azure": "jobs", "gcp": "CreateCustomJob"}
 
 
 @pytest.fixture(autouse=True)
 def everything_up(house: Sandbox) -> None:
     house.sandbox("up", "--workers")
-
-
-@pytest.mark.timeout(240)
-@pytest.mark.parametrize("cloud", CLOUDS)
-def test_a_worker_killed_while_its_job_runs_leaves_one_job_and_a_run_that_succeeds(
-    house: Sandbox, tmp_path: Path, cloud: str
-) -> None:
-    stage = f"wait_{cloud}"
-    run = Run.start(house, _renamed(sleeper(tmp_path, cloud, 4), stage))
-    run.until_job(stage, "running")
-    kill(house.worker(cloud))
-    document = run.until("SUCCEEDED")
-    assert len(house.jobs(cloud, stage)) == 1
-    assert document["stages"][0]["attempts"] == 1
-
-
-@pytest.mark.timeout(240)
-@pytest.mark.parametrize("cloud", SERVERS)
-def test_a_worker_killed_while_it_submits_leaves_one_job_and_a_run_that_succeeds(
-    house: Sandbox, tmp_path: Path, cloud: str
-) -> None:
-    stage = f"submit_{cloud}"
-    server = SERVERS[cloud]
-    # The answer is dropped after the server accepted, and the worker dies before it can ask again.
-    house.sandbox("fault", server, "slow", "--delay", "3", "--times", "1", "--match", CREATES[cloud])
-    run = Run.start(house, _renamed(sleeper(tmp_path, cloud, 1), stage))
-    until(lambda: "submitting" in run.line(stage), "submitting")
-    time.sleep(1.5)
-    kill(house.worker(cloud))
-    run.until("SUCCEEDED")
-    house.sandbox("fault", server, "clear")
-    assert len(house.jobs(cloud, stage)) == 1
-
-
-@pytest.mark.timeout(240)
-@pytest.mark.parametrize("cloud", SERVERS)
-def test_an_answer_lost_after_the_server_accepted_leaves_one_job(
-    house: Sandbox, tmp_path: Path, cloud: str
-) -> None:
-    stage = f"lost_{cloud}"
-    house.sandbox("fault", SERVERS[cloud], "drop", "--times", "1", "--match", CREATES[cloud])
-    run = Run.start(house, _renamed(sleeper(tmp_path, cloud, 1), stage))
-    run.until("SUCCEEDED")
-    assert len(house.jobs(cloud, stage)) == 1
 
 
 @pytest.mark.timeout(240)

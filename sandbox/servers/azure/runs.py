@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import signal
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
@@ -21,6 +22,19 @@ _PREEMPTED = (
     "AzureMLCompute job failed.\nPreemptionError: Nodes of this job got preempted. "
     "Check if the run has failed or restarted. Reason: Received pre-emption warning signal"
 )
+# As users report it: MicrosoftLearning/mslearn-dp100#77, Azure/MachineLearningNotebooks#1479.
+_NO_IMAGE = (
+    "AzureMLCompute job failed.\nFailedPullingImage: Unable to pull docker image\n"
+    "\terror: Run docker command to pull public image failed with error: Error response from daemon: manifest unknown"
+)
+_NO_MACHINE = (
+    "AzureMLCompute job failed.\nAllocationFailed: The requested VM size is not available in the region now."
+)
+_KILLED = (
+    "AzureMLCompute job failed.\nUserProcessKilledBySystemOOM: The user process was killed because the node was out of "
+    "memory"
+)
+"""The name is the vendor's (its support article on job failures); the words are ours."""
 _EXITED = (
     "Execution failed. User process 'bash' exited with status code {code}. "
     "Please check log file 'user_logs/std_log.txt' for error details. Error: {tail}"
@@ -170,6 +184,12 @@ class Runs:
             return {"status": "Completed"}
         if outcome == "PREEMPTED":
             return _failed("UserError", _PREEMPTED)
+        if outcome == "NO_IMAGE":
+            return _failed("UserError", _NO_IMAGE)
+        if outcome == "NO_MACHINE":
+            return _failed("UserError", _NO_MACHINE)
+        if outcome == "EXITED" and observed.exit_code == -signal.SIGKILL:
+            return _failed("UserError", _KILLED)
         if outcome == "EXITED" and observed.exit_code:
             return _failed("UserError", _EXITED.format(code=observed.exit_code, tail=self._tail(record.name)))
         if outcome in ("LOST", "STOPPED"):

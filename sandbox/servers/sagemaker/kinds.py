@@ -57,8 +57,12 @@ def failure_reason(job: Job, status: MachineStatus) -> str | None:
         text = job.last_words or status.error or ""
         # A container that died of a signal is seen with 128 and the signal's number.
         return _cut(f"AlgorithmError: {text}, exit code: {128 - code if code < 0 else code}")
-    if status.outcome == "PREEMPTED":
+    if status.outcome in ("PREEMPTED", "NO_MACHINE"):
         return NO_CAPACITY
+    if status.outcome == "NO_IMAGE":
+        return _cut(
+            f"ClientError: The image {_image(job)} cannot be pulled: it does not exist, or access is denied"
+        )
     if status.outcome == "ERROR":
         return _cut(f"ClientError: {status.error}")
     return _cut(f"InternalServerError: {status.error or 'the sandbox was stopped while the job ran'}")
@@ -146,6 +150,11 @@ def check_unique(names: list[str], member: str) -> None:
 
 def _spot_interrupted(job: Job, status: MachineStatus) -> bool:
     return status.outcome == "PREEMPTED" and bool(job.request.get("EnableManagedSpotTraining"))
+
+
+def _image(job: Job) -> str:
+    container = job.request.get("AlgorithmSpecification") or job.request.get("AppSpecification") or {}
+    return str(container.get("TrainingImage") or container.get("ImageUri"))
 
 
 def _cut(reason: str) -> str:

@@ -106,25 +106,25 @@ class LogEntries:
             started_at = jobs.started_at(job_id)
             if started_at is not None:
                 labels = {"job_id": job_id, "task_name": REPLICA}
-                log = jobs.machines.log(job_id)
-                yield from self._entries(("ml_job", labels, job_id), log, started_at)
+                lines = _lines(jobs.machines.log(job_id), final=jobs.machines.status(job_id).phase == "DONE")
+                yield from self._entries(("ml_job", labels, job_id), lines, started_at)
 
     def _of_endpoint(self, endpoint_id: str) -> Iterator[dict[str, Any]]:
         for machine in self._servers.names():
             if machine.rpartition("-")[0] == f"endpoint-{endpoint_id}":
-                started = self._servers.status(machine).started_at
+                status = self._servers.status(machine)
+                started = status.started_at
                 if started is not None:
+                    lines = _lines(self._servers.log(machine), final=status.phase == "DONE")
                     what = ("aiplatform.googleapis.com/Endpoint", {"endpoint_id": endpoint_id}, machine)
-                    yield from self._entries(
-                        what, self._servers.log(machine), datetime.fromtimestamp(started, UTC)
-                    )
+                    yield from self._entries(what, lines, datetime.fromtimestamp(started, UTC))
 
     def _entries(
-        self, what: tuple[str, dict[str, str], str], log: Path, started_at: datetime
+        self, what: tuple[str, dict[str, str], str], lines: list[str], started_at: datetime
     ) -> Iterator[dict[str, Any]]:
         kind, labels, name = what
         resource = {"type": kind, "labels": {"project_id": self._project, **labels}}
-        for number, line in enumerate(_lines(log)):
+        for number, line in enumerate(lines):
             moment = started_at + timedelta(microseconds=number)
             yield {
                 "insertId": f"{name}-{number:09d}",
@@ -138,12 +138,15 @@ class LogEntries:
             }
 
 
-def _lines(log: Path) -> list[str]:
+def _lines(log: Path, *, final: bool) -> list[str]:
+    """What is written of a line is an entry when the line is whole, or when nothing more will be written."""
     try:
         with log.open("rb") as stream:
             size = stream.seek(0, 2)
             stream.seek(max(0, size - READ_AT_MOST_BYTES))
-            return stream.read().decode("utf-8", "replace").splitlines()
+            content = stream.read()
+            whole = content if final else content[: content.rfind(b"\n") + 1]
+            return whole.decode("utf-8", "replace").splitlines()
     except OSError:
         return []
 

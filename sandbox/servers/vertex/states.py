@@ -80,6 +80,13 @@ def _failure(status: MachineStatus, log: Path) -> tuple[int, str]:
             f"The replica {REPLICA} was preempted and could not be restarted: STOCKOUT. "
             "Resources are insufficient in the region. Try again later, or in another region."
         )
+    if status.outcome == "NO_MACHINE":
+        return (
+            RESOURCE_EXHAUSTED,
+            "Resources are insufficient in the region. Try again later, or in another region.",
+        )
+    if status.outcome == "NO_IMAGE":
+        return NOT_FOUND, f"The image of the replica {REPLICA} was not found. Make sure that it exists."
     if status.outcome == "LOST":
         return INTERNAL, "Internal error encountered. The worker was lost. Please try again."
     if status.outcome == "ERROR":

@@ -34,6 +34,12 @@ def test_a_name_of_the_vendor_tells_the_reason(name: str, kind: ErrorKind, place
     assert reason_of(JobPhase.FAILED, errors[place], overdue=False) == kind
 
 
+@pytest.mark.parametrize(("code", "kind"), [(137, ErrorKind.OUT_OF_MEMORY), (1, ErrorKind.JOB_FAILED)])
+def test_an_exit_by_sigkill_is_memory(code: int, kind: ErrorKind) -> None:
+    told = f"Execution failed. User process 'bash' exited with status code {code}. Error: status code 137"
+    assert reason_of(JobPhase.FAILED, {"code": "UserError", "message": told}, overdue=False) == kind
+
+
 def test_what_the_job_printed_is_no_reason() -> None:
     error = {"code": "UserError", "message": "Execution failed. Error: PreemptionError OutOfMemory"}
     assert reason_of(JobPhase.FAILED, error, overdue=False) == ErrorKind.JOB_FAILED

@@ -12,10 +12,16 @@ REF = JobRef(id="projects/p/locations/l/customJobs/1", name="cw-train", generati
 START = datetime(2026, 11, 22, tzinfo=UTC)
 
 
-def job(state: str, code: int = 0, ran: timedelta | None = None, limit: timedelta | None = None) -> Any:
+def job(
+    state: str,
+    code: int = 0,
+    ran: timedelta | None = None,
+    limit: timedelta | None = None,
+    message: str = "the vendor's words",
+) -> Any:
     return SimpleNamespace(
         state=SimpleNamespace(name=state),
-        error=SimpleNamespace(code=code, message="the vendor's words") if code else None,
+        error=SimpleNamespace(code=code, message=message) if code else None,
         create_time=START,
         start_time=START if ran is not None else None,
         end_time=START + ran if ran is not None else None,
@@ -38,6 +44,22 @@ def test_a_state_that_is_new_is_no_end() -> None:
 def test_the_code_of_a_failure_tells_the_reason(code: int, reason: ErrorKind) -> None:
     state = state_of(REF, job("JOB_STATE_FAILED", code))
     assert (state.phase, state.reason, state.message) == (JobPhase.FAILED, reason, "the vendor's words")
+
+
+@pytest.mark.parametrize(
+    ("told", "reason"),
+    [
+        ("The replica workerpool0-0 exited with a non-zero status of 137.", ErrorKind.OUT_OF_MEMORY),
+        (
+            "The replica master 0 ran out-of-memory and exited with a non-zero status of 9(SIGKILL)",
+            "OUT_OF_MEMORY",
+        ),
+        ("The replica exited with a non-zero status of 1.\nnon-zero status of 137", ErrorKind.JOB_FAILED),
+    ],
+    ids=["137", "9", "what the job printed"],
+)
+def test_an_exit_by_sigkill_is_memory(told: str, reason: ErrorKind) -> None:
+    assert state_of(REF, job("JOB_STATE_FAILED", 3, ran=timedelta(1), message=told)).reason == reason
 
 
 def test_a_job_that_had_its_machine_and_ran_out_of_resources_was_preempted() -> None:

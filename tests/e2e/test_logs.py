@@ -1,0 +1,117 @@
+"""`logs`, as a person uses it: followed from before there is a job to its last line, left with Ctrl-C, by generation."""
+
+import json
+import signal
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.e2e.runs import Run
+from tests.house import Sandbox, until
+from tests.pipelines import write
+
+pytestmark = pytest.mark.timeout(240)
+SCRIPT = """
+import pathlib, sys, time
+out = pathlib.Path(sys.argv[1])
+for number in range(40):
+    print("line", number, flush=True)
+    time.sleep(0.05)
+mark = pathlib.Path(sys.argv[2])
+if not mark.exists():
+    mark.touch()
+    sys.exit("the first one fails")
+mark.unlink()
+(out / "done").write_text("done")
+"""
+LINES = [f"line {number}" for number in range(40)]
+
+
+def pipeline(folder: Path, cloud: str, *, seconds: float = 2) -> Path:
+    mark = folder / "failed-once"
+    stages: dict[str, Any] = {
+        "before": {
+            "kind": "process",
+            "on": "onprem",
+            "command": f"python -c 'import time; time.sleep({seconds})'",
+            "outputs": [],
+        },
+        "talk": {
+            "kind": "train",
+            "on": cloud,
+            "code": "src",
+            "command": f"python talk.py {{outputs.result}} {mark}",
+            "outputs": ["result"],
+            "retries": 1,
+            "after": ["before"],
+        },
+    }
+    return write(folder, {"pipeline": f"talk-{cloud}", "stages": stages}, {"src/talk.py": SCRIPT})
+
+
+@pytest.mark.parametrize("cloud", ["onprem", "aws"])
+def test_a_log_is_followed_from_before_its_job_through_its_generations(
+    house: Sandbox, tmp_path: Path, cloud: str
+) -> None:
+    run = Run.start(house, pipeline(tmp_path, cloud))
+    followed = house.starter("logs", run.id, "talk", "--follow", "--json")
+    assert followed.code == 0, followed.err
+    assert "waiting for the job of talk" in followed.err
+    told = [json.loads(line) for line in followed.out.splitlines()]
+    first = [one["line"] for one in told if one["generation"] == 1]
+    second = [one["line"] for one in told if one["generation"] == 2]
+    assert (first, second) == ([*LINES, "the first one fails"], LINES)
+    run.until("SUCCEEDED")
+    # Of a generation that is over a run keeps no id: its worker finds it by its tags.
+    earlier = house.starter("logs", run.id, "talk", "--generation", "1", "--tail", "2")
+    assert (earlier.code, earlier.out.splitlines()) == (0, [LINES[-1], "the first one fails"])
+    absent = house.starter("logs", run.id, "talk", "--generation", "3")
+    assert (absent.code, absent.out) == (2, "")
+    assert "has had 2 generations, not 3" in absent.err
+
+
+def test_who_follows_a_quiet_job_leaves_with_ctrl_c_and_the_run_goes_on(
+    house: Sandbox, tmp_path: Path
+) -> None:
+    quiet = {
+        "kind": "process",
+        "on": "onprem",
+        "command": "python -c 'import time; print(\"begun\", flush=True); time.sleep(60)'",
+        "outputs": [],
+    }
+    run = Run.start(house, write(tmp_path, {"pipeline": "quiet", "stages": {"hush": quiet}}))
+    process = house.spawn(
+        "-m",
+        "starter",
+        "logs",
+        run.id,
+        "hush",
+        "--follow",
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "begun\n"
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=20)
+    assert (process.returncode, out) == (130, ""), err
+    assert "Traceback" not in err
+    assert run.stage("hush")["state"] == "RUNNING"
+    house.starter("cancel", run.id, check=True)
+    run.until("CANCELLED")
+
+
+def test_what_has_no_log_is_told_at_once(house: Sandbox, tmp_path: Path) -> None:
+    (house.root / "onprem" / "talk.csv").write_text("a\n")
+    stages = {"bring": {"kind": "copy", "on": "aws", "source": "file:///talk.csv"}}
+    run = Run.start(house, write(tmp_path, {"pipeline": "no-job", "stages": stages}))
+    answer = house.starter("logs", run.id, "bring", "--follow")
+    assert (answer.code, answer.out) == (2, "")
+    assert "it is a copy stage" in answer.err
+    unknown = house.starter("logs", run.id, "brin")
+    assert (unknown.code, unknown.out) == (2, "")
+    assert "bring" in unknown.err
+    until(lambda: run.document["state"] == "SUCCEEDED", "the copy is there", 60)
