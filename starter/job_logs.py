@@ -4,14 +4,14 @@ import asyncio
 import json
 import sys
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, get_args
 
 from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
 from temporalio.service import RPCError
 
 from contracts.errors import ErrorKind, printable
 from contracts.graph import nearest
-from contracts.jobs import LOG_BEGINNING, FindRequest, JobRef, LogPage, LogRequest
+from contracts.jobs import LOG_BEGINNING, FindRequest, JobKind, JobRef, LogPage, LogRequest
 from contracts.queues import WORKFLOW_QUEUE
 from contracts.runs import RunStatus, StagePhase, StageStatus
 from starter import temporal
@@ -23,7 +23,7 @@ from workflows.job_logs import JobLogsRequest, JobLogsWorkflow
 PATIENCE_SECONDS = 20.0
 """How long one page waits for lines at the worker; a quiet job costs three workflows a minute."""
 LOOK_SECONDS = 1.0
-JOB_KINDS = frozenset({"process", "train", "predict"})
+JOB_KINDS = frozenset(get_args(JobKind))
 PASSING = frozenset({ErrorKind.UNAVAILABLE, ErrorKind.THROTTLED, ErrorKind.WORKER_ABSENT})
 """Kinds of errors that a follower waits out."""
 
@@ -144,7 +144,7 @@ def _stage(now: RunStatus, options: LogOptions) -> StageStatus:
             f"{options.run_id} has no stage {options.stage!r}{nearest(options.stage, now.stages)}"
         )
     held = now.stages[options.stage]
-    if held.kind not in JOB_KINDS:
+    if held.job is None and held.kind not in JOB_KINDS:
         raise StarterError(f"stage {held.name!r} has no job: it is a {held.kind} stage that is {held.phase}")
     return held
 
