@@ -31,11 +31,11 @@ class Collector:
         Raises:
             ApplicationError: `SOURCE_MISSING` when it holds nothing, naming stage and output.
         """
-        objects = tuple(self._objects(prefix))
+        objects = tuple(self.objects(prefix))
         if not objects:
             told = f"the job of stage {self._stage} left nothing in its output {output} ({prefix})"
             raise failure(ErrorKind.SOURCE_MISSING, told, ErrorDetail(ref=prefix))
-        digests = for_each(self._sha256, objects)
+        digests = for_each(self.sha256, objects)
         entries = [
             ManifestEntry(name=held.uri.removeprefix(prefix), size_bytes=held.size_bytes, sha256=sha256)
             for held, sha256 in zip(objects, digests, strict=True)
@@ -61,7 +61,8 @@ class Collector:
             told = f"{METRICS_FILE} of stage {self._stage} is not flat numbers: {error}"
             raise failure(ErrorKind.INVALID_REQUEST, told, ErrorDetail(ref=uri)) from None
 
-    def _objects(self, prefix: str) -> Iterator[ObjectStat]:
+    def objects(self, prefix: str) -> Iterator[ObjectStat]:
+        """Yield every object below a prefix, page by page."""
         after: str | None = None
         while True:
             page = self._store.list(prefix, after, PAGE_OBJECTS)
@@ -71,7 +72,8 @@ class Collector:
             if after is None:
                 return
 
-    def _sha256(self, held: ObjectStat, stop: Stop) -> str:
+    def sha256(self, held: ObjectStat, stop: Stop) -> str:
+        """Return the digest that is recorded of an object, or what reading every byte comes to."""
         if held.sha256:
             return held.sha256
         with translated(self._translate, held.uri):

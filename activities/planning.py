@@ -1,14 +1,16 @@
 """Makes the plan of a run: code over data, no cloud. Same request, same plan."""
 
+from collections.abc import Iterator
 from typing import Any
 
 from temporalio import activity
 
 from activities.prices import PriceBook
 from contracts.artifacts import locate
+from contracts.choices import leaves
 from contracts.connections import ConnectionReport
 from contracts.errors import ErrorKind, failure
-from contracts.graph import needs, order, problems_of, resolve
+from contracts.graph import OutputName, needs, order, problems_of, resolve
 from contracts.limits import Caps, Limits
 from contracts.plan import (
     Placement,
@@ -17,12 +19,13 @@ from contracts.plan import (
     PlanRequest,
     TransferMethod,
     TransferPlan,
+    picked_key,
     prefix_of,
     server_side_between,
     transfer_key,
 )
 from contracts.queues import CLOUD_OF_SCHEME, normalise
-from contracts.stages import CopyStage, inputs_of
+from contracts.stages import CopyStage, PickStage, inputs_of
 
 
 class Planner(PlanActivities):
@@ -63,45 +66,62 @@ class _Draft:
     def _place(self, name: str) -> Placement:
         stage = self.spec.stages[name]
         inputs = {key: resolve(self.spec, written) for key, written in inputs_of(stage).items()}
-        keys: list[str | None]
         if isinstance(stage, CopyStage):
-            keys = [self._copy(name, stage)]
+            keys = self._copy(name, stage)
         else:
-            keys = [self._bring(item.stage, item.text, stage.on) for item in inputs.values()]
+            keys = [key for item in inputs.values() for key in self._bring(item, stage.on)]
         return Placement(
             connection=stage.on,
-            prefix=self._prefix(stage.on, name),
+            prefix=self._prefix(stage.on, name) if stage.on else "",
             needs=tuple(sorted(needs(self.spec, name))),
             inputs={key: item.text for key, item in inputs.items()},
-            transfers=tuple(dict.fromkeys(key for key in keys if key)),
-            machine=self._report(stage.on).machines.get(name),
+            transfers=tuple(dict.fromkeys(keys)),
+            machine=self._report(stage.on).machines.get(name) if stage.on else None,
         )
 
-    def _copy(self, name: str, stage: CopyStage) -> str:
-        source = self._source_of(stage)
+    def _copy(self, name: str, stage: CopyStage) -> list[str]:
         folder = stage.source is not None and stage.source.endswith("/")
         own = self._prefix(stage.on, name, "data")
         target = stage.target or (f"{own}data" if stage.source and not folder else own)
-        return self._transfer(f"{name}.data", source, stage.on, target, stage)
-
-    def _source_of(self, stage: CopyStage) -> str:
+        artifact = f"{name}.data"
         if stage.source:
-            return stage.source_on or normalise(CLOUD_OF_SCHEME[locate(stage.source).scheme])
-        return self.spec.stages[resolve(self.spec, next(iter(stage.inputs.values()))).stage].on
+            source = stage.source_on or normalise(CLOUD_OF_SCHEME[locate(stage.source).scheme])
+            return [
+                self._transfer(transfer_key(artifact, stage.on), artifact, source, stage.on, target, stage)
+            ]
+        return [
+            self._transfer(key, artifact, source, stage.on, target, stage)
+            for key, source in self._sources(
+                resolve(self.spec, next(iter(stage.inputs.values()))), artifact, stage.on
+            )
+        ]
 
-    def _bring(self, producer: str, artifact: str, destination: str) -> str | None:
-        source = self.spec.stages[producer].on
-        if source == destination:
-            return None
-        stage, output = artifact.split(".")
-        return self._transfer(
-            artifact, source, destination, self._prefix(destination, "transfers", stage, output)
-        )
+    def _bring(self, item: OutputName, destination: str) -> list[str]:
+        """The transfers of which one brings an output: none where it lies there already."""
+        target = self._prefix(destination, "transfers", item.stage, item.output)
+        return [
+            self._transfer(key, item.text, source, destination, target)
+            for key, source in self._sources(item, item.text, destination)
+            if source != destination
+        ]
+
+    def _sources(self, item: OutputName, artifact: str, destination: str) -> Iterator[tuple[str, str]]:
+        """Each connection that an output may lie on, with the key of the transfer from there; a pick has several."""
+        if not isinstance(self.spec.stages[item.stage], PickStage):
+            yield transfer_key(artifact, destination), self.spec.stages[item.stage].on
+            return
+        for leaf in leaves(self.spec, item.stage):
+            yield picked_key(artifact, leaf, destination), self.spec.stages[leaf].on
 
     def _transfer(
-        self, artifact: str, source: str, destination: str, target: str, stage: CopyStage | None = None
+        self,
+        key: str,
+        artifact: str,
+        source: str,
+        destination: str,
+        target: str,
+        stage: CopyStage | None = None,
     ) -> str:
-        key = transfer_key(artifact, destination)
         method = self._method(source, destination)
         free = stage is not None and stage.server_side and self._is_held_to_no_digest(artifact, stage)
         self.transfers[key] = TransferPlan(

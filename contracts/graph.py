@@ -1,27 +1,30 @@
 """The pipeline as a graph: what each stage needs, and every mistake in it at once. Pure functions of a spec."""
 
-from collections.abc import Collection, Iterable, Iterator
-from difflib import get_close_matches
+from collections.abc import Collection, Iterator
 from graphlib import CycleError, TopologicalSorter
 
 from contracts.artifacts import ArtifactKind, locate
+from contracts.choices import choice_problems, conditions_of, has_metrics, outputs_in
+from contracts.loops import foreach_problems
+from contracts.mistakes import Path, Problem, nearest
 from contracts.model import Message
 from contracts.placeholders import Reference, parse_template, references, split_command
 from contracts.queues import CLOUD_OF_SCHEME, Cloud, cloud_of
 from contracts.serving import endpoint_needs, endpoint_problems
 from contracts.spec import RESERVED_STAGES, PipelineSpec
 from contracts.stage_base import CommandStage
-from contracts.stages import CopyStage, JobStage, LoadTableStage, QueryStage, Stage, inputs_of, outputs_of
+from contracts.stages import (
+    CopyStage,
+    JobStage,
+    LoadTableStage,
+    PickStage,
+    QueryStage,
+    Stage,
+    inputs_of,
+    outputs_of,
+)
 
 TABLE_CLOUDS = frozenset({Cloud.GCP})
-Path = tuple[str | int, ...]
-
-
-class Problem(Message):
-    """One mistake: where in the spec, what is wrong and what would be right."""
-
-    path: Path
-    message: str
 
 
 class OutputName(Message):
@@ -45,7 +48,7 @@ def resolve(spec: PipelineSpec, written: str) -> OutputName:
     stage, _, output = written.partition(".")
     if stage not in spec.stages:
         raise ValueError(f"there is no stage {stage!r}{nearest(stage, spec.stages)}")
-    available = outputs_of(spec.stages[stage])
+    available = outputs_in(spec, stage)
     if not output and len(available) == 1:
         return OutputName(stage=stage, output=available[0])
     if not output:
@@ -61,7 +64,10 @@ def needs(spec: PipelineSpec, name: str) -> set[str]:
     stage = spec.stages[name]
     found = {written.partition(".")[0] for written in inputs_of(stage).values()} | set(stage.after)
     found |= {reference.stage for reference, _ in references_of(stage) if reference.stage}
-    return found | endpoint_needs(spec, name)
+    found |= endpoint_needs(spec, name)
+    if isinstance(stage, PickStage):
+        found |= set(stage.candidates)
+    return found | {condition.stage for condition in conditions_of(stage) if condition.stage}
 
 
 def order(spec: PipelineSpec) -> tuple[str, ...]:
@@ -76,6 +82,9 @@ def references_of(stage: Stage) -> Iterator[tuple[Reference, str]]:
             yield from ((reference, "command") for reference in references(argument))
         for name, value in stage.env.items():
             yield from ((reference, f"env.{name}") for reference in references(parse_template(value)))
+        if stage.foreach and stage.foreach.query:
+            asked = references(parse_template(stage.foreach.query))
+            yield from ((reference, "foreach.query") for reference in asked)
     if isinstance(stage, QueryStage):
         yield from ((reference, "sql") for reference in references(parse_template(stage.sql)))
 
@@ -89,15 +98,6 @@ def problems_of(spec: PipelineSpec, unread: frozenset[str] = frozenset()) -> lis
     """
     found = [problem for name in spec.stages for problem in _stage_problems(spec, name, unread)]
     return found + _cycle(spec)
-
-
-def nearest(word: str, known: Iterable[str]) -> str:
-    """Return `; did you mean 'x'?` when one of the known words is near, else the choice there is."""
-    words = sorted(known)
-    close = get_close_matches(word, words, n=1, cutoff=0.6)
-    if close:
-        return f"; did you mean {close[0]!r}?"
-    return f"; there is {', '.join(words[:12])}" if words else ""
 
 
 def _stage_problems(spec: PipelineSpec, name: str, unread: frozenset[str]) -> Iterator[Problem]:
@@ -120,6 +120,8 @@ def _stage_problems(spec: PipelineSpec, name: str, unread: frozenset[str]) -> It
         if reference.stage in unread:
             continue
         yield from _reference_problems(spec, stage, reference, (*at, *field.split(".", 1)))
+    yield from choice_problems(spec, name, unread)
+    yield from foreach_problems(spec, name)
     yield from _kind_problems(spec, stage, at, unread)
 
 
@@ -134,9 +136,15 @@ def _reference_problems(
                 path=path,
                 message=f"{placeholder}: there is no stage {reference.stage!r}{nearest(str(reference.stage), spec.stages)}",
             )
-        elif not isinstance(source, QueryStage) and "metrics" not in outputs_of(source):
+        elif not has_metrics(spec, source):
             yield Problem(
                 path=path, message=f"{placeholder}: stage {reference.stage!r} has no output named metrics"
+            )
+        return
+    if reference.role == "item" or reference.role == "index":
+        if path[2] not in {"command", "env"}:
+            yield Problem(
+                path=path, message=f"{placeholder}: there are no items yet where they are asked for"
             )
         return
     names: dict[str, Collection[str]] = {
@@ -145,7 +153,7 @@ def _reference_problems(
         "outputs": outputs_of(stage),
     }
     known = names[reference.role]
-    if isinstance(stage, QueryStage) and reference.role != "params":
+    if path[2] in {"sql", "foreach"} and reference.role != "params":
         yield Problem(
             path=path, message=f"{placeholder}: a query takes {{params.x}} and {{stage.metrics.name}} only"
         )

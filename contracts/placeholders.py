@@ -1,4 +1,7 @@
-"""Placeholders in commands and queries: `{inputs.x} {outputs.x} {params.x} {stage.metrics.name}`; `{{` and `}}` escape."""
+"""Placeholders in commands and queries: `{inputs.x} {outputs.x} {params.x} {stage.metrics.name}`; `{{` and `}}` escape.
+
+In a stage with `foreach` also `{item}`, `{item.field}` and `{index}`.
+"""
 
 import re
 import shlex
@@ -10,8 +13,9 @@ from contracts.model import Message
 _TOKEN = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]")
 _REFERENCE = re.compile(
     r"(inputs|outputs|params)\.([A-Za-z_][A-Za-z0-9_]*)|([a-z][a-z0-9_]*)\.metrics\.([A-Za-z0-9_.-]+)"
+    r"|(item)(?:\.([A-Za-z_][A-Za-z0-9_]*))?|(index)"
 )
-Role = Literal["inputs", "outputs", "params", "metrics"]
+Role = Literal["inputs", "outputs", "params", "metrics", "item", "index"]
 
 
 class Reference(Message):
@@ -19,12 +23,15 @@ class Reference(Message):
 
     role: Role
     name: str
+    """Empty of `{index}`, and of an item as a whole."""
     stage: str | None = None
     """Of a metric only."""
 
     @property
     def text(self) -> str:
         """The placeholder as its author wrote it."""
+        if not self.name:
+            return self.role
         return f"{self.stage}.metrics.{self.name}" if self.stage else f"{self.role}.{self.name}"
 
 
@@ -83,5 +90,9 @@ def _reference(token: str) -> Reference:
         )
     if found[3]:
         return Reference(role="metrics", stage=found[3], name=found[4])
+    if found[5]:
+        return Reference(role="item", name=found[6] or "")
+    if found[7]:
+        return Reference(role="index", name="")
     role: Role = "inputs" if found[1] == "inputs" else "outputs" if found[1] == "outputs" else "params"
     return Reference(role=role, name=found[2])

@@ -137,6 +137,11 @@ def transfer_key(artifact: str, destination: str) -> str:
     return f"{artifact}-to-{destination.replace('/', '.')}"
 
 
+def picked_key(artifact: str, producer: str, destination: str) -> str:
+    """The name of the transfer of a pick's output, should it be the one that this stage left."""
+    return transfer_key(f"{artifact}-from-{producer}", destination)
+
+
 def prefix_of(report: ConnectionReport, run: RunRef, *parts: str) -> str:
     """The URI prefix of something a run leaves on a connection; it ends in `/`."""
     return report.container + "/".join(("runs", run.run_uid, *parts)) + "/"

@@ -17,6 +17,7 @@ from contracts.errors import printable
 from contracts.jobs import JobKind, JobPhase, RunRef
 from contracts.model import Message
 from contracts.plan import Plan
+from contracts.results import Choice, FanoutStatus
 from contracts.spec import PipelineSpec
 from contracts.tables import Scalar
 
@@ -140,6 +141,10 @@ class StageStatus(Message):
     rows: int | None = None
     shown: tuple[dict[str, Scalar | None], ...] = ()
     """The first rows of a query's answer."""
+    choice: Choice | None = None
+    """Of a pick, once it has picked."""
+    fanout: FanoutStatus | None = None
+    """Of a stage that runs over many items."""
     error: StageError | None = None
     history: tuple[str, ...] = ()
     """Why earlier generations ended, oldest first."""

@@ -15,6 +15,7 @@ from contracts.tables import Scalar
 from contracts.units import Duration
 
 PIPELINE_NAME = r"^[a-z][a-z0-9-]{0,39}$"
+WORKFLOW_NAME = r"^[A-Za-z][A-Za-z0-9_-]{0,63}$"
 KEY_PATTERN = r"^[A-Za-z0-9._-]{1,64}$"
 RESERVED_STAGES = frozenset({"params", "inputs", "outputs"})
 STAGES_LIMIT = 200
@@ -38,6 +39,8 @@ class PipelineSpec(Declared):
 
     pipeline: str = Field(pattern=PIPELINE_NAME)
     description: str = Field(default="", max_length=1000)
+    workflow: str = Field(default="pipeline", pattern=WORKFLOW_NAME)
+    """Who carries the run from stage to stage; a workflow of your own that the workflow worker knows, or `pipeline`."""
     params: dict[ParamName, Scalar] = Field(default_factory=dict)
     """Values that `--param` may change; a change takes the default's type."""
     defaults: Defaults = Defaults()

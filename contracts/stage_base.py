@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
+from contracts.expressions import parse
 from contracts.jobs import Resources
 from contracts.model import Declared
 from contracts.placeholders import split_command
@@ -12,22 +13,34 @@ from contracts.units import Duration
 
 STAGE_NAME = r"^[a-z][a-z0-9_]{0,31}$"
 PARAM_NAME = r"^[A-Za-z_][A-Za-z0-9_]{0,63}$"
-OnFailure = Literal["wait", "fail"]
+OnFailure = Literal["wait", "fail", "skip"]
 Connection = Annotated[
     str, Field(description="aws, azure, gcp or onprem, or one of its connections such as aws/eu")
 ]
 
 
-class StageBase(Declared):
-    """What every stage has."""
+class StageRules(Declared):
+    """When a stage runs, and what happens when it fails."""
 
-    on: Connection
-    """Where the stage runs."""
     after: tuple[str, ...] = ()
     """Stages that must have succeeded or been skipped first, besides those whose outputs are inputs."""
+    when: str | None = None
+    """A condition over params and metrics, such as `train.metrics.auc > params.floor`; if it is false, the stage is skipped."""
     retries: int | None = Field(default=None, ge=0, le=20)
     timeout: Duration | None = None
     on_failure: OnFailure | None = None
+
+    @field_validator("when")
+    @classmethod
+    def _when(cls, value: str | None) -> str | None:
+        return value if value is None else parse(value).text
+
+
+class StageBase(StageRules):
+    """What every stage has that runs somewhere."""
+
+    on: Connection
+    """Where the stage runs."""
 
     @field_validator("on")
     @classmethod

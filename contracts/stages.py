@@ -7,11 +7,13 @@ from pydantic import Field, field_validator
 
 from contracts.artifacts import locate
 from contracts.endpoints import PREDICTIONS
+from contracts.expressions import parse_best
+from contracts.foreach import Foreach
 from contracts.grants import IfExists
 from contracts.inference import BatchPredictStage, DeployStage, InvokeStage, RetireStage
 from contracts.placeholders import parse_template
 from contracts.queues import normalise
-from contracts.stage_base import STAGE_NAME, CommandStage, Connection, StageBase
+from contracts.stage_base import STAGE_NAME, CommandStage, Connection, StageBase, StageRules
 from contracts.tables import Column, TableFormat, WriteMode
 from contracts.units import Duration, Rate, Size
 
@@ -68,6 +70,8 @@ class JobStage(CommandStage):
     kind: Literal["process", "train", "predict"]
     outputs: tuple[Annotated[str, Field(pattern=STAGE_NAME)], ...] = ()
     """Names of folders that the command fills; `metrics` holds metrics.json, flat numbers."""
+    foreach: Foreach | None = None
+    """Runs the command once for each of many items: a list, a range, a query's rows or an input's objects."""
 
 
 class LoadTableStage(StageBase):
@@ -96,6 +100,29 @@ class QueryStage(StageBase):
         return value
 
 
+class PickStage(StageRules):
+    """Picks the best of several stages by a metric; it runs on no cloud, and what the best one left is its own."""
+
+    kind: Literal["pick"]
+    candidates: tuple[str, ...] = Field(alias="from", min_length=1)
+    """Stages that left metrics; one that was skipped, or lacks the metric, does not count."""
+    by: str
+    """`max(metrics.auc)` or `min(metrics.loss)`; the first of equals is picked."""
+    at_least: int = Field(default=1, ge=1)
+    """How many candidates must have the metric."""
+
+    @field_validator("by")
+    @classmethod
+    def _by(cls, value: str) -> str:
+        parse_best(value)
+        return value.strip()
+
+    @property
+    def on(self) -> str:
+        """Empty: it runs nowhere."""
+        return ""
+
+
 Stage = Annotated[
     CopyStage
     | JobStage
@@ -104,18 +131,19 @@ Stage = Annotated[
     | BatchPredictStage
     | DeployStage
     | InvokeStage
-    | RetireStage,
+    | RetireStage
+    | PickStage,
     Field(discriminator="kind"),
 ]
 
 
 def inputs_of(stage: Stage) -> dict[str, str]:
     """The stage's inputs as written: name to `stage` or `stage.output`."""
-    return {} if isinstance(stage, QueryStage | RetireStage) else stage.inputs
+    return {} if isinstance(stage, QueryStage | RetireStage | PickStage) else stage.inputs
 
 
 def outputs_of(stage: Stage) -> tuple[str, ...]:
-    """The names of what a stage leaves."""
+    """The names of what a stage leaves by itself; what a pick leaves, `contracts.graph.outputs_in` tells."""
     if isinstance(stage, CopyStage):
         return ("data",)
     if isinstance(stage, BatchPredictStage | InvokeStage):

@@ -60,6 +60,8 @@ class QueryRequest(Message):
     key: TableJobKey
     sql: str
     parameters: dict[str, Scalar] = Field(default_factory=dict)
+    rows_wanted: int = ROWS_SHOWN
+    """Rows that travel back at most, as far as they fit into a message."""
 
 
 class QueryResult(Message):

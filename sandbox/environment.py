@@ -24,6 +24,8 @@ _FOREIGN = (
     "PYTHONPATH",
 )
 _BARE = ("PATH", "LANG", "LC_ALL", "TZ", "SYSTEMROOT", "TMPDIR")
+OWN_WORKFLOWS = "pipelines.custom_workflow.until_good:UntilGood"
+"""The example of a workflow of one's own, so that it runs as it stands."""
 
 
 def bare(**added: str) -> dict[str, str]:
@@ -52,8 +54,10 @@ def own(layout: Layout, endpoints: Endpoints) -> dict[str, str]:
 def worker(name: str, layout: Layout, endpoints: Endpoints) -> dict[str, str]:
     """The settings of one worker: its own cloud's and no other's."""
     common = {"TEMPORAL_ADDRESS": endpoints.temporal_address, "TEMPORAL_NAMESPACE": NAMESPACE}
-    if name in ("workflows", "starter"):
+    if name == "starter":
         return common | {"CAUSEWAY_WEB_UI": endpoints.temporal_ui_url}
+    if name == "workflows":
+        return common | {"CAUSEWAY_WEB_UI": endpoints.temporal_ui_url, "CAUSEWAY_WORKFLOWS": OWN_WORKFLOWS}
     ports = endpoints.ports
     stores = f"127.0.0.1:{ports['aws']},localhost:{ports['blob']},127.0.0.1:{ports['gcs']}"
     return common | {

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from contracts.runs import RunStatus, StageJob, StageStatus, TransferResult, workflow_id
+from contracts.runs import RunStatus, StageJob, StagePhase, StageStatus, TransferResult, workflow_id
 
 
 def run_document(status: RunStatus, web_ui: str) -> dict[str, Any]:
@@ -53,7 +53,19 @@ def _stage(stage: StageStatus) -> dict[str, Any]:
         "rows": stage.rows,
         "error": stage.error.model_dump() if stage.error else None,
         **(endpoint or {}),
+        **_chosen(stage),
     }
+
+
+def _chosen(stage: StageStatus) -> dict[str, Any]:
+    """What only a stage that was skipped, a pick, or one that runs over items has to tell."""
+    said: dict[str, Any] = {"reason": stage.note} if stage.phase is StagePhase.SKIPPED else {}
+    if stage.choice:
+        said["choice"] = stage.choice.model_dump()
+    if stage.fanout:
+        shown = {"total", "succeeded", "failed", "running", "failures"}
+        said["items"] = stage.fanout.model_dump(include=shown)
+    return said
 
 
 def _job(job: StageJob) -> dict[str, Any]:

@@ -34,7 +34,7 @@ def validate(pipeline: str | None, param: tuple[str, ...], *, as_json: bool) -> 
         )
     else:
         stages = ", ".join(
-            f"{name} on {spec.stages[name].on.removesuffix('/default')}" for name in order(spec)
+            f"{name} on {spec.stages[name].on.removesuffix('/default') or 'no cloud'}" for name in order(spec)
         )
         _print(f"{file} is sound: {stages}")
     return Exit.SUCCEEDED

@@ -80,6 +80,7 @@ def report(status: RunStatus) -> RenderableType:
     for table in (_machines(status), _metrics(status)):
         if table:
             parts += [Text(), table]
+    parts += [part for one in status.stages.values() if one.choice for part in (Text(), choice_table(one))]
     parts += _answers(status)
     return Group(*parts, *_errors(status))
 
@@ -138,6 +139,21 @@ def job_table(status: RunStatus) -> Table:
         times = (stage.job.queued_seconds, stage.job.run_seconds, stage.job.billed_seconds)
         seen = f"{stage.job.last_seen:%H:%M:%S %Z}" if stage.job.last_seen else ""
         table.add_row(stage.name, str(stage.job.generation), stage.job.phase.value, *map(_clock, times), seen)
+    return table
+
+
+def choice_table(stage: StageStatus) -> Table:
+    """What a pick chose among: a row per candidate."""
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
+    choice = stage.choice
+    table.add_column(f"picked by {stage.name}", no_wrap=True)
+    table.add_column(choice.by if choice else "", justify="right")
+    table.add_column("", overflow="fold")
+    for candidate in choice.candidates if choice else ():
+        score = "-" if candidate.score is None else f"{candidate.score:.6g}"
+        item = "" if candidate.item is None else f" item {candidate.item}"
+        mark = "picked" if candidate.picked else Text(candidate.why)
+        table.add_row(candidate.stage + item, score, mark)
     return table
 
 

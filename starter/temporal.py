@@ -82,9 +82,10 @@ async def start(temporal: Client, request: RunRequest) -> tuple[Run, bool]:
     identity = workflow_id(spec.pipeline, request.key)
     try:
         run = await temporal.start_workflow(
-            PipelineWorkflow.run,
+            spec.workflow,
             request,
             id=identity,
+            result_type=RunStatus,
             task_queue=WORKFLOW_QUEUE,
             id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
             id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,

@@ -1,30 +1,35 @@
 """The worker for workflows and for the few activities that need no cloud. It holds no cloud credentials."""
 
+import importlib
+import os
+
 from activities.owners import TemporalOwners
 from activities.planning import Planner
 from activities.prices import PriceBook
 from activities.queues import TemporalQueues
 from contracts.queues import WORKFLOW_QUEUE
 from workers.serve import Service
+from workflows.foreach import FanoutWorkflow
 from workflows.job_logs import JobLogsWorkflow
 from workflows.pipeline import PipelineWorkflow
 from workflows.sweep import SweepWorkflow
 from workflows.transfer import TransferWorkflow
 
-WORKFLOWS = (PipelineWorkflow, TransferWorkflow, JobLogsWorkflow, SweepWorkflow)
+OWN = "CAUSEWAY_WORKFLOWS"
+WORKFLOWS = (PipelineWorkflow, TransferWorkflow, FanoutWorkflow, JobLogsWorkflow, SweepWorkflow)
 
 
 def service() -> Service:
     """Offer every workflow, the planner, the price book and the view of task queues.
 
     Raises:
-        ValueError: the user's price file cannot be read.
+        ValueError: the user's price file cannot be read, or a workflow of their own cannot be found.
     """
     book = PriceBook.from_environment()
     return Service(
         name="workflows",
         queue=WORKFLOW_QUEUE,
-        workflows=WORKFLOWS,
+        workflows=(*WORKFLOWS, *own_workflows(os.environ.get(OWN, ""))),
         activities=lambda client: (
             Planner(book).make,
             book.egress,
@@ -32,3 +37,25 @@ def service() -> Service:
             TemporalOwners(client).owners,
         ),
     )
+
+
+def own_workflows(named: str) -> tuple[type, ...]:
+    """Return the workflows that users name: `module:Class`, several with commas between them.
+
+    Raises:
+        ValueError: one of them cannot be imported, or is no workflow; says which.
+    """
+    return tuple(_own(name.strip()) for name in named.split(",") if name.strip())
+
+
+def _own(name: str) -> type:
+    module, _, attribute = name.partition(":")
+    if not module or not attribute:
+        raise ValueError(f"{OWN}: {name!r} names no workflow; write module:Class")
+    try:
+        found: type = getattr(importlib.import_module(module), attribute)
+    except (ImportError, AttributeError) as error:
+        raise ValueError(f"{OWN}: {name} cannot be imported: {error}") from None
+    if not hasattr(found, "__temporal_workflow_definition"):
+        raise ValueError(f"{OWN}: {name} is no workflow; decorate the class with @workflow.defn")
+    return found

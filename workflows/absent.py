@@ -10,9 +10,9 @@ from contracts.plan import QueueActivities, QueueReports, QueuesRequest
 from contracts.queues import queue_of
 from contracts.spec import PipelineSpec
 from workflows.book import Book
+from workflows.children import Children
 from workflows.effects import Effects, Flight
 from workflows.preflight import requests_of_stage
-from workflows.transfers import Transfers
 
 FIRST_LOOK = timedelta(seconds=15)
 LONGEST = timedelta(minutes=5)
@@ -28,7 +28,7 @@ class AbsenceWatch:
         self._spec = spec
         self._book = book
         self._effects = effects
-        self.transfers: Transfers | None = None
+        self.children: Children | None = None
         """Set once the plan is made."""
 
     async def keep(self) -> None:
@@ -73,8 +73,8 @@ class AbsenceWatch:
         found: dict[str, set[str]] = {}
         for flight in self._effects.in_flight.values():
             found.setdefault(flight.queue, set()).update(self._stages_of(flight))
-        if self.transfers:
-            for queue, stage in self.transfers.queues():
+        if self.children:
+            for queue, stage in self.children.queues():
                 found.setdefault(queue, set()).add(stage)
         return found
 

@@ -68,7 +68,8 @@ class Book:
     def live_jobs(self) -> int:
         """How many remote jobs go on, whatever the run does."""
         running = [stage for stage in self.status.stages.values() if stage.phase is StagePhase.RUNNING]
-        return sum(1 for stage in running if stage.job and not stage.job.phase.terminal)
+        single = sum(1 for stage in running if stage.job and not stage.job.phase.terminal)
+        return single + sum(stage.fanout.jobs for stage in running if stage.fanout)
 
     def lies_at(self, artifact: Artifact, connection: str) -> Artifact | None:
         """Find the same content on a connection: an output of a stage there, or what a transfer brought."""
@@ -89,7 +90,7 @@ class Book:
         if shown == self._mirrored:
             return
         if shown[:2] != self._mirrored[:2]:
-            clouds = sorted({stage.connection.split("/")[0] for stage in self.status.stages.values()})
+            clouds = sorted({stage.connection.split("/")[0] for stage in self.status.stages.values()} - {""})
             workflow.upsert_search_attributes(
                 [
                     STATE_KEY.value_set(self.status.phase.value),

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from contracts.code import CodeRef
+from contracts.foreach import Item
 from contracts.jobs import RunRef
 from contracts.plan import Placement, Plan
 from contracts.runs import RunRequest
@@ -24,6 +25,8 @@ class RunContext:
     effects: Effects
     code: dict[tuple[str, str], CodeRef] = field(default_factory=dict)
     """What is published, by connection and digest."""
+    item: Item | None = None
+    """What the command runs over, in a stage that runs over many items."""
 
     def placement(self, stage: str) -> Placement:
         """Where a stage runs."""
@@ -32,3 +35,7 @@ class RunContext:
     def timeout(self, stage: str) -> timedelta:
         """How long one generation of a stage may take."""
         return self.request.spec.timeout_of(stage)
+
+    def retries(self, stage: str) -> int:
+        """How many further generations a job may have."""
+        return self.request.spec.retries_of(stage)

@@ -3,8 +3,9 @@
 from temporalio.exceptions import ApplicationError
 
 from contracts.errors import ErrorKind
-from contracts.graph import nearest, references_of
+from contracts.graph import references_of
 from contracts.inference import InvokeStage
+from contracts.mistakes import nearest
 from contracts.runs import Decision, StageDecision, StagePhase
 from contracts.spec import PipelineSpec
 from contracts.stages import inputs_of

@@ -53,13 +53,27 @@ async def run_job(
     Raises:
         StageFailed: the last generation allowed has failed, or none may follow this kind of failure.
     """
-    code = await publish(context, name, stage)
-    for used in range(context.request.spec.retries_of(name) + 1):
+    return await run_generations(context, name, stage, inputs, await publish(context, name, stage))
+
+
+async def run_generations(
+    context: RunContext,
+    name: str,
+    stage: JobStage | BatchPredictStage,
+    inputs: dict[str, Artifact],
+    code: CodeRef | None,
+) -> Outcome:
+    """Run a job whose code is published, generation after generation.
+
+    Raises:
+        StageFailed: the last generation allowed has failed, or none may follow this kind of failure.
+    """
+    for used in range(context.retries(name) + 1):
         request = _request(context, name, stage, inputs, code)
         try:
             return await JobRunner(context, request).run()
         except StageFailed as failure:
-            last = used == context.request.spec.retries_of(name)
+            last = used == context.retries(name)
             if last or not failure.confirmed or failure.error.kind not in NEW_GENERATION:
                 raise
             error = failure.error
@@ -90,12 +104,12 @@ def _request(
         stage=name,
         generation=generation,
         kind=stage.kind,
-        command=command_of(stage, context.request.spec, context.book),
+        command=command_of(stage, context.request.spec, context.book, context.item),
         code=code,
         inputs=inputs,
         outputs={output: f"{prefix}g{generation}/{output}/" for output in outputs_of(stage)},
         image=stage.image,
-        env=environment_of(stage, context.request.spec, context.book),
+        env=environment_of(stage, context.request.spec, context.book, context.item),
         resources=stage.resources,
         machine=context.placement(name).machine,
         timeout=context.timeout(name),

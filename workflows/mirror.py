@@ -5,8 +5,8 @@ from temporalio import workflow
 from contracts.runs import RunPhase, RunStatus
 from workflows.book import Book
 from workflows.checkpoint import Checkpoint
+from workflows.children import Children
 from workflows.effects import Effects
-from workflows.transfers import Transfers
 
 
 class Mirror:
@@ -17,7 +17,7 @@ class Mirror:
         self._book = book
         self._checkpoint = checkpoint
         self._effects = effects
-        self.transfers: Transfers | None = None
+        self.children: Children | None = None
         """Set once the plan is made."""
 
     async def keep(self) -> None:
@@ -50,6 +50,6 @@ class Mirror:
 
     def _phase(self) -> RunPhase:
         if self._checkpoint.pause:
-            draining = self._effects.draining or bool(self.transfers and self.transfers.draining)
+            draining = self._effects.draining or bool(self.children and self.children.draining)
             return RunPhase.PAUSING if draining else RunPhase.PAUSED
         return RunPhase.WAITING if self._book.status.waiting_for else RunPhase.RUNNING

@@ -5,6 +5,7 @@ from pydantic import Field
 from contracts.artifacts import Artifact
 from contracts.errors import hint_for
 from contracts.model import Message
+from contracts.results import Choice, FanoutStatus
 from contracts.runs import StageEndpoint, StageError
 from contracts.tables import Scalar
 
@@ -15,6 +16,8 @@ class Outcome(Message):
     outputs: dict[str, Artifact] = Field(default_factory=dict)
     metrics: dict[str, float] = Field(default_factory=dict)
     rows: int | None = None
+    choice: Choice | None = None
+    fanout: FanoutStatus | None = None
     shown: tuple[dict[str, Scalar | None], ...] = ()
     endpoint: StageEndpoint | None = None
 

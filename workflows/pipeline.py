@@ -1,18 +1,20 @@
 """The workflow `pipeline`: carries a run from stage to stage, and waits for people where it must."""
 
 import asyncio
+from collections.abc import Coroutine
 from datetime import timedelta
+from typing import Any
 
 from temporalio import workflow
 from temporalio.exceptions import ActivityError, ApplicationError, ChildWorkflowError, is_cancelled_exception
 
 from contracts import presets
 from contracts.errors import ErrorKind
+from contracts.fanout import FanoutNews
 from contracts.plan import Plan, PlanActivities, PlanRequest
 from contracts.runs import (
     PIPELINE_WORKFLOW,
     RunPhase,
-    RunProgress,
     RunRequest,
     RunStatus,
     StageDecision,
@@ -23,23 +25,26 @@ from contracts.transfers import Drained
 from workflows.absent import AbsenceWatch
 from workflows.book import Book
 from workflows.checkpoint import Checkpoint
+from workflows.children import Children
 from workflows.closing import cancelled_note
+from workflows.conditions import reason_to_skip
 from workflows.context import RunContext
 from workflows.decisions import Decisions
 from workflows.effects import Effects
 from workflows.endpoints import retire_temporary
 from workflows.failures import stage_error
+from workflows.fanouts import Fanouts
 from workflows.finishing import to_the_end
+from workflows.foreach import NEWS_SIGNAL
 from workflows.mirror import Mirror
 from workflows.outcomes import Outcome, StageFailed
+from workflows.picks import words_of
 from workflows.preflight import preflight
+from workflows.rolling import progress_of, rolling
 from workflows.stages import run_stage
 from workflows.start import first_status
 from workflows.transfer import DRAINED_SIGNAL
 from workflows.transfers import Transfers
-
-HISTORY_LIMIT = 20_000
-"""Events after which nothing new starts beside what runs; Temporal ends a workflow at 51 200."""
 
 
 @workflow.defn(name=PIPELINE_WORKFLOW)
@@ -56,7 +61,7 @@ class PipelineWorkflow:
         self.checkpoint = Checkpoint(self.book.status.pause, paused)
         self.effects = Effects(self.checkpoint)
         self.decisions = Decisions(request.spec, self.book)
-        self.transfers: Transfers | None = None
+        self.children: Children | None = None
         self.closing = False
         self.mirror = Mirror(self.book, self.checkpoint, self.effects)
         self.absence = AbsenceWatch(request.spec, self.book, self.effects)
@@ -110,9 +115,15 @@ class PipelineWorkflow:
 
     @workflow.signal(name=DRAINED_SIGNAL)
     def transfer_drained(self, said: Drained) -> None:
-        """Hear from a transfer whether anything of it is in flight."""
-        if self.transfers:
-            (self.transfers.drained.add if said.drained else self.transfers.drained.discard)(said.key)
+        """Hear from a child whether anything of it is in flight."""
+        if self.children:
+            self.children.heard(said)
+
+    @workflow.signal(name=NEWS_SIGNAL)
+    def fanout_news(self, news: FanoutNews) -> None:
+        """Hear from a stage that runs over many items how they stand."""
+        if self.book.stage(news.stage).phase is StagePhase.RUNNING:
+            self.book.change(news.stage, fanout=news.status, note=news.status.words)
 
     @workflow.update
     def retry_stage(self, decision: StageDecision) -> str:
@@ -158,23 +169,28 @@ class PipelineWorkflow:
     async def _run_stages(self, plan: Plan) -> None:
         status = self.book.status
         context = RunContext(self.request, status.run, plan, self.book, self.checkpoint, self.effects)
-        self.transfers = Transfers(context, self.request.progress.unfinished if self.request.progress else ())
-        self.absence.transfers = self.mirror.transfers = self.transfers
-        stages = [asyncio.create_task(self._run_stage(context, self.transfers, name)) for name in plan.order]
+        unfinished = self.request.progress.unfinished if self.request.progress else ()
+        children = Children(Transfers(context, unfinished), Fanouts(context))
+        self.children = self.absence.children = self.mirror.children = children
+        stages = [asyncio.create_task(going) for going in self.begin(context, children)]
         try:
             await workflow.wait_condition(
                 lambda: self.stopping is not None or all(task.done() for task in stages)
             )
         except asyncio.CancelledError:
-            await to_the_end(self._close(stages, self.transfers, for_good=True))
+            await to_the_end(self._close(stages, children.transfers, for_good=True))
             raise
         over = self.stopping is not None or self._all_ended
-        await to_the_end(self._close(stages, self.transfers, for_good=over))
+        await to_the_end(self._close(stages, children.transfers, for_good=over))
         for task in stages:
             if not task.cancelled() and (error := task.exception()):
                 raise error
         if not over:
-            await self._continue_as_new(plan, self.transfers)
+            await self._continue_as_new(plan, children.transfers)
+
+    def begin(self, context: RunContext, children: Children) -> list[Coroutine[Any, Any, None]]:
+        """What carries the run: every stage as soon as it may; see `workflows.own` for another way."""
+        return [self.run_stage(context, children, name) for name in context.plan.order]
 
     async def _close(self, stages: list[asyncio.Task[None]], transfers: Transfers, *, for_good: bool) -> None:
         """Return when no stage does anything any more and, at the end of the run, nothing unfinished is left."""
@@ -190,18 +206,23 @@ class PipelineWorkflow:
     def _all_ended(self) -> bool:
         return all(stage.phase.ended for stage in self.book.status.stages.values())
 
-    async def _run_stage(self, context: RunContext, transfers: Transfers, name: str) -> None:
+    @property
+    def rolling(self) -> bool:
+        """Whether nothing new starts, since this execution's history is long enough."""
+        return rolling(self.book)
+
+    async def run_stage(self, context: RunContext, children: Children, name: str) -> None:
         """One stage, from waiting for its needs to its end, with as many decisions as it takes."""
         needs = context.placement(name).needs
         while not self.book.stage(name).phase.ended:
             await workflow.wait_condition(
-                lambda: self._rolling or self.book.stage(name).phase.ended or self._ready(name, needs)
+                lambda: self.rolling or self.book.stage(name).phase.ended or self._ready(name, needs)
             )
             await self.checkpoint.passed()
-            if self._rolling:
+            if self.rolling:
                 return
             if self._ready(name, needs):
-                await self._attempt(context, transfers, name)
+                await self._attempt(context, children, name)
 
     def _ready(self, name: str, needs: tuple[str, ...]) -> bool:
         """Whether a stage may start, or start again after a decision."""
@@ -210,11 +231,19 @@ class PipelineWorkflow:
             self.book.stage(need).phase.opens for need in needs
         )
 
-    async def _attempt(self, context: RunContext, transfers: Transfers, name: str) -> None:
-        """Run a stage once; then it has ended, or waits for a decision."""
+    async def _attempt(self, context: RunContext, children: Children, name: str) -> None:
+        """Run a stage once, or skip it; then it has ended, or waits for a decision."""
+        try:
+            reason = reason_to_skip(self.request.spec, self.book, name)
+        except StageFailed as error:
+            self._failed(name, error)
+            return
+        if reason:
+            self.book.change(name, phase=StagePhase.SKIPPED, note=reason)
+            return
         self.book.change(name, phase=StagePhase.RUNNING, error=None)
         try:
-            outcome = await run_stage(context, transfers, name)
+            outcome = await run_stage(context, children, name)
         except asyncio.CancelledError:
             note = cancelled_note(self.book.stage(name))
             self.book.change(name, phase=StagePhase.CANCELLED, note=note)
@@ -223,7 +252,8 @@ class PipelineWorkflow:
             self._failed(name, error)
             return
         fields = {name: getattr(outcome, name) for name in Outcome.model_fields}
-        self.book.change(name, phase=StagePhase.SUCCEEDED, note="", **fields)
+        note = words_of(outcome)
+        self.book.change(name, phase=StagePhase.SUCCEEDED, note=note, **fields)
 
     def _failed(self, name: str, failure: StageFailed | ActivityError | ChildWorkflowError) -> None:
         error = failure.error if isinstance(failure, StageFailed) else stage_error(failure)
@@ -234,6 +264,8 @@ class PipelineWorkflow:
         elif self.request.spec.on_failure_of(name) == "fail":
             self.book.change(name, phase=StagePhase.FAILED, error=error, note=error.kind)
             self._stop(name, error)
+        elif self.request.spec.on_failure_of(name) == "skip":
+            self.book.change(name, phase=StagePhase.SKIPPED, error=error, note=f"skipped after {error.kind}")
         else:
             words = "waiting for a decision: retry, skip or abort"
             self.book.change(name, phase=StagePhase.WAITING, error=error, note=words)
@@ -243,30 +275,10 @@ class PipelineWorkflow:
             update={"message": f"stage {name}: {error.message}"}
         )
 
-    @property
-    def _rolling(self) -> bool:
-        """Whether nothing new starts, since this execution's history is long enough.
-
-        As long as the history is not far too long, what runs is a reason to start what can run beside it.
-        """
-        info = workflow.info()
-        if not info.is_continue_as_new_suggested():
-            return False
-        running = any(stage.phase is StagePhase.RUNNING for stage in self.book.status.stages.values())
-        return not running or info.get_current_history_length() > HISTORY_LIMIT
-
     async def _continue_as_new(self, plan: Plan, transfers: Transfers) -> None:
         await workflow.wait_condition(workflow.all_handlers_finished)
         self.mirror.refresh()
-        paused = (
-            self.checkpoint.paused_for if self.checkpoint.pause is None else self.checkpoint.paused_before
-        )
-        progress = RunProgress(
-            status=self.book.status,
-            plan=plan,
-            paused_seconds=paused.total_seconds(),
-            unfinished=tuple(sorted(transfers.unfinished)),
-        )
+        progress = progress_of(self.book, self.checkpoint, plan, tuple(sorted(transfers.unfinished)))
         workflow.continue_as_new(self.request.model_copy(update={"progress": progress}))
 
     def _close_pending(self, phase: StagePhase) -> None:
@@ -290,5 +302,5 @@ class PipelineWorkflow:
             await self._tell_transfers()
 
     async def _tell_transfers(self) -> None:
-        if self.transfers:
-            await self.transfers.tell_all()
+        if self.children:
+            await self.children.tell_all()

@@ -15,7 +15,7 @@ from contracts.inference import InvokeStage, RetireStage
 from contracts.queues import CLOUD_OF_SCHEME, normalise
 from contracts.spec import PipelineSpec
 from contracts.stage_base import CommandStage
-from contracts.stages import CopyStage
+from contracts.stages import CopyStage, JobStage, PickStage
 from workflows.effects import Effects
 
 PREFLIGHT = "preflight"
@@ -58,14 +58,17 @@ def requests_of(spec: PipelineSpec, *, create: bool) -> tuple[PreflightRequest, 
 def requests_of_stage(spec: PipelineSpec, name: str) -> tuple[PreflightRequest, ...]:
     """What one stage asks: of the connection it runs on, and of the one a copy reads from."""
     stage = spec.stages[name]
+    if isinstance(stage, PickStage):
+        return ()
     if isinstance(stage, CommandStage):
         needs: tuple[Capability, ...] = ("jobs", "storage")
         machines = {name: MachineRequest(kind=stage.kind, resources=stage.resources)}
-        return (
-            PreflightRequest(
-                connection=stage.on, needs=needs, image_given=stage.image is not None, machines=machines
-            ),
+        jobs = PreflightRequest(
+            connection=stage.on, needs=needs, image_given=stage.image is not None, machines=machines
         )
+        if isinstance(stage, JobStage) and stage.foreach and stage.foreach.query:
+            return jobs, PreflightRequest(connection=stage.foreach.query_on, needs=("storage", "tables"))
+        return (jobs,)
     if isinstance(stage, InvokeStage | RetireStage):
         return (PreflightRequest(connection=stage.on),)
     if not isinstance(stage, CopyStage):

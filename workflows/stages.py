@@ -9,9 +9,10 @@ from contracts import presets
 from contracts.artifacts import Artifact
 from contracts.graph import OutputName
 from contracts.inference import ROWS, BatchPredictStage, DeployStage, InvokeStage, RetireStage
-from contracts.plan import transfer_key
-from contracts.stages import CopyStage, JobStage, LoadTableStage, QueryStage
+from contracts.plan import picked_key, transfer_key
+from contracts.stages import CopyStage, JobStage, LoadTableStage, PickStage, QueryStage
 from contracts.tables import LoadRequest, QueryRequest, QueryResult, TableActivities, TableJobKey
+from workflows.children import Children
 from workflows.closing import cancel_table_jobs
 from workflows.context import RunContext
 from workflows.effects import Response
@@ -20,6 +21,7 @@ from workflows.failures import stage_error
 from workflows.finishing import to_the_end
 from workflows.jobs import run_job
 from workflows.outcomes import Outcome, StageFailed
+from workflows.picks import pick
 from workflows.transfers import Transfers
 from workflows.values import query_of
 
@@ -27,17 +29,21 @@ ROWS_KEPT = 20
 """Rows of a query's answer that the report shows; a status of 200 stages stays small."""
 
 
-async def run_stage(context: RunContext, transfers: Transfers, name: str) -> Outcome:
+async def run_stage(context: RunContext, children: Children, name: str) -> Outcome:
     """Run one stage to its end.
 
     Raises:
         StageFailed: it is out of retries.
         ActivityError, ChildWorkflowError: something it needs could not be done.
     """
-    stage = context.request.spec.stages[name]
+    stage, transfers = context.request.spec.stages[name], children.transfers
+    if isinstance(stage, PickStage):
+        return pick(context, name, stage)
     if isinstance(stage, CopyStage):
         return await _copy(context, transfers, name, stage)
     inputs = await bring_inputs(context, transfers, name)
+    if isinstance(stage, JobStage) and stage.foreach:
+        return await children.fanouts.run(name, stage, inputs)
     if isinstance(stage, JobStage | BatchPredictStage):
         return await run_job(context, name, stage, inputs)
     if isinstance(stage, DeployStage):
@@ -57,7 +63,7 @@ async def bring_inputs(context: RunContext, transfers: Transfers, name: str) -> 
 
     async def bring(written: str) -> Artifact:
         artifact = context.book.output(_named(written))
-        key = transfer_key(written, placement.connection)
+        key = _key(context, _named(written), written, placement.connection)
         if key not in placement.transfers:
             return artifact
         context.book.note(name, f"bringing {written} from {context.plan.transfers[key].source}")
@@ -68,14 +74,16 @@ async def bring_inputs(context: RunContext, transfers: Transfers, name: str) -> 
 
 
 async def _copy(context: RunContext, transfers: Transfers, name: str, stage: CopyStage) -> Outcome:
-    key = transfer_key(f"{name}.data", stage.on)
+    taken = context.placement(name).inputs
+    produced = _named(next(iter(taken.values()))) if taken else None
+    key = _key(context, produced, f"{name}.data", stage.on)
     plan = context.plan.transfers[key]
     context.book.note(name, f"copying from {plan.source}")
     context.book.change(name, attempts=context.book.stage(name).attempts + 1)
-    if stage.source:
-        moving = transfers.move(key, plan, source_uri=stage.source)
+    if produced is None:
+        moving = transfers.move(key, plan, source_uri=str(stage.source))
     else:
-        artifact = context.book.output(_named(context.placement(name).inputs[next(iter(stage.inputs))]))
+        artifact = context.book.output(produced)
         moving = transfers.move(key, plan, source_uri=artifact.uri, artifact=artifact)
     result = await _or_given_up(context, name, moving)
     return Outcome(outputs={"data": result.result})
@@ -118,7 +126,7 @@ async def _load(context: RunContext, name: str, stage: LoadTableStage, files: Ar
 async def _query(context: RunContext, name: str, stage: QueryStage) -> Outcome:
     await context.checkpoint.passed()
     context.book.note(name, "querying")
-    sql, parameters = query_of(stage, context.request.spec, context.book)
+    sql, parameters = query_of(stage.sql, context.request.spec, context.book)
     key = _table_key(context, name)
     work = context.effects.call(
         TableActivities.query,
@@ -175,6 +183,14 @@ def _metrics(result: QueryResult) -> dict[str, float]:
         for key, value in row
         if isinstance(value, int | float) and not isinstance(value, bool)
     }
+
+
+def _key(context: RunContext, produced: OutputName | None, artifact: str, destination: str) -> str:
+    """The plan's name for the movement of an artifact; of a pick's output there is one for each candidate."""
+    choice = context.book.stage(produced.stage).choice if produced else None
+    if choice is None:
+        return transfer_key(artifact, destination)
+    return picked_key(artifact, choice.stage, destination)
 
 
 def _named(written: str) -> OutputName:

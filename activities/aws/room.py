@@ -19,6 +19,7 @@ from activities.aws.transform import TransformJobs
 from activities.closing import ServiceClosingActivities
 from activities.code import StoreCodeActivities
 from activities.endpoints import ServiceEndpointActivities
+from activities.fanout import StoreGatherActivities
 from activities.grant_client import GrantClient
 from activities.job_router import JobRouter
 from activities.jobs import ServiceJobActivities
@@ -97,6 +98,7 @@ def activities(settings: AwsSettings) -> list[Callable[..., Any]]:
     return bound_activities(
         StoreActivities(bucket, translate, allowed, grants),
         StoreCodeActivities(bucket, translate),
+        StoreGatherActivities(bucket, translate),
         ServiceJobActivities(service, bucket, translate),
         ServiceClosingActivities(service, translate),
         RoomSweepActivities(

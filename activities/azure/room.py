@@ -20,6 +20,7 @@ from activities.azure.store import BlobStore
 from activities.closing import ServiceClosingActivities
 from activities.code import StoreCodeActivities
 from activities.endpoints import ServiceEndpointActivities
+from activities.fanout import StoreGatherActivities
 from activities.grant_client import GrantClient
 from activities.jobs import ServiceJobActivities
 from activities.registration import bound_activities
@@ -129,6 +130,7 @@ def activities(settings: AzureSettings) -> list[Callable[..., Any]]:
     return bound_activities(
         StoreActivities(blobs, translate, allowed, GrantClient(settings.host_rules())),
         StoreCodeActivities(blobs, translate),
+        StoreGatherActivities(blobs, translate),
         ServiceJobActivities(service, blobs, translate),
         ServiceClosingActivities(service, translate),
         RoomSweepActivities(

@@ -12,6 +12,7 @@ from activities import whole_answers
 from activities.closing import ServiceClosingActivities
 from activities.code import StoreCodeActivities
 from activities.endpoints import ServiceEndpointActivities
+from activities.fanout import StoreGatherActivities
 from activities.gcp.batch import BatchPredictionJobs
 from activities.gcp.connection import GcpConnection
 from activities.gcp.endpoints import VertexEndpoints
@@ -152,6 +153,7 @@ def activities(settings: GcpSettings) -> list[Callable[..., Any]]:
     return bound_activities(
         StoreActivities(bucket, translate, settings.allow_list(bucket.default_container), grants),
         StoreCodeActivities(bucket, translate),
+        StoreGatherActivities(bucket, translate),
         ServiceJobActivities(service, bucket, translate),
         ServiceClosingActivities(service, translate, named),
         RoomSweepActivities(sweepers(settings, identity), translate),

@@ -12,7 +12,7 @@ from google.cloud import bigquery
 from activities.gcp.errors import CLOUD
 from activities.gcp.table_jobs import NO_RETRY, TIMEOUT, TRIES, Job, TableJobs, job_id, labels
 from contracts.errors import ErrorDetail, ErrorKind, failure
-from contracts.tables import ROWS_SHOWN, QueryRequest, QueryResult, Scalar
+from contracts.tables import QueryRequest, QueryResult, Scalar
 
 SHOWN_BYTES = 256 * 1024
 """The most that the rows shown weigh as JSON; a result is for reading."""
@@ -29,7 +29,7 @@ def run_query(client: bigquery.Client, jobs: TableJobs, request: QueryRequest, r
             continue
         if settled.failed:
             raise settled.refusal(ref)
-        return _result(settled.job)
+        return _result(settled.job, request)
     text = f"{ref}: {TRIES} queries under one key have failed; start a new run"
     raise failure(ErrorKind.INVALID_REQUEST, text, ErrorDetail(cloud=CLOUD, ref=ref))
 
@@ -70,8 +70,8 @@ def _start(client: bigquery.Client, request: QueryRequest, identity: str) -> Job
     )
 
 
-def _result(job: Job) -> QueryResult:
-    found = job.result(max_results=ROWS_SHOWN, retry=NO_RETRY, job_retry=None, timeout=TIMEOUT)
+def _result(job: Job, request: QueryRequest) -> QueryResult:
+    found = job.result(max_results=request.rows_wanted, retry=NO_RETRY, job_retry=None, timeout=TIMEOUT)
     shown = _that_travel(dict(row.items()) for row in found)
     # A statement that changes rows has no result; what counts is how many it changed.
     rows = job.num_dml_affected_rows if job.num_dml_affected_rows is not None else found.total_rows

@@ -7,6 +7,7 @@ from typing import Any
 from activities.closing import ServiceClosingActivities
 from activities.code import StoreCodeActivities
 from activities.endpoints import ServiceEndpointActivities
+from activities.fanout import StoreGatherActivities
 from activities.grant_client import GrantClient
 from activities.jobs import ServiceJobActivities
 from activities.onprem.batch import BatchingJobs
@@ -49,6 +50,7 @@ def activities(settings: OnpremSettings) -> list[Callable[..., Any]]:
     return bound_activities(
         StoreActivities(files, translate, settings.allow_list(files.default_container), client),
         StoreCodeActivities(files, translate),
+        StoreGatherActivities(files, translate),
         ServiceJobActivities(service, files, translate),
         ServiceClosingActivities(service, translate),
         RoomSweepActivities(

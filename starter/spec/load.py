@@ -6,7 +6,8 @@ from pathlib import Path
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from contracts.code import CodeBundle
-from contracts.graph import nearest, problems_of
+from contracts.graph import problems_of
+from contracts.mistakes import nearest
 from contracts.spec import PipelineSpec
 from contracts.stage_base import CommandStage
 from contracts.stages import Stage
@@ -101,7 +102,10 @@ def _graph_mistakes(value: dict[str, Plain]) -> list[tuple[Where, str]]:
             stages[name] = _STAGE.validate_python(stage)
         except ValidationError:
             unread.add(name)
-    params: dict[str, Scalar] = {name: str(param) for name, param in _mapping(value.get("params")).items()}
+    params: dict[str, Scalar] = {
+        name: param if isinstance(param, bool | int | float) else str(param)
+        for name, param in _mapping(value.get("params")).items()
+    }
     spec = PipelineSpec.model_construct(pipeline="", stages=stages, params=params)
     return [(problem.path, problem.message) for problem in problems_of(spec, frozenset(unread))]
 

@@ -7,11 +7,11 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from contracts.graph import nearest
 from contracts.inference import BatchPredictStage, DeployStage, InvokeStage, RetireStage
 from contracts.jobs import Resources
+from contracts.mistakes import nearest
 from contracts.spec import Defaults, PipelineSpec
-from contracts.stages import CopyStage, JobStage, LoadTableStage, QueryStage
+from contracts.stages import CopyStage, JobStage, LoadTableStage, PickStage, QueryStage
 from contracts.tables import Column
 from starter.exits import StarterError
 from starter.spec.document import Path
@@ -27,11 +27,13 @@ _STAGES: dict[str, type[BaseModel]] = {
     "deploy": DeployStage,
     "invoke": InvokeStage,
     "retire": RetireStage,
+    "pick": PickStage,
 }
 _PATTERNS = {
     "pipeline": "a lower-case letter, then letters, digits and -, at most 40 characters",
     "stages": "a lower-case letter, then letters, digits and _, at most 32 characters",
     "outputs": "a lower-case letter, then letters, digits and _, at most 32 characters",
+    "workflow": "a letter, then letters, digits, _ and -, at most 64 characters",
     "params": "letters, digits and _, not beginning with a digit",
     "table": "dataset.table or project.dataset.table",
 }

@@ -20,6 +20,7 @@ class OnFailure(StrEnum):
 
     wait = "wait"
     fail = "fail"
+    skip = "skip"
 
 
 class IfExists(StrEnum):
@@ -31,7 +32,8 @@ class IfExists(StrEnum):
 
 
 OnFailureOption = Annotated[
-    OnFailure | None, typer.Option(help="When a stage is out of retries: wait for a person, or fail.")
+    OnFailure | None,
+    typer.Option(help="When a stage is out of retries: wait for a person, fail, or skip it."),
 ]
 
 

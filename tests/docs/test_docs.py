@@ -17,10 +17,11 @@ from activities.gcp.settings import GcpSettings
 from activities.onprem.settings import OnpremSettings
 from activities.settings import WorkerSettings
 from contracts.errors import ErrorKind
+from contracts.foreach import Foreach, Share
 from contracts.inference import BatchPredictStage, DeployStage, InvokeStage, RetireStage
 from contracts.jobs import Resources
 from contracts.spec import Defaults, PipelineSpec
-from contracts.stages import CopyStage, JobStage, LoadTableStage, QueryStage
+from contracts.stages import CopyStage, JobStage, LoadTableStage, PickStage, QueryStage
 from contracts.tables import Column, ColumnType
 from sandbox import cli as sandbox_cli
 from sandbox import environment, keys
@@ -41,8 +42,8 @@ SETTINGS: dict[str, type[WorkerSettings]] = {
 }
 SECRETS = re.compile(r"SECRET|PASSWORD|KEY_ID|API_KEY|TOKEN")
 MODELS = [
-    *(PipelineSpec, Defaults, CopyStage, JobStage, LoadTableStage, QueryStage, Resources, Column),
-    *(BatchPredictStage, DeployStage, InvokeStage, RetireStage),
+    *(PipelineSpec, Defaults, CopyStage, JobStage, Foreach, Share, LoadTableStage, QueryStage, PickStage),
+    *(BatchPredictStage, DeployStage, InvokeStage, RetireStage, Resources, Column),
 ]
 PAPERS = [books.name_of(paper) for paper in books.PAPERS]
 YAML_FENCES = [

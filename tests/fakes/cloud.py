@@ -4,8 +4,11 @@ from typing import Any
 
 from temporalio import activity
 
+from contracts.artifacts import Artifact
 from contracts.code import CodeRef, PublishRequest
 from contracts.connections import ConnectionReport, MachineRequest, PreflightRequest
+from contracts.errors import ErrorKind, failure
+from contracts.fanout import EnumerateRequest, Gathered, GatherRequest, ObjectItems
 from contracts.machines import Machine
 from contracts.plan import QueueReport, QueueReports, QueuesRequest
 from contracts.prices import EgressQuery, EgressQuote
@@ -44,6 +47,41 @@ class FakeCloud(FakeJobs, FakeEndpoints, FakeParts, FakeSweeps):
         uri = f"{container_of(self.connection)}code/{request.bundle.digest}/"
         ref = CodeRef(uri=uri, digest=request.bundle.digest)
         return await self._play("code.publish", request, lambda: ref)
+
+    @activity.defn(name="storage.gather")
+    async def gather(self, request: GatherRequest) -> Gathered:
+        return await self._play("storage.gather", request, lambda: self._gather(request))
+
+    def _gather(self, request: GatherRequest) -> Gathered:
+        for part in request.parts:
+            for held in self.world.below(part.source):
+                self.world.put(part.target + held.uri.removeprefix(part.source), self.world.objects[held.uri])
+        for uri, text in request.files.items():
+            self.world.put(uri, text.encode())
+        return Gathered(
+            artifacts={name: self.world.folder(prefix) for name, prefix in request.describe.items()}
+        )
+
+    @activity.defn(name="storage.enumerate")
+    async def enumerate(self, request: EnumerateRequest) -> ObjectItems:
+        return await self._play("storage.enumerate", request, lambda: self._enumerate(request))
+
+    def _enumerate(self, request: EnumerateRequest) -> ObjectItems:
+        held = self.world.below(request.prefix)
+        if not held:
+            raise failure(ErrorKind.SOURCE_MISSING, f"{request.prefix} holds nothing")
+        return ObjectItems(
+            objects=tuple(
+                Artifact(
+                    uri=stat.uri,
+                    kind="file",
+                    size_bytes=stat.size_bytes,
+                    object_count=1,
+                    digest=str(stat.sha256),
+                )
+                for stat in held
+            )
+        )
 
     @activity.defn(name="tables.load")
     async def load(self, request: LoadRequest) -> LoadReceipt:

@@ -128,6 +128,22 @@ async def sweep(play: Play) -> Any:
     return handle
 
 
+async def chosen(play: Play) -> Run:
+    """Items of which one is tried again, a pick among them, a condition, and its model brought to another cloud."""
+    play.world.lives |= {f"each-{index}": [Life(metrics={"auc": index / 10})] for index in range(4)}
+    failed = Life(end=JobPhase.FAILED, reason=ErrorKind.JOB_FAILED, message="the script ended with 1")
+    play.world.lives["each-1"] = [failed, Life(metrics={"auc": 0.9})]
+    stages = {
+        "each": {"foreach": {"range": 4, "max_parallel": 2}, "outputs": ["model", "metrics"], "code": "src"},
+        "best": {"kind": "pick", "from": ["each"], "by": "max(metrics.auc)"},
+        "use": {"on": "gcp", "inputs": {"model": "best.model"}, "when": "best.metrics.auc > 0.5"},
+        "not": {"on": "gcp", "inputs": {"model": "best.model"}, "when": "best.metrics.auc < 0.5"},
+    }
+    run = await play.start(spec_of(stages), key="chosen")
+    await play.result(run)
+    return run
+
+
 async def log(play: Play) -> Any:
     """A page of a job's log."""
     request = LogRequest(ref=JobRef(id="id-of-it", name="cw-train-000000000000-00000000-g1", generation=1))
@@ -150,13 +166,15 @@ RECORDINGS: dict[str, Callable[[Play], Awaitable[Any]]] = {
     "pipeline-cancelled": cancelled,
     "pipeline-failed": failed,
     "pipeline-closed": closed,
+    "pipeline-chosen": chosen,
     "job_logs": log,
     "sweep": sweep,
 }
 CHILDREN = {
-    "transfer-push": ("pipeline-succeeded", "ingest.data-to-aws.default"),
-    "transfer-pull": ("pipeline-succeeded", "train.model-to-azure.default"),
-    "transfer-paused": ("pipeline-paused", "copy.data-to-aws.default"),
+    "transfer-push": ("pipeline-succeeded", "transfer/ingest.data-to-aws.default"),
+    "transfer-pull": ("pipeline-succeeded", "transfer/train.model-to-azure.default"),
+    "transfer-paused": ("pipeline-paused", "transfer/copy.data-to-aws.default"),
+    "foreach": ("pipeline-chosen", "foreach/each"),
 }
 
 
@@ -177,7 +195,7 @@ async def record(wanted: list[str]) -> None:
             await write(name, run)
             for child, (parent, key) in CHILDREN.items():
                 if parent == name:
-                    await write(child, play.client.get_workflow_handle(f"{run.id}/transfer/{key}"))
+                    await write(child, play.client.get_workflow_handle(f"{run.id}/{key}"))
         finally:
             await play.close()
 

@@ -12,6 +12,7 @@ from temporalio.worker import Replayer
 from temporalio.workflow import NondeterminismError
 
 from contracts.connect import plugin
+from contracts.fanout import FANOUT_WORKFLOW
 from contracts.runs import JOB_LOGS_WORKFLOW, PIPELINE_WORKFLOW, SWEEP_WORKFLOW, TRANSFER_WORKFLOW
 from tests.house import CHECKOUT
 from tests.replay.record import CHILDREN, HISTORIES, IDENTITY, RECORDINGS
@@ -38,7 +39,8 @@ def test_a_history_of_other_code_is_refused() -> None:
 def test_every_workflow_and_every_recording_has_a_history() -> None:
     assert {file.stem for file in FILES} >= {*RECORDINGS, *CHILDREN}
     kinds = {begun(json.loads(file.read_text()))["workflowType"]["name"] for file in FILES}
-    assert kinds == {PIPELINE_WORKFLOW, TRANSFER_WORKFLOW, JOB_LOGS_WORKFLOW, SWEEP_WORKFLOW}
+    known = {PIPELINE_WORKFLOW, TRANSFER_WORKFLOW, FANOUT_WORKFLOW, JOB_LOGS_WORKFLOW, SWEEP_WORKFLOW}
+    assert kinds == known
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)

@@ -44,6 +44,15 @@ def play(runner: asyncio.Runner) -> Iterator[Play]:
 
 
 @pytest.fixture
+def real(runner: asyncio.Runner) -> Iterator[Play]:
+    """A real server as it comes."""
+    starting = WorkflowEnvironment.start_local(
+        dev_server_existing_path=str(dev_server()), search_attributes=SEARCH_ATTRIBUTES, plugins=[plugin()]
+    )
+    yield from _played(runner, runner.run(starting))
+
+
+@pytest.fixture
 def forgetful(runner: asyncio.Runner) -> Iterator[Play]:
     """A real server that suggests to continue as new after 50 events."""
     starting = WorkflowEnvironment.start_local(

@@ -21,12 +21,13 @@ from contracts.code import pack
 from contracts.queues import WORKFLOW_QUEUE, normalise, queue_of
 from contracts.runs import RunRequest, RunStatus, StageDecision, StagePhase
 from contracts.spec import PipelineSpec
+from sandbox.environment import OWN_WORKFLOWS
 from starter import temporal
 from tests.fakes.cloud import FakeCloud, FakePrices, FakeQueues
 from tests.fakes.connection import container_of
 from tests.fakes.sweeps import FakeOwners
 from tests.fakes.world import Hold, World
-from workers.workflows import WORKFLOWS
+from workers.workflows import WORKFLOWS, own_workflows
 from workflows.pipeline import PipelineWorkflow
 
 PATIENCE_SECONDS = 30
@@ -117,14 +118,14 @@ class Play:
             await self._employ(
                 "workflows",
                 WORKFLOW_QUEUE,
-                workflows=WORKFLOWS,
+                workflows=(*WORKFLOWS, *own_workflows(OWN_WORKFLOWS)),
                 activities=local,
                 max_cached_workflows=self.cached,
             )
 
     async def start(self, spec: PipelineSpec, key: str = "k", **fields: Any) -> Run:
         """Start a run as the starter does, with every connection that it names served."""
-        await self.serve(*CONNECTIONS, *(stage.on for stage in spec.stages.values()))
+        await self.serve(*CONNECTIONS, *(stage.on for stage in spec.stages.values() if stage.on))
         code = {stage.code for stage in spec.stages.values() if getattr(stage, "code", None)}
         bundles = {folder: pack({"go.py": b"print('went')\n"}) for folder in sorted(code)}
         request = RunRequest(spec=spec, key=key, bundles=bundles, **fields)

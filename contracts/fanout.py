@@ -1,0 +1,146 @@
+"""A stage that runs over many items as its workflow sees it, and how its outputs are put together."""
+
+from pydantic import Field
+from temporalio import activity
+
+from contracts.artifacts import Artifact
+from contracts.code import CodeRef
+from contracts.foreach import Item
+from contracts.jobs import RunRef
+from contracts.model import Message
+from contracts.packed import Packed
+from contracts.plan import Placement
+from contracts.results import FanoutStatus
+from contracts.runs import Pause, StageError
+from contracts.spec import PipelineSpec
+
+FANOUT_WORKFLOW = "foreach"
+
+
+class Sum(Message):
+    """What a metric comes to over the items so far."""
+
+    count: int = 0
+    total: float = 0.0
+    smallest: float = 0.0
+    largest: float = 0.0
+
+    def plus(self, value: float) -> "Sum":
+        """Count another value."""
+        if not self.count:
+            return Sum(count=1, total=value, smallest=value, largest=value)
+        return Sum(
+            count=self.count + 1,
+            total=self.total + value,
+            smallest=min(self.smallest, value),
+            largest=max(self.largest, value),
+        )
+
+
+class FanoutProgress(Message):
+    """What a fan-out carries from one execution to the next when its history is cut: nothing is in flight then."""
+
+    items: Packed[Item]
+    next: int
+    """The item that comes next."""
+    status: FanoutStatus
+    sums: dict[str, Sum] = Field(default_factory=dict)
+    tables: int = 0
+    """Parts of the metrics table that are written."""
+    paused_seconds: float = 0.0
+    pause: Pause | None = None
+
+
+class FanoutRequest(Message):
+    """Starts the workflow `foreach`, a child of a run."""
+
+    run: RunRef
+    stage: str
+    spec: PipelineSpec
+    """With this stage alone, and the params."""
+    metrics: dict[str, dict[str, float]] = Field(default_factory=dict)
+    """Of the stages that the command names."""
+    placement: Placement
+    inputs: dict[str, Artifact]
+    code: CodeRef | None
+    round: int = 1
+    """How often the stage is tried; a job that a round before this one left is adopted, never started again."""
+    wanted: tuple[str, ...] = ()
+    """What picks judge the items by."""
+    pause: Pause | None = None
+    progress: FanoutProgress | None = None
+
+
+class FanoutResult(Message):
+    """What the items came to, and why that is not enough if it is not."""
+
+    status: FanoutStatus
+    outputs: dict[str, Artifact] = Field(default_factory=dict)
+    metrics: dict[str, float] = Field(default_factory=dict)
+    error: StageError | None = None
+
+
+class FanoutNews(Message):
+    """What a fan-out tells its run now and then."""
+
+    stage: str
+    status: FanoutStatus
+
+
+class GatherPart(Message):
+    """A folder to copy below another, both of this connection."""
+
+    source: str
+    target: str
+
+
+class GatherRequest(Message):
+    """Folders to put together, texts to write, and folders to describe then."""
+
+    parts: Packed[GatherPart] = ()
+    files: dict[str, str] = Field(default_factory=dict)
+    """Text by URI; whatever lay there is replaced."""
+    describe: dict[str, str] = Field(default_factory=dict)
+    """Prefixes by name."""
+    owner: str
+
+
+class Gathered(Message):
+    """The folders that were described, by name."""
+
+    artifacts: dict[str, Artifact] = Field(default_factory=dict)
+
+
+class EnumerateRequest(Message):
+    """A folder whose objects are wanted one by one."""
+
+    prefix: str
+    limit: int
+
+
+class ObjectItems(Message):
+    """Each object as an artifact of its own, by name."""
+
+    objects: Packed[Artifact]
+
+
+class GatherActivities:
+    """What every cloud's worker can do for a stage that runs over many items."""
+
+    @activity.defn(name="storage.gather")
+    def gather(self, request: GatherRequest) -> Gathered:
+        """Copy each object of each part below its target within the store, write the texts, describe the folders.
+
+        Safe to run twice. Heartbeats while it works. Final: `SOURCE_MISSING` (a folder to describe holds nothing),
+        `SOURCE_CHANGED`, `ACCESS_DENIED`.
+        """
+        raise NotImplementedError
+
+    @activity.defn(name="storage.enumerate")
+    def enumerate(self, request: EnumerateRequest) -> ObjectItems:
+        """Return every object of a folder, in the order of their names; one whose SHA-256 nobody recorded is read.
+
+        Safe to run twice. Heartbeats while it reads. Final: `SOURCE_MISSING` (it holds nothing), `INVALID_REQUEST` (it
+        holds more than the limit), `ACCESS_DENIED`.
+        """
+        raise NotImplementedError

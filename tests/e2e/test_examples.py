@@ -1,0 +1,83 @@
+"""The pipelines to copy from, each run by the real command line on the local clouds."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.house import Answer, Sandbox
+
+
+def run(house: Sandbox, pipeline: str, *arguments: str) -> dict[str, Any]:
+    answer = house.starter("run", pipeline, "--json", "--on-failure", "fail", *arguments, timeout=280)
+    assert answer.code == 0, answer.err
+    return answer.document
+
+
+def stages_of(document: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    return {stage["name"]: stage for stage in document["stages"]}
+
+
+def on_prem(house: Sandbox, uri: str) -> Path:
+    return house.root / "onprem" / uri.removeprefix("file:///")
+
+
+@pytest.fixture(scope="module")
+def champion(house: Sandbox) -> Answer:
+    return house.starter("run", "champion-challenger", "--json", "--key", "example", timeout=280)
+
+
+@pytest.mark.timeout(300)
+def test_champion_challenger_trains_on_three_clouds_and_predicts_with_the_best(champion: Answer) -> None:
+    assert champion.code == 0, champion.err
+    stages = stages_of(champion.document)
+    scores = {name: stage["metrics"]["auc"] for name, stage in stages.items() if name.startswith("train_")}
+    choice = stages["champion"]["choice"]
+    assert {item["stage"]: item["score"] for item in choice["candidates"]} == scores
+    assert choice["stage"] == max(scores, key=lambda name: scores[name])
+    assert stages["champion"]["outputs"]["model"] == stages[choice["stage"]]["outputs"]["model"]
+    assert stages["predict"]["state"] == "SUCCEEDED"
+
+
+def test_the_report_shows_three_metrics_and_why_one_was_picked(house: Sandbox, champion: Answer) -> None:
+    report = house.starter("report", "champion-challenger/example", check=True).out
+    choice = stages_of(champion.document)["champion"]["choice"]
+    assert "picked by champion" in report
+    assert choice["by"] in report
+    for item in choice["candidates"]:
+        assert f"{item['score']:.6g}" in report
+
+
+@pytest.mark.timeout(300)
+def test_a_sweep_of_24_trials_on_two_clouds_scores_with_the_best_of_them(house: Sandbox) -> None:
+    stages = stages_of(run(house, "sweep"))
+    assert [stages[name]["items"]["succeeded"] for name in ("linear", "trees")] == [12, 12]
+    best = max(stages[name]["metrics"]["auc_max"] for name in ("linear", "trees"))
+    assert stages["best"]["metrics"]["auc"] == best
+    assert stages["best"]["choice"]["item"] is not None
+    assert stages["score"]["state"] == "SUCCEEDED"
+    for stage, cloud in (("linear", "aws"), ("trees", "gcp")):
+        assert sum(len(house.jobs(cloud, f"{stage}-{index}")) for index in range(12)) >= 12
+
+
+@pytest.mark.timeout(300)
+def test_sixty_shards_are_scored_each_once_and_joined(house: Sandbox) -> None:
+    document = run(house, "fanout-score")
+    stages = stages_of(document)
+    assert stages["score"]["items"]["succeeded"] == 60
+    assert stages["join"]["metrics"]["rows"] == 569
+    assert stages["join"]["metrics"]["shards"] == 60
+    assert stages["join"]["metrics"]["accuracy"] > 0.9
+    table = on_prem(house, stages["score"]["outputs"]["metrics"]["uri"])
+    rows = [json.loads(line) for part in sorted(table.iterdir()) for line in part.read_text().splitlines()]
+    assert sorted(row["index"] for row in rows) == list(range(60))
+    assert sum(row["rows"] for row in rows) == 569
+
+
+@pytest.mark.timeout(300)
+def test_a_workflow_of_ones_own_trains_until_the_model_is_good_enough(house: Sandbox) -> None:
+    stages = stages_of(run(house, "custom_workflow"))
+    assert stages["train"]["attempts"] > 1
+    assert stages["train"]["metrics"]["auc"] >= 0.98
+    assert stages["score"]["state"] == "SUCCEEDED"

@@ -1,0 +1,173 @@
+"""The workflow `foreach`: one job for each item of a stage, so many at once, with a history that stays short."""
+
+import asyncio
+from datetime import timedelta
+from functools import partial
+
+from temporalio import workflow
+from temporalio.exceptions import ActivityError, is_cancelled_exception
+
+from contracts.fanout import FANOUT_WORKFLOW, FanoutNews, FanoutProgress, FanoutRequest, FanoutResult
+from contracts.foreach import Item
+from contracts.results import FanoutStatus
+from contracts.transfers import Drained
+from workflows.checkpoint import Checkpoint
+from workflows.effects import Effects
+from workflows.failures import stage_error
+from workflows.finishing import to_the_end
+from workflows.harvest import Harvest
+from workflows.items import Items
+from workflows.outcomes import StageFailed
+from workflows.transfer import DRAINED_SIGNAL
+
+NEWS_SIGNAL = "fanout_news"
+HISTORY_EVENTS = 4_000
+"""After which no item starts; a hundred that are under way may add as much again."""
+FIRST_NEWS = timedelta(seconds=1)
+LONGEST = timedelta(minutes=1)
+"""Between two words to the run; a day of items costs its history about 1 500 signals."""
+
+
+def key_of(stage: str) -> str:
+    """The end of the workflow's id, and its name among the children of a run."""
+    return f"foreach/{stage}"
+
+
+@workflow.defn(name=FANOUT_WORKFLOW)
+class FanoutWorkflow:
+    """Runs the items in lanes; each lane takes the next one when its own has ended."""
+
+    @workflow.init
+    def __init__(self, request: FanoutRequest) -> None:
+        """Begin, or go on where the execution before this one stopped, between two items."""
+        before = request.progress
+        self.request = request
+        pause, paused = (before.pause, before.paused_seconds) if before else (request.pause, 0.0)
+        self.checkpoint = Checkpoint.resumed(pause, paused)
+        self.effects = Effects(self.checkpoint)
+        self.items = Items(request, self.checkpoint, self.effects)
+        self.harvest = Harvest(request, self.items.stage, self.items.each, self.effects)
+        self.next = before.next if before else 0
+        self.told = FanoutStatus()
+
+    @workflow.run
+    async def run(self, request: FanoutRequest) -> FanoutResult:
+        """Run every item; say what they came to, or why that is not enough.
+
+        Raises:
+            ActivityError: the items could not be listed, or what they left could not be put together.
+        """
+        keepers = [asyncio.create_task(keeping) for keeping in (self._report(), self._report_drained())]
+        try:
+            await self.items.find()
+            self.harvest.expect(len(self.items.found))
+            await self._run_items()
+            if self.next < len(self.items.found) and not self.harvest.hopeless:
+                await self._continue_as_new()
+            return await self.harvest.result()
+        finally:
+            for keeper in keepers:
+                keeper.cancel()
+
+    @workflow.query
+    def status(self) -> FanoutStatus:
+        """Say how the items stand."""
+        return self.harvest.status.model_copy(
+            update={"running": len(self.items.live), "jobs": self.items.live_jobs}
+        )
+
+    @workflow.signal
+    def pause(self, *payload: object) -> None:
+        """Start nothing new; jobs go on."""
+        self.checkpoint.hold(payload)
+
+    @workflow.signal
+    def resume(self, *payload: object) -> None:
+        """Go on."""
+        self.checkpoint.release()
+
+    async def _run_items(self) -> None:
+        """Return when all that may start has ended; what is under way when no success is left is stopped."""
+        left = len(self.items.found) - self.next
+        lanes = [asyncio.create_task(self._lane()) for _ in range(min(left, self.items.each.max_parallel))]
+        try:
+            await workflow.wait_condition(
+                lambda: self.harvest.hopeless or all(lane.done() for lane in lanes) or _broken(lanes)
+            )
+        finally:
+            for lane in lanes:
+                lane.cancel()
+            await to_the_end(asyncio.gather(*lanes, return_exceptions=True))
+        for lane in lanes:
+            if not lane.cancelled() and (error := lane.exception()) and not is_cancelled_exception(error):
+                raise error
+
+    async def _lane(self) -> None:
+        while (item := self._take()) is not None:
+            await self._run_item(item)
+            await self.harvest.gather_if_many()
+
+    def _take(self) -> Item | None:
+        info = workflow.info()
+        long = info.is_continue_as_new_suggested() or info.get_current_history_length() > HISTORY_EVENTS
+        if self.next >= len(self.items.found) or self.harvest.hopeless or long:
+            return None
+        self.next += 1
+        return self.items.found[self.next - 1]
+
+    async def _run_item(self, item: Item) -> None:
+        try:
+            outcome = await self.items.run(item)
+        except (StageFailed, ActivityError) as error:
+            if is_cancelled_exception(error):
+                raise
+            self.harvest.failed(item, error.error if isinstance(error, StageFailed) else stage_error(error))
+        else:
+            self.harvest.succeeded(item, outcome)
+
+    async def _continue_as_new(self) -> None:
+        await self.harvest.gather()
+        await workflow.wait_condition(workflow.all_handlers_finished)
+        progress = FanoutProgress(
+            items=self.items.found,
+            next=self.next,
+            status=self.harvest.status,
+            sums=self.harvest.sums,
+            tables=self.harvest.tables,
+            paused_seconds=self.checkpoint.paused_before.total_seconds(),
+            pause=self.checkpoint.pause,
+        )
+        workflow.continue_as_new(self.request.model_copy(update={"progress": progress}))
+
+    async def _report(self) -> None:
+        """Tell the run how the items stand: soon at first, then ever more rarely."""
+        parent, interval = workflow.info().parent, FIRST_NEWS
+        if parent is None:
+            return
+        run = workflow.get_external_workflow_handle(parent.workflow_id)
+        while True:
+            await workflow.wait_condition(lambda: self.status() != self.told)
+            self.told = self.status()
+            # The best so far may be large and is of no use before the end.
+            news = self.told.model_copy(update={"winners": ()})
+            await run.signal(NEWS_SIGNAL, FanoutNews(stage=self.request.stage, status=news))
+            await workflow.sleep(interval, summary="tell the run how it goes")
+            interval = min(LONGEST, interval * 1.5)
+
+    async def _report_drained(self) -> None:
+        """Tell the run whether anything is in flight while it is paused."""
+        parent, said = workflow.info().parent, False
+        if parent is None:
+            return
+        run = workflow.get_external_workflow_handle(parent.workflow_id)
+        while True:
+            await workflow.wait_condition(partial(self._drained_is, not said))
+            said = not said
+            await run.signal(DRAINED_SIGNAL, Drained(key=key_of(self.request.stage), drained=said))
+
+    def _drained_is(self, wanted: bool) -> bool:
+        return (self.checkpoint.pause is not None and not self.effects.draining) == wanted
+
+
+def _broken(lanes: list[asyncio.Task[None]]) -> bool:
+    return any(lane.done() and not lane.cancelled() and lane.exception() is not None for lane in lanes)
