@@ -61,6 +61,7 @@ def type_of(value: Scalar) -> Type:
 
 def name_in(node: ast.AST) -> Name | None:
     """Read `params.x`, `metrics.x`, `stage.metrics.x`, or the same with `["x"]`."""
+    name: object
     if isinstance(node, ast.Attribute):
         owner, name, column = node.value, node.attr, node.col_offset + 1
     elif isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Constant):

@@ -82,9 +82,9 @@ def references_of(stage: Stage) -> Iterator[tuple[Reference, str]]:
             yield from ((reference, "command") for reference in references(argument))
         for name, value in stage.env.items():
             yield from ((reference, f"env.{name}") for reference in references(parse_template(value)))
-        if stage.foreach and stage.foreach.query:
-            asked = references(parse_template(stage.foreach.query))
-            yield from ((reference, "foreach.query") for reference in asked)
+    if isinstance(stage, JobStage) and stage.foreach and stage.foreach.query:
+        asked = references(parse_template(stage.foreach.query))
+        yield from ((reference, "foreach.query") for reference in asked)
     if isinstance(stage, QueryStage):
         yield from ((reference, "sql") for reference in references(parse_template(stage.sql)))
 

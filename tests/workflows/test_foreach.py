@@ -165,7 +165,8 @@ async def test_a_share_of_the_items_may_fail(real: Play, failures: Any, ends: st
         assert [row["state"] for row in table(play, status, "each")].count("FAILED") == 3
 
 
-async def test_a_retry_finds_what_succeeded_and_runs_only_what_failed(play: Play) -> None:
+async def test_a_retry_finds_what_succeeded_and_runs_only_what_failed(real: Play) -> None:
+    play = real
     play.world.lives["each-1"] = [FAILED, Life()]
     run = await play.start(spec_of({"each": over({"range": 3, "failures": {"at_least": 1.0}})}))
     await play.until_phase(run, "each", "WAITING")
