@@ -1,7 +1,5 @@
 """The pipelines to copy from, each run by the real command line on the local clouds."""
 
-import json
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,16 +9,13 @@ from tests.house import Answer, Sandbox
 
 def run(house: Sandbox, pipeline: str, *arguments: str) -> dict[str, Any]:
     answer = house.starter("run", pipeline, "--json", "--on-failure", "fail", *arguments, timeout=280)
-    assert answer.code == 0, answer.err
+    failed = [(stage["name"], stage["error"]) for stage in answer.document["stages"] if stage["error"]]
+    assert answer.code == 0, failed or answer.err
     return answer.document
 
 
 def stages_of(document: dict[str, Any]) -> dict[str, dict[str, Any]]:
     return {stage["name"]: stage for stage in document["stages"]}
-
-
-def on_prem(house: Sandbox, uri: str) -> Path:
-    return house.root / "onprem" / uri.removeprefix("file:///")
 
 
 @pytest.fixture(scope="module")
@@ -59,20 +54,6 @@ def test_a_sweep_of_24_trials_on_two_clouds_scores_with_the_best_of_them(house: 
     assert stages["score"]["state"] == "SUCCEEDED"
     for stage, cloud in (("linear", "aws"), ("trees", "gcp")):
         assert sum(len(house.jobs(cloud, f"{stage}-{index}")) for index in range(12)) >= 12
-
-
-@pytest.mark.timeout(300)
-def test_sixty_shards_are_scored_each_once_and_joined(house: Sandbox) -> None:
-    document = run(house, "fanout-score")
-    stages = stages_of(document)
-    assert stages["score"]["items"]["succeeded"] == 60
-    assert stages["join"]["metrics"]["rows"] == 569
-    assert stages["join"]["metrics"]["shards"] == 60
-    assert stages["join"]["metrics"]["accuracy"] > 0.9
-    table = on_prem(house, stages["score"]["outputs"]["metrics"]["uri"])
-    rows = [json.loads(line) for part in sorted(table.iterdir()) for line in part.read_text().splitlines()]
-    assert sorted(row["index"] for row in rows) == list(range(60))
-    assert sum(row["rows"] for row in rows) == 569
 
 
 @pytest.mark.timeout(300)
