@@ -10,8 +10,8 @@ from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
 from temporalio.service import RPCError
 
 from contracts.errors import ErrorKind, printable
-from contracts.graph import nearest
 from contracts.jobs import LOG_BEGINNING, FindRequest, JobKind, JobRef, LogPage, LogRequest
+from contracts.mistakes import nearest
 from contracts.queues import WORKFLOW_QUEUE
 from contracts.runs import RunStatus, StagePhase, StageStatus
 from starter import temporal
