@@ -35,6 +35,14 @@ def test_champion_challenger_trains_on_three_clouds_and_predicts_with_the_best(c
     assert stages["predict"]["state"] == "SUCCEEDED"
 
 
+def test_the_champion_is_served_scores_every_row_and_is_gone(house: Sandbox, champion: Answer) -> None:
+    stages = stages_of(champion.document)
+    assert stages["score"]["rows"] == 569
+    assert stages["serve"]["endpoint"]["retired"]
+    assert stages["gone"]["state"] == "SUCCEEDED"
+    assert [command for command in house.commands() if "server.py" in command] == []
+
+
 def test_the_report_shows_three_metrics_and_why_one_was_picked(house: Sandbox, champion: Answer) -> None:
     report = house.starter("report", "champion-challenger/example", check=True).out
     choice = stages_of(champion.document)["champion"]["choice"]
