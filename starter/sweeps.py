@@ -137,7 +137,7 @@ async def _schedule(options: SweepOptions, age: timedelta) -> Exit:
     if options.run is not None:
         raise StarterError("a schedule sweeps what every run left; leave --run out")
     if options.unschedule:
-        return await _unscheduled(await temporal.connected())
+        return await _unscheduled(await temporal.connected(), options)
     interval = _duration("--every", options.every or "")
     if interval < SHORTEST:
         raise StarterError(f"--every {options.every!r}: write at least 1m")
@@ -169,7 +169,7 @@ async def _scheduled(client: Client, request: SweepRequest, interval: timedelta)
         await client.get_schedule_handle(SCHEDULE).update(replaced)
 
 
-async def _unscheduled(client: Client) -> Exit:
+async def _unscheduled(client: Client, options: SweepOptions) -> Exit:
     try:
         await client.get_schedule_handle(SCHEDULE).delete()
     except RPCError as error:
@@ -177,9 +177,9 @@ async def _unscheduled(client: Client) -> Exit:
             raise StarterError(
                 f"the schedule could not be ended ({error.status.name})", Exit.UNREACHABLE
             ) from None
-        console().print("there is no schedule of sweeps")
+        _say(options, {"schedule": None}, "there is no schedule of sweeps")
         return Exit.SUCCEEDED
-    console().print("sweeps are no longer scheduled")
+    _say(options, {"schedule": None}, "sweeps are no longer scheduled")
     return Exit.SUCCEEDED
 
 
