@@ -7,6 +7,8 @@ from typing import TypeVar
 from temporalio import workflow
 
 Result = TypeVar("Result")
+CANCEL_TAKEN = "cancel-taken-after-success"
+"""An activity that is waited for after a cancel returns its result, and the cancel is lost unless it is looked for."""
 
 
 async def to_the_end(work: Awaitable[Result]) -> Result:
@@ -23,3 +25,14 @@ async def to_the_end(work: Awaitable[Result]) -> Result:
     if not task.cancelled():
         task.exception()  # looked at, so that asyncio does not complain of it
     raise asyncio.CancelledError
+
+
+def take_cancel() -> None:
+    """Let a cancel take hold that came while something was in flight and was swallowed because that ended well.
+
+    Raises:
+        CancelledError: this task was cancelled.
+    """
+    task = asyncio.current_task()
+    if task is not None and task.cancelling() and workflow.patched(CANCEL_TAKEN):
+        raise asyncio.CancelledError

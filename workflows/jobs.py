@@ -34,7 +34,7 @@ from workflows.closing import close_jobs, closes_by_name
 from workflows.context import RunContext
 from workflows.effects import Request, Response
 from workflows.failures import kind_of, stage_error
-from workflows.finishing import to_the_end
+from workflows.finishing import take_cancel, to_the_end
 from workflows.outcomes import Outcome, StageFailed, failed
 from workflows.publishing import publish
 from workflows.told import stage_job, words_of
@@ -145,6 +145,7 @@ class JobRunner:
             StageFailed: the job ended without success, or could not be had.
         """
         await self.context.checkpoint.passed()
+        take_cancel()
         machine = self.request.machine.words if self.request.machine else ""
         self.context.book.change(
             self.name, note="submitting", attempts=self.request.generation, job=None, machine=machine
@@ -169,6 +170,7 @@ class JobRunner:
         self.ref = await self._call(
             JobActivities.submit, self.request, preset, f"submit generation {self.request.generation}"
         )
+        take_cancel()
         seen: JobPhase | None = None
         while True:
             state = await self._watch(WaitRequest(ref=self.ref, seen=seen), deadline)

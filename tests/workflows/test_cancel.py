@@ -43,6 +43,21 @@ async def test_the_clean_up_looks_only_when_the_submit_in_flight_is_over(play: P
     assert play.world.story.index("-jobs.submit") < play.world.story.index("+jobs.close")
 
 
+@pytest.mark.parametrize("activity", ["jobs.submit", "code.publish"])
+async def test_a_cancel_is_not_lost_when_what_is_in_flight_ends_well(play: Play, activity: str) -> None:
+    play.world.lives["job"] = [Life(runs=HOUR)]
+    hold = play.world.hold(activity)
+    hold.tells = True
+    run = await play.start(spec_of({"job": {"code": "src"}}))
+    await play.reach(hold)
+    await run.cancel()
+    status = await play.cancelled(run)
+    assert status.stages["job"].phase is StagePhase.CANCELLED
+    assert all(job.stopped for job in play.world.jobs.values())
+    assert len(play.world.jobs) == (1 if activity == "jobs.submit" else 0)
+    await assert_nothing_is_left(play)
+
+
 async def test_a_cancel_while_a_job_runs_stops_it(play: Play) -> None:
     play.world.lives["job"] = [Life(runs=HOUR)]
     run = await play.start(spec_of({"job": {}, "next": {"after": ["job"]}}))
