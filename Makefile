@@ -1,6 +1,8 @@
 # The words of this project; CI uses the same ones.
 PYTHON ?= python3
 BIN := .venv/bin
+# Two processes, each with a sandbox of its own, share the files of tests.
+TWICE := -n 2 --dist loadfile
 
 .DEFAULT_GOAL := help
 .PHONY: help setup run test check bench durability up down lock format clean
@@ -21,9 +23,9 @@ run: setup  ## run the quickstart across four local clouds
 	$(BIN)/python -m starter run
 
 test: setup  ## run the tests
-	$(BIN)/python -m pytest -m "not durability" --ignore tests/sandbox
+	$(BIN)/python -m pytest $(TWICE) -m "not durability" --ignore tests/sandbox
 	@# Azure's SDK keeps one cloud per process: the sandbox's own tests bring another.
-	$(BIN)/python -m pytest tests/sandbox
+	$(BIN)/python -m pytest $(TWICE) tests/sandbox
 
 durability: setup  ## run the full crash and fault matrices
 	$(BIN)/python -m pytest -m durability
