@@ -5,7 +5,7 @@ import pytest
 from tests.e2e.away import SERVERS, Away, play
 from tests.house import Sandbox
 
-SECONDS = 18
+SECONDS = 24
 
 
 @pytest.fixture(scope="module")

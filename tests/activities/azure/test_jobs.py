@@ -140,7 +140,7 @@ def test_an_input_of_another_container_reaches_its_job(
     command = (("cat",), (PathRef(role="inputs", name="data"),))
     ref = jobs.submit(order(command=command, inputs={"data": data}))
     assert ended(jobs, ref).phase == JobPhase.SUCCEEDED
-    assert "from elsewhere" in jobs.logs(ref, 20, None).lines
+    assert "from elsewhere" in jobs.logs(ref, 20, None, final=True).lines
 
 
 @pytest.mark.parametrize("uri", ["az://causeway/runs/1/out/", "az://elsewhere/a b/c"])
