@@ -1,10 +1,12 @@
 """The pipelines to copy from, each run by the real command line on the local clouds."""
 
+import csv
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.house import Answer, Sandbox
+from tests.house import CHECKOUT, Answer, Sandbox
 
 
 def run(house: Sandbox, pipeline: str, *arguments: str) -> dict[str, Any]:
@@ -70,3 +72,23 @@ def test_a_workflow_of_ones_own_trains_until_the_model_is_good_enough(house: San
     assert stages["train"]["attempts"] > 1
     assert stages["train"]["metrics"]["auc"] >= 0.98
     assert stages["score"]["state"] == "SUCCEEDED"
+
+
+@pytest.mark.timeout(300)
+def test_sixty_shards_are_scored_each_in_its_own_job_and_every_row_comes_back_once(house: Sandbox) -> None:
+    stages = stages_of(run(house, "fanout-score"))
+    assert [stages["score"]["items"][count] for count in ("total", "succeeded")] == [60, 60]
+    assert sum(len(house.jobs("onprem", f"score-{index}")) for index in range(60)) == 60
+    metrics = stages["join"]["metrics"]
+    assert (metrics["rows"], metrics["shards"]) == (569, 60)
+    table = house.root / "onprem" / stages["join"]["outputs"]["table"]["uri"].removeprefix("file:///")
+    assert labels(table / "predictions.csv") == labels(
+        CHECKOUT / "pipelines/quickstart/data/breast_cancer.csv"
+    )
+    assert metrics["accuracy"] > 0.9
+
+
+def labels(table: Path) -> list[tuple[str, str]]:
+    """Ids and labels, in the order of the ids."""
+    with table.open(newline="") as file:
+        return sorted((row["id"], row["label"]) for row in csv.DictReader(file))
