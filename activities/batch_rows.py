@@ -1,4 +1,4 @@
-"""The rows of a batch as every vendor's batch service reads them: JSON lines below a prefix of the job's own."""
+"""The rows of a batch as each vendor's batch service, or the driver, reads them: JSON lines below a prefix of the job's own."""
 
 import json
 from collections.abc import Callable

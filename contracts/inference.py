@@ -1,4 +1,4 @@
-"""The kinds of stages that score, as a person writes them: by the vendor's batch service, or by an online endpoint."""
+"""The kinds of stages that score, as a person writes them: a batch of rows in a job, or rows by an online endpoint."""
 
 from typing import Annotated, Literal
 
@@ -15,8 +15,9 @@ DeployName = Annotated[str, Field(pattern=STAGE_NAME, description="the name of a
 
 
 class BatchPredictStage(CommandStage):
-    """Scores rows by the vendor's batch service, which starts the server that the command is; output `predictions`.
+    """Scores rows in one batch by the server that the command is; output `predictions`.
 
+    On AWS and Google Cloud the vendor's batch service starts the server; on Azure and on-prem a job does, and posts it the rows.
     `data` among its inputs holds the rows; every other input is the server's.
     """
 
