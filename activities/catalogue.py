@@ -15,8 +15,8 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from contracts.errors import ErrorDetail, ErrorKind, failure
-from contracts.jobs import JobKind, Resources
-from contracts.machines import ACCELERATOR, HourPrice, Machine, accelerator_of
+from contracts.jobs import JobKind
+from contracts.machines import ACCELERATOR, HourPrice, Machine, Resources, accelerator_of
 from contracts.model import Declared
 from contracts.units import Size, format_size
 

@@ -6,8 +6,8 @@ from temporalio.exceptions import ApplicationError
 
 from contracts.connections import PreflightRequest
 from contracts.errors import ErrorDetail, ErrorKind, failure
-from contracts.jobs import JobKind, JobRequest, Resources
-from contracts.machines import Machine
+from contracts.jobs import JobKind, JobRequest
+from contracts.machines import Machine, Resources
 from contracts.queues import cloud_of
 
 

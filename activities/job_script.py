@@ -3,7 +3,8 @@
 import shlex
 from collections.abc import Mapping, Sequence
 
-from contracts.jobs import CHECKPOINT_DIR, Argument, JobRequest
+from contracts.jobs import Argument, JobRequest
+from contracts.machines import CHECKPOINT_DIR
 
 
 def arguments(request: JobRequest, inputs: Mapping[str, str], outputs: Mapping[str, str]) -> list[str]:

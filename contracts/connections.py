@@ -5,8 +5,8 @@ from typing import Literal
 from pydantic import Field
 from temporalio import activity
 
-from contracts.jobs import JobKind, Resources
-from contracts.machines import Machine
+from contracts.jobs import JobKind
+from contracts.machines import Machine, Resources
 from contracts.model import Message
 
 Capability = Literal["storage", "jobs", "tables"]

@@ -13,15 +13,13 @@ from temporalio import activity
 from contracts.artifacts import Artifact
 from contracts.code import CodeRef
 from contracts.errors import ErrorKind
-from contracts.machines import ACCELERATOR, Machine
-from contracts.model import Declared, Message
-from contracts.units import Duration, Size
+from contracts.machines import Machine, Resources
+from contracts.model import Message
+from contracts.units import Duration
 
-CHECKPOINT_DIR = "CAUSEWAY_CHECKPOINT_DIR"
-"""Where a job that may be preempted finds the folder that outlives its machine: one for all generations of a stage."""
 JobKind = Literal["process", "train", "predict", "batch_predict", "deploy"]
-"""What is asked for: a command to run, or a server; of the latter `batch_predict` is for the vendor's batch service and
-`deploy` for an endpoint (`contracts.endpoints`)."""
+"""What is asked for: a command to run, or a server; of the latter `batch_predict` is for a batch of rows and `deploy` for
+an endpoint (`contracts.endpoints`)."""
 LOG_TAIL_LINES = 20
 KEPT_TAG = "causeway-kept"
 
@@ -53,21 +51,6 @@ Argument = tuple[str | PathRef, ...]
 """One argument of a command, as pieces to be joined once paths are known."""
 
 
-class Resources(Declared):
-    """What a job asks of its machine; the cloud's adapter chooses an instance that has it."""
-
-    cpu: int = Field(default=1, ge=1, le=1024)
-    memory: Size | None = None
-    instance: str | None = None
-    """A vendor's own name for a machine, such as ml.m5.large; it wins over `cpu`, `memory` and the default."""
-    accelerator: str | None = Field(default=None, pattern=ACCELERATOR)
-    """A model and at least how many of it, such as `A10:1`."""
-    spot: bool = False
-    """May be taken away at any time, and costs less; the command finds a folder that survives in `CHECKPOINT_DIR`."""
-    disk: Size | None = None
-    """At least so much room for inputs, outputs and what the command writes."""
-
-
 class RunRef(Message):
     """Which run something belongs to; written on jobs and uploads as tags."""
 
@@ -78,7 +61,7 @@ class RunRef(Message):
 
 
 class BatchOptions(Message):
-    """What the vendor's batch service does with the server that the command starts."""
+    """What a batch does with the server that the command starts: the vendor's service for it or, where none suits, our driver."""
 
     data: str
     """The input that holds the rows; every other one is the server's."""

@@ -1,14 +1,33 @@
-"""Machines as the plan sees them: what a job asks for by kind, and what it was given, why and at which price."""
+"""Machines as the plan sees them: what a job asks for, and what it was given, why and at which price."""
 
 import re
 from datetime import date
 from decimal import Decimal
 
-from contracts.model import Message
-from contracts.units import format_size
+from pydantic import Field
+
+from contracts.model import Declared, Message
+from contracts.units import Size, format_size
 
 ACCELERATOR = r"^[A-Za-z][A-Za-z0-9-]*(:[1-9][0-9]?)?$"
 """How accelerators are written: a model and how many of it, such as `A10:1`; without a number it is one."""
+CHECKPOINT_DIR = "CAUSEWAY_CHECKPOINT_DIR"
+"""Where a job that may be preempted finds the folder that outlives its machine: one for all generations of a stage."""
+
+
+class Resources(Declared):
+    """What a job asks of its machine; the cloud's adapter chooses an instance that has it."""
+
+    cpu: int = Field(default=1, ge=1, le=1024)
+    memory: Size | None = None
+    instance: str | None = None
+    """A vendor's own name for a machine, such as ml.m5.large; it wins over `cpu`, `memory` and the default."""
+    accelerator: str | None = Field(default=None, pattern=ACCELERATOR)
+    """A model and at least how many of it, such as `A10:1`."""
+    spot: bool = False
+    """May be taken away at any time, and costs less; the command finds a folder that survives in `CHECKPOINT_DIR`."""
+    disk: Size | None = None
+    """At least so much room for inputs, outputs and what the command writes."""
 
 
 class HourPrice(Message):

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator
 
 from contracts.expressions import parse
-from contracts.jobs import Resources
+from contracts.machines import Resources
 from contracts.model import Declared
 from contracts.placeholders import split_command
 from contracts.queues import normalise

@@ -65,6 +65,17 @@ class Book:
         return self.stage(name.stage).outputs[name.output]
 
     @property
+    def all_ended(self) -> bool:
+        """Whether no stage has anything left to do."""
+        return all(stage.phase.ended for stage in self.status.stages.values())
+
+    def cancel_unended(self) -> None:
+        """Say of each stage that has not ended that it was cancelled."""
+        for name, stage in self.status.stages.items():
+            if not stage.phase.ended:
+                self.change(name, phase=StagePhase.CANCELLED)
+
+    @property
     def live_jobs(self) -> int:
         """How many remote jobs go on, whatever the run does."""
         running = [stage for stage in self.status.stages.values() if stage.phase is StagePhase.RUNNING]

@@ -13,9 +13,8 @@ from contracts import presets
 from contracts.artifacts import Artifact
 from contracts.code import CodeRef
 from contracts.errors import MESSAGE_LIMIT, NEW_GENERATION, ErrorKind
-from contracts.inference import ROWS, BatchPredictStage
+from contracts.inference import BatchPredictStage
 from contracts.jobs import (
-    BatchOptions,
     CollectRequest,
     FindRequest,
     JobActivities,
@@ -28,17 +27,17 @@ from contracts.jobs import (
 )
 from contracts.presets import Preset
 from contracts.runs import Pause
-from contracts.stages import JobStage, outputs_of
+from contracts.stages import JobStage
 from workflows.checkpoint import Checkpoint, Deadline
 from workflows.closing import close_jobs, closes_by_name
 from workflows.context import RunContext
 from workflows.effects import Request, Response
 from workflows.failures import kind_of, stage_error
 from workflows.finishing import take_cancel, to_the_end
+from workflows.job_requests import request_of
 from workflows.outcomes import Outcome, StageFailed, failed
 from workflows.publishing import publish
 from workflows.told import stage_job, words_of
-from workflows.values import command_of, environment_of
 
 CAPACITY_PAUSE = timedelta(seconds=10)
 """Between generations when the provider had no machine or took it back; doubled each time, up to the longest."""
@@ -69,7 +68,7 @@ async def run_generations(
         StageFailed: the last generation allowed has failed, or none may follow this kind of failure.
     """
     for used in range(context.retries(name) + 1):
-        request = _request(context, name, stage, inputs, code)
+        request = request_of(context, name, stage, inputs, code)
         try:
             return await JobRunner(context, request).run()
         except StageFailed as failure:
@@ -88,41 +87,6 @@ async def run_generations(
             pause = min(CAPACITY_PAUSE * 2**used, LONGEST_PAUSE)
             await workflow.sleep(pause, summary=f"{name}: {error.kind}")
     raise AssertionError("unreachable: the last generation returns or raises")
-
-
-def _request(
-    context: RunContext,
-    name: str,
-    stage: JobStage | BatchPredictStage,
-    inputs: dict[str, Artifact],
-    code: CodeRef | None,
-) -> JobRequest:
-    generation = context.book.stage(name).attempts + 1
-    prefix = context.placement(name).prefix
-    return JobRequest(
-        run=context.run,
-        stage=name,
-        generation=generation,
-        kind=stage.kind,
-        command=command_of(stage, context.request.spec, context.book, context.item),
-        code=code,
-        inputs=inputs,
-        outputs={output: f"{prefix}g{generation}/{output}/" for output in outputs_of(stage)},
-        image=stage.image,
-        env=environment_of(stage, context.request.spec, context.book, context.item),
-        resources=stage.resources,
-        machine=context.placement(name).machine,
-        timeout=context.timeout(name),
-        batch=_batch(stage),
-    )
-
-
-def _batch(stage: JobStage | BatchPredictStage) -> BatchOptions | None:
-    if isinstance(stage, JobStage):
-        return None
-    return BatchOptions(
-        data=ROWS, format=stage.format, batch_size=stage.batch_size, max_parallel=stage.max_parallel
-    )
 
 
 class JobRunner:

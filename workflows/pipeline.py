@@ -8,10 +8,9 @@ from typing import Any
 from temporalio import workflow
 from temporalio.exceptions import ActivityError, ApplicationError, ChildWorkflowError, is_cancelled_exception
 
-from contracts import presets
 from contracts.errors import ErrorKind
 from contracts.fanout import FanoutNews
-from contracts.plan import Plan, PlanActivities, PlanRequest
+from contracts.plan import Plan
 from contracts.runs import (
     PIPELINE_WORKFLOW,
     RunPhase,
@@ -39,7 +38,7 @@ from workflows.foreach import NEWS_SIGNAL
 from workflows.mirror import Mirror
 from workflows.outcomes import Outcome, StageFailed
 from workflows.picks import words_of
-from workflows.preflight import preflight
+from workflows.preparing import prepare
 from workflows.rolling import progress_of, rolling
 from workflows.stages import run_stage
 from workflows.start import first_status
@@ -79,10 +78,11 @@ class PipelineWorkflow:
             for keeping in (self.mirror.keep(), self._resume_when_due(), self.absence.keep())
         ]
         try:
-            plan = request.progress.plan if request.progress else await self._prepare()
+            held = request.progress
+            plan = held.plan if held else await prepare(request, self.book, self.effects)
             await self._run_stages(plan)
         except (ActivityError, asyncio.CancelledError) as error:
-            self._close_pending(StagePhase.CANCELLED)
+            self.book.cancel_unended()
             if is_cancelled_exception(error):
                 await self._end(keepers, RunPhase.CANCELLED)
                 raise
@@ -154,18 +154,6 @@ class PipelineWorkflow:
     def _may_abort(self, decision: StageDecision) -> None:
         self.decisions.check("abort", decision)
 
-    async def _prepare(self) -> Plan:
-        spec = self.request.spec
-        reports = await preflight(spec, self.effects, create=self.request.create_containers)
-        await self.checkpoint.passed()
-        plan: Plan = await self.effects.local(
-            PlanActivities.make,
-            PlanRequest(run=self.book.status.run, spec=spec, connections=reports),
-            preset=presets.local(),
-            summary="make the plan",
-        )
-        return plan
-
     async def _run_stages(self, plan: Plan) -> None:
         status = self.book.status
         context = RunContext(self.request, status.run, plan, self.book, self.checkpoint, self.effects)
@@ -180,7 +168,7 @@ class PipelineWorkflow:
         except asyncio.CancelledError:
             await to_the_end(self._close(stages, children.transfers, for_good=True))
             raise
-        over = self.stopping is not None or self._all_ended
+        over = self.stopping is not None or self.book.all_ended
         await to_the_end(self._close(stages, children.transfers, for_good=over))
         for task in stages:
             if not task.cancelled() and (error := task.exception()):
@@ -201,10 +189,6 @@ class PipelineWorkflow:
         if for_good:
             await retire_temporary(transfers.context)
             await transfers.give_up()
-
-    @property
-    def _all_ended(self) -> bool:
-        return all(stage.phase.ended for stage in self.book.status.stages.values())
 
     @property
     def rolling(self) -> bool:
@@ -281,13 +265,8 @@ class PipelineWorkflow:
         progress = progress_of(self.book, self.checkpoint, plan, tuple(sorted(transfers.unfinished)))
         workflow.continue_as_new(self.request.model_copy(update={"progress": progress}))
 
-    def _close_pending(self, phase: StagePhase) -> None:
-        for name, stage in self.book.status.stages.items():
-            if not stage.phase.ended:
-                self.book.change(name, phase=phase)
-
     async def _end(self, keepers: list[asyncio.Task[None]], phase: RunPhase) -> RunStatus:
-        self._close_pending(StagePhase.CANCELLED)
+        self.book.cancel_unended()
         for keeper in keepers:
             keeper.cancel()
         self.checkpoint.release()

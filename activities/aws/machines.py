@@ -7,8 +7,8 @@ from activities.aws.errors import CLOUD
 from activities.catalogue import Catalogue
 from contracts.artifacts import Artifact
 from contracts.errors import ErrorDetail, ErrorKind, failure
-from contracts.jobs import JobKind, Resources
-from contracts.machines import Machine
+from contracts.jobs import JobKind
+from contracts.machines import Machine, Resources
 from contracts.units import GIB, format_size
 
 BOOK = Path(__file__).with_name("machines.yaml")

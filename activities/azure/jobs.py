@@ -1,7 +1,6 @@
 """Azure Machine Learning command jobs as one connection's job service."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import Any
 
 from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
@@ -9,7 +8,8 @@ from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
 from activities.azure import script
 from activities.azure.batch import planned, put_batch
 from activities.azure.errors import CLOUD
-from activities.azure.history import TAIL_BYTES, RunHistory, time_of
+from activities.azure.history import TAIL_BYTES
+from activities.azure.job_states import JobStates, status_of
 from activities.azure.machines import AzureMachines, serverless
 from activities.azure.ml import (
     AssetTypes,
@@ -24,10 +24,9 @@ from activities.azure.ml import (
 )
 from activities.azure.references import from_reference, to_reference
 from activities.azure.settings import AzureSettings
-from activities.azure.states import phase_of, reason_of
+from activities.azure.states import phase_of
 from activities.azure.workspace import MlWorkspace
 from activities.choosing import checkpoint_uri, machine_for
-from activities.scrub import scrub
 from activities.store import Store, put_small
 from contracts.artifacts import Artifact
 from contracts.errors import ErrorDetail, ErrorKind, failure
@@ -52,8 +51,7 @@ class AzureMlJobs:
         self._workspace = workspace
         self._store = store
         self._settings = settings
-        self._starts: dict[str, datetime] = {}
-        """When running jobs started, so that the run history is asked once."""
+        self._states = JobStates(workspace)
 
     def submit(self, request: JobRequest) -> JobRef:
         """See `JobService.submit`."""
@@ -78,7 +76,7 @@ class AzureMlJobs:
 
     def describe(self, ref: JobRef) -> JobState:
         """See `JobService.describe`; the run history is asked when the job has started, and when it has ended."""
-        return self._state(self._workspace.client.jobs.get(ref.name), ref)
+        return self._states.of(self._workspace.client.jobs.get(ref.name), ref)
 
     def stop(self, ref: JobRef) -> None:
         """See `JobService.stop`."""
@@ -96,7 +94,7 @@ class AzureMlJobs:
         listed = self._workspace.client.jobs.list(tag=_run_tag(run_uid))
         jobs = [job for job in listed if job is not None and (job.tags or {}).get("causeway-run") == run_uid]
         return [
-            self._state(job, _ref(job, kind=_kind(job)))
+            self._states.of(job, _ref(job, kind=_kind(job)))
             for job in jobs
             if stage in {None, (job.tags or {}).get("causeway-stage")}
         ]
@@ -127,7 +125,7 @@ class AzureMlJobs:
         return found
 
     def _phase(self, ref: JobRef) -> JobPhase:
-        return phase_of(_status(self._workspace.client.jobs.get(ref.name)))
+        return phase_of(status_of(self._workspace.client.jobs.get(ref.name)))
 
     def _put_script(self, request: JobRequest) -> None:
         text = script.script(request).encode()
@@ -204,67 +202,6 @@ class AzureMlJobs:
         uri = from_reference(reported, self._settings) if isinstance(reported, str) else None
         chosen = uri or wanted
         return chosen if chosen.endswith("/") else f"{chosen}/"
-
-    def _state(self, job: Any, ref: JobRef) -> JobState:
-        phase = phase_of(_status(job))
-        created: datetime | None = getattr(job.creation_context, "created_at", None)
-        submitted = created.astimezone(UTC) if created else None
-        state = JobState(
-            ref=ref, phase=phase, message=_status(job), submitted_at=submitted, last_seen=datetime.now(UTC)
-        )
-        if not phase.terminal:
-            started = self._started(ref.name) if phase is JobPhase.RUNNING else None
-            return state.model_copy(update={"started_at": started})
-        self._starts.pop(ref.name, None)
-        return state.model_copy(
-            update=_ending(phase, _known(self._workspace.history, ref.name), _limit_seconds(job))
-        )
-
-    def _started(self, name: str) -> datetime | None:
-        if name not in self._starts:
-            started = time_of(_known(self._workspace.history, name).get("startTimeUtc"))
-            if started is None:
-                return None
-            self._starts[name] = started
-        return self._starts[name]
-
-
-def _status(job: Any) -> str:
-    # A plain text or a member of an enumeration, depending on who answered; `str` of a member is not its value.
-    return str(getattr(job.status, "value", job.status))
-
-
-def _ending(phase: JobPhase, run: dict[str, Any], limit_seconds: float | None) -> dict[str, Any]:
-    """Return what the run history adds to the state of a job that has ended."""
-    started, ended = time_of(run.get("startTimeUtc")), time_of(run.get("endTimeUtc"))
-    seconds = (ended - started).total_seconds() if started and ended else None
-    error = (run.get("error") or {}).get("error") or {}
-    told = error.get("message") or next(
-        (warning.get("message") for warning in run.get("warnings") or []), None
-    )
-    overdue = seconds is not None and limit_seconds is not None and seconds >= limit_seconds
-    found: dict[str, Any] = {
-        "started_at": started,
-        "ended_at": ended,
-        "billed_seconds": seconds,
-        "reason": reason_of(phase, error, overdue=overdue),
-    }
-    return found | ({"message": scrub(told, limit=1500)} if told else {})
-
-
-def _known(history: RunHistory, name: str) -> dict[str, Any]:
-    try:
-        return history.details(name)
-    except HttpResponseError as exc:
-        # Without it the end is still the end; only its time and cause are unknown.
-        if exc.status_code in {403, 404}:
-            return {}
-        raise
-
-
-def _limit_seconds(job: Any) -> float | None:
-    timeout = getattr(getattr(job, "limits", None), "timeout", None)
-    return float(timeout) if isinstance(timeout, int | float) else None
 
 
 def _ref(job: Any, *, kind: JobKind = "train", adopted: bool = False) -> JobRef:

@@ -6,8 +6,8 @@ from pathlib import Path
 from activities.azure.errors import CLOUD
 from activities.catalogue import Catalogue
 from contracts.errors import ErrorDetail, ErrorKind, failure
-from contracts.jobs import JobKind, Resources
-from contracts.machines import Machine
+from contracts.jobs import JobKind
+from contracts.machines import Machine, Resources
 
 BOOK = Path(__file__).with_name("machines.yaml")
 VM_SIZE = "Standard_"

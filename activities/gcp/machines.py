@@ -6,8 +6,8 @@ from typing import Any
 from activities.catalogue import Catalogue
 from activities.gcp.errors import CLOUD
 from contracts.errors import ErrorDetail, ErrorKind, failure
-from contracts.jobs import JobKind, Resources
-from contracts.machines import Machine, accelerator_of
+from contracts.jobs import JobKind
+from contracts.machines import Machine, Resources, accelerator_of
 from contracts.units import GIB, format_size
 
 BOOK = Path(__file__).with_name("machines.yaml")

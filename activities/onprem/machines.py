@@ -8,8 +8,8 @@ import psutil
 
 from activities.onprem.settings import OnpremSettings
 from contracts.errors import ErrorDetail, ErrorKind, failure
-from contracts.jobs import JobKind, Resources
-from contracts.machines import Machine, accelerator_of
+from contracts.jobs import JobKind
+from contracts.machines import Machine, Resources, accelerator_of
 from contracts.units import format_size
 
 NAME = "this machine"

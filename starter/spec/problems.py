@@ -8,7 +8,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from contracts.inference import BatchPredictStage, DeployStage, InvokeStage, RetireStage
-from contracts.jobs import Resources
+from contracts.machines import Resources
 from contracts.mistakes import nearest
 from contracts.spec import Defaults, PipelineSpec
 from contracts.stages import CopyStage, JobStage, LoadTableStage, PickStage, QueryStage

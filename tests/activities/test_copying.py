@@ -3,7 +3,6 @@
 import hashlib
 import os
 import threading
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -17,10 +16,7 @@ from activities.grant_client import GrantClient
 from activities.grants import AllowList, HostRules
 from activities.onprem.errors import translate
 from activities.storage import StoreActivities
-from activities.store import WriteTarget
-from contracts.artifacts import ObjectStat
 from contracts.copies import (
-    CopyItem,
     CopyReceipt,
     Pace,
 )
@@ -210,62 +206,6 @@ def test_a_batch_keeps_its_order_and_copies_every_object(store: Counting) -> Non
         targets = [f"file:///causeway/many/{number}" for number in range(20)]
         receipt = copy(store, source, request(*[item(source, target=target) for target in targets]))
     assert [one.target.uri for one in receipt.objects] == targets
-
-
-def test_a_copy_within_one_store_needs_no_grant(store: Counting) -> None:
-    put(store, b"content")
-    stat = store.stat(TARGET)
-    assert stat is not None
-    with serving() as source:
-        receipt = copy(store, source, request(CopyItem(source=stat, target=TARGET + "-copy")))
-    assert held(store, TARGET + "-copy") == b"content"
-    # The store copies by itself and vouches for it.
-    assert receipt.objects[0].verified == "store_checksum"
-
-
-class Overtaken(Counting):
-    """A store where another attempt is quicker whenever it copies an object of its own."""
-
-    winner = "run/ingest"
-
-    def copy_within(self, source: ObjectStat, target: WriteTarget) -> ObjectStat:
-        super().copy_within(source, replace(target, owner=self.winner))
-        return super().copy_within(source, target)
-
-
-def test_a_copy_within_a_store_that_was_overtaken_keeps_what_its_own_attempt_wrote(tmp_path: Path) -> None:
-    store = Overtaken(tmp_path)
-    put(store, b"content")
-    stat = store.stat(TARGET)
-    assert stat is not None
-    with serving() as source:
-        receipt = copy(store, source, request(CopyItem(source=stat, target=TARGET + "-copy"))).objects[0]
-        again = copy(store, source, request(CopyItem(source=stat, target=TARGET + "-copy"))).objects[0]
-    assert (receipt.bytes_sent, receipt.target.owner) == (0, OWNER)
-    # Nobody but the store has read it, this time or before.
-    assert (again.bytes_sent, again.verified) == (0, "store_checksum")
-
-
-def test_a_copy_within_a_store_that_others_overtook_refuses_where_nothing_may_exist(tmp_path: Path) -> None:
-    store = Overtaken(tmp_path)
-    store.winner = "somebody/else"
-    put(store, b"content")
-    stat = store.stat(TARGET)
-    assert stat is not None
-    with serving() as source:
-        asked = request(CopyItem(source=stat, target=TARGET + "-copy"), if_exists="fail")
-        assert failed(store, source, asked).type == ErrorKind.TARGET_CONFLICT
-
-
-def test_a_local_source_that_changed_since_it_was_listed_is_not_copied(store: Counting) -> None:
-    put(store, b"before")
-    stat = store.stat(TARGET)
-    assert stat is not None
-    store.places.file(TARGET).write_bytes(b"after!")
-    with serving() as source:
-        error = failed(store, source, request(CopyItem(source=stat, target=TARGET + "-copy")))
-    assert error.type == ErrorKind.SOURCE_CHANGED
-    assert store.stat(TARGET + "-copy") is None
 
 
 def test_one_object_that_fails_stops_the_others_and_is_the_one_told(store: Counting) -> None:

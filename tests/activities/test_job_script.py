@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from activities.job_script import arguments, render_script
-from contracts.jobs import JobRequest, PathRef, Resources, RunRef
+from contracts.jobs import JobRequest, PathRef, RunRef
+from contracts.machines import Resources
 
 ECHO = "import json, os, sys; print(json.dumps([os.getcwd(), sorted(os.listdir('.')), sys.argv[1:]]))"
 AWKWARD = [

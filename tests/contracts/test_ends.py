@@ -16,16 +16,8 @@ from temporalio.testing import ActivityEnvironment
 from activities.jobs import ServiceJobActivities
 from contracts.code import CodeRef
 from contracts.errors import ErrorKind
-from contracts.jobs import (
-    CollectRequest,
-    JobPhase,
-    JobRequest,
-    JobState,
-    LogRequest,
-    Resources,
-    RunRef,
-    WaitRequest,
-)
+from contracts.jobs import CollectRequest, JobPhase, JobRequest, JobState, LogRequest, RunRef, WaitRequest
+from contracts.machines import Resources
 from sandbox.servers.faults import Fault, Faults
 from tests.contracts.conftest import ROOMS
 from tests.objects import put

@@ -15,7 +15,8 @@ from activities.store import Store
 from contracts.artifacts import Artifact
 from contracts.code import CodeRef
 from contracts.errors import ErrorKind
-from contracts.jobs import Argument, JobPhase, JobRef, JobRequest, JobState, PathRef, Resources, RunRef
+from contracts.jobs import Argument, JobPhase, JobRef, JobRequest, JobState, PathRef, RunRef
+from contracts.machines import Resources
 from tests.objects import put
 
 PATIENCE_SECONDS = 90

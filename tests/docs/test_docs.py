@@ -19,7 +19,7 @@ from activities.settings import WorkerSettings
 from contracts.errors import ErrorKind
 from contracts.foreach import Foreach, Share
 from contracts.inference import BatchPredictStage, DeployStage, InvokeStage, RetireStage
-from contracts.jobs import Resources
+from contracts.machines import Resources
 from contracts.spec import Defaults, PipelineSpec
 from contracts.stages import CopyStage, JobStage, LoadTableStage, PickStage, QueryStage
 from contracts.tables import Column, ColumnType

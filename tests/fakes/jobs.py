@@ -19,7 +19,7 @@ from contracts.jobs import (
     WaitRequest,
 )
 from tests.fakes.connection import FakeConnection
-from tests.fakes.world import Job
+from tests.fakes.lives import Job
 
 
 class FakeJobs(FakeConnection):

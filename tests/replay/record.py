@@ -19,7 +19,7 @@ from contracts.jobs import JobPhase, JobRef, LogRequest
 from contracts.queues import WORKFLOW_QUEUE
 from contracts.runs import SEARCH_ATTRIBUTES, RunPhase
 from contracts.sweeps import Owner, SweepItem, SweepRequest
-from tests.fakes.world import Life
+from tests.fakes.lives import Life
 from tests.workflows.play import CONNECTIONS, Play, Run, spec_of
 from tests.workflows.servers import dev_server
 from tests.workflows.test_flow import quickstart

@@ -15,8 +15,8 @@ from activities.choosing import Machines, machines_for
 from activities.gcp.machines import VertexMachines
 from activities.settings import CloudSettings, SettingsError
 from contracts.connections import MachineRequest, PreflightRequest
-from contracts.jobs import JobKind, Resources
-from contracts.machines import accelerator_of
+from contracts.jobs import JobKind
+from contracts.machines import Resources, accelerator_of
 from contracts.units import GIB, parse_size
 from tests.house import CHECKOUT
 

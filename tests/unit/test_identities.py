@@ -18,8 +18,8 @@ from contracts.artifacts import (
     read_manifest_line,
 )
 from contracts.code import CodeBundle, code_digest, pack
-from contracts.jobs import JobRequest, Resources, RunRef
-from contracts.machines import Machine
+from contracts.jobs import JobRequest, RunRef
+from contracts.machines import Machine, Resources
 from contracts.spec import PipelineSpec
 
 FILES = st.dictionaries(

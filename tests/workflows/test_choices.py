@@ -7,7 +7,7 @@ import pytest
 from contracts.errors import ErrorKind
 from contracts.jobs import JobPhase
 from contracts.runs import RunPhase, StagePhase
-from tests.fakes.world import Life
+from tests.fakes.lives import Life
 from tests.workflows.play import Play, job_of, output, spec_of
 
 FAILED = Life(end=JobPhase.FAILED, reason=ErrorKind.JOB_FAILED, message="the script ended with 1")

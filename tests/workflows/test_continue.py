@@ -6,7 +6,7 @@ from contracts.errors import ErrorKind
 from contracts.jobs import JobPhase
 from contracts.runs import DIGEST_MEMO, STATE_KEY, RunPhase, StagePhase, run_digest
 from starter import temporal
-from tests.fakes.world import Life
+from tests.fakes.lives import Life
 from tests.workflows.play import Play, Run, job_of, output, spec_of
 
 

@@ -9,7 +9,7 @@ from temporalio.exceptions import ApplicationError
 from contracts.errors import ErrorKind
 from contracts.jobs import JobPhase
 from contracts.runs import RunPhase, StagePhase
-from tests.fakes.world import Life
+from tests.fakes.lives import Life
 from tests.workflows.play import Play, Run, spec_of
 
 HOUR = timedelta(hours=1)

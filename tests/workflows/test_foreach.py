@@ -10,7 +10,7 @@ import pytest
 from contracts.errors import ErrorKind
 from contracts.jobs import JobPhase
 from contracts.runs import RunPhase, RunStatus, StagePhase
-from tests.fakes.world import Life
+from tests.fakes.lives import Life
 from tests.workflows.play import Play, output, spec_of
 
 FAILED = Life(end=JobPhase.FAILED, reason=ErrorKind.JOB_FAILED, message="the script ended with 1")

@@ -8,7 +8,7 @@ from temporalio.client import WorkflowHandle
 from contracts.errors import ErrorKind
 from contracts.jobs import JobPhase
 from contracts.runs import RunPhase
-from tests.fakes.world import Life
+from tests.fakes.lives import Life
 from tests.workflows.play import Play, spec_of
 from workflows.pipeline import PipelineWorkflow
 

@@ -6,7 +6,7 @@ from temporalio.client import WorkflowFailureError
 from contracts.errors import ErrorKind
 from contracts.jobs import FindRequest, JobPhase, JobRef, LogPage, LogRequest
 from contracts.queues import WORKFLOW_QUEUE
-from tests.fakes.world import Life
+from tests.fakes.lives import Life
 from tests.workflows.play import Play, spec_of
 from workflows.failures import kind_of, stage_error
 from workflows.job_logs import JobLogsRequest, JobLogsWorkflow

@@ -7,7 +7,7 @@ import pytest
 from contracts.errors import HINTS, NEW_GENERATION, ErrorKind
 from contracts.jobs import JobPhase
 from contracts.runs import RunPhase, StagePhase
-from tests.fakes.world import Life
+from tests.fakes.lives import Life
 from tests.workflows.play import Play, job_of, spec_of
 
 ENDED = {

@@ -9,7 +9,7 @@ from contracts.jobs import JobPhase
 from contracts.runs import RunPhase, StagePhase
 from contracts.spec import PipelineSpec
 from starter.spec.load import find, load
-from tests.fakes.world import Life
+from tests.fakes.lives import Life
 from tests.workflows.play import Play
 from workers.workflows import own_workflows
 

@@ -12,7 +12,7 @@ from contracts.connect import plugin
 from contracts.errors import ErrorKind
 from contracts.runs import PIPELINE_WORKFLOW, RUN_UID_KEY, SEARCH_ATTRIBUTES, RunStatus
 from contracts.sweeps import Owner, OwnersRequest
-from tests.fakes.world import Life
+from tests.fakes.lives import Life
 from tests.workflows.play import Play, spec_of
 from tests.workflows.servers import dev_server
 from workflows.pipeline import PipelineWorkflow

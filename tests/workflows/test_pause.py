@@ -8,7 +8,7 @@ from temporalio.common import WorkflowIDConflictPolicy
 
 from contracts.queues import WORKFLOW_QUEUE
 from contracts.runs import RunPhase, RunRequest, StagePhase
-from tests.fakes.world import Life
+from tests.fakes.lives import Life
 from tests.workflows.play import Play, Run, job_of, output, spec_of
 from workflows.pipeline import PipelineWorkflow
 from workflows.transfer import TransferWorkflow

@@ -17,7 +17,7 @@ from contracts.runs import (
     RunPhase,
     RunStatus,
 )
-from tests.fakes.world import Life
+from tests.fakes.lives import Life
 from tests.workflows.play import Play, Run, spec_of
 
 HOUR = timedelta(hours=1)

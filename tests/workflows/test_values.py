@@ -2,7 +2,7 @@
 
 from contracts.errors import ErrorKind
 from contracts.jobs import PathRef
-from tests.fakes.world import Life
+from tests.fakes.lives import Life
 from tests.workflows.play import Play, job_of, spec_of
 
 

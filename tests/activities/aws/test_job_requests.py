@@ -18,8 +18,8 @@ from activities.aws.machines import BOOK, SageMakerMachines, volume_gib
 from activities.catalogue import Offer, read
 from contracts.artifacts import Artifact
 from contracts.code import CodeRef
-from contracts.jobs import JobKind, JobRequest, PathRef, Resources, RunRef
-from contracts.machines import Machine
+from contracts.jobs import JobKind, JobRequest, PathRef, RunRef
+from contracts.machines import Machine, Resources
 from contracts.units import GIB
 
 MACHINE = Machine(instance="ml.m5.large", why="a test")

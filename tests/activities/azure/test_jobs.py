@@ -13,7 +13,8 @@ from activities.azure.settings import AzureSettings
 from activities.azure.store import BlobStore
 from contracts.artifacts import Artifact
 from contracts.errors import ErrorKind
-from contracts.jobs import JobPhase, JobRef, JobRequest, JobState, Resources, RunRef
+from contracts.jobs import JobPhase, JobRef, JobRequest, JobState, RunRef
+from contracts.machines import Resources
 from tests.objects import put
 
 PATIENCE_SECONDS = 60

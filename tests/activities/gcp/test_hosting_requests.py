@@ -8,7 +8,8 @@ from activities.gcp.hosting_requests import BOOTSTRAP, batch_body, deployment_bo
 from activities.gcp.jobs import JobDefaults
 from activities.gcp.machines import VertexMachines
 from contracts.errors import ErrorKind
-from contracts.jobs import BatchOptions, JobRequest, Resources
+from contracts.jobs import BatchOptions, JobRequest
+from contracts.machines import Resources
 from contracts.units import GIB
 from tests.activities.gcp.test_jobs import request_of
 

@@ -7,7 +7,7 @@ from activities.gcp.machines import VertexMachines, machine_spec
 from activities.gcp.settings import GcpSettings
 from activities.settings import SettingsError
 from contracts.errors import ErrorKind
-from contracts.jobs import Resources
+from contracts.machines import Resources
 from contracts.units import MIB
 
 ENOUGH = {

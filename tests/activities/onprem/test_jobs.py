@@ -21,7 +21,8 @@ from activities.onprem.machines import OnpremMachine
 from activities.onprem.places import Places
 from activities.onprem.settings import OnpremSettings
 from contracts.errors import ErrorKind
-from contracts.jobs import JobPhase, JobRef, JobRequest, JobState, PathRef, Resources, RunRef
+from contracts.jobs import JobPhase, JobRef, JobRequest, JobState, PathRef, RunRef
+from contracts.machines import Resources
 from contracts.units import GIB
 
 SUBMIT = """
