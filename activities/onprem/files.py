@@ -97,7 +97,7 @@ class Publisher:
         # A young record may be of a version that another writer is just about to place.
         limit = time.time() - _YOUNG_SECONDS
         for record in folder.iterdir() if folder.is_dir() else ():
-            if record.name != now and record.stat().st_mtime < limit:
+            if record.name != now and _last_written(record) < limit:
                 record.unlink(missing_ok=True)
 
     def _folder(self, uri: str) -> Path:
@@ -115,6 +115,14 @@ def _place(draft: Path, target: Path, uri: str, *, replace: bool) -> None:
     except FileExistsError:
         told = f"{uri}: an object lies there already"
         raise failure(ErrorKind.TARGET_CONFLICT, told, ErrorDetail(cloud="onprem", ref=uri)) from None
+
+
+def _last_written(record: Path) -> float:
+    try:
+        return record.stat().st_mtime
+    except FileNotFoundError:
+        # The draft of another writer's record, which has its name by now; or another writer has dropped it.
+        return time.time()
 
 
 def sync_folder(folder: Path) -> None:

@@ -2,7 +2,9 @@
 
 import errno
 import os
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,7 @@ from activities.onprem.errors import translate
 from activities.onprem.settings import OnpremSettings
 from activities.onprem.store import FileStore
 from activities.settings import SettingsError
+from activities.store import put_small
 from contracts.errors import ErrorKind
 from tests.objects import put
 
@@ -77,6 +80,13 @@ def test_metadata_is_not_told_of_a_file_that_was_changed_by_hand(store: FileStor
     stat = store.stat("file:///own")
     assert stat is not None
     assert (stat.sha256, stat.owner) == (None, None)
+
+
+def test_writers_of_one_file_at_once_do_not_trip_over_each_other(store: FileStore) -> None:
+    uri, content = "file:///causeway/code/train.py", b"print('trained')"
+    with ThreadPoolExecutor(6) as writers:
+        written = list(writers.map(lambda _: put_small(store, uri, content, owner="code"), range(120)))
+    assert {(stat.sha256, stat.owner) for stat in written} == {(sha256(content).hexdigest(), "code")}
 
 
 def test_a_write_that_breaks_off_leaves_no_trace(
