@@ -43,7 +43,7 @@ def test_the_json_document_has_exactly_the_promised_fields(quickstart: Answer) -
     document = quickstart.document
     assert set(document) == {"run_id", "pipeline", "key", "state", "stages", "transfers", "web_ui"}
     assert set(document["stages"][0]) == set(
-        "name kind cloud connection state seconds attempts job machine outputs metrics rows error".split()
+        "name kind cloud connection state note seconds attempts job machine outputs metrics rows error".split()
     )
     assert set(document["transfers"][0]) == set("artifact from to bytes seconds mb_per_s verified".split())
     assert set(document["stages"][0]["outputs"]["data"]) == set(
