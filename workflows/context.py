@@ -4,8 +4,9 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from contracts.code import CodeRef
+from contracts.errors import NEW_GENERATION
 from contracts.foreach import Item
-from contracts.jobs import RunRef
+from contracts.jobs import JobRef, RunRef
 from contracts.plan import Placement, Plan
 from contracts.runs import RunRequest
 from workflows.book import Book
@@ -39,3 +40,7 @@ class RunContext:
     def retries(self, stage: str) -> int:
         """How many further generations a job may have."""
         return self.request.spec.retries_of(stage)
+
+    def may_follow(self, job: JobRef | None, kind: str) -> bool:
+        """Whether another generation may follow a job that has ended so; None for one whose submit never answered."""
+        return kind in NEW_GENERATION

@@ -12,6 +12,7 @@ from contracts.artifacts import Artifact
 from contracts.errors import ErrorKind, failure
 from contracts.fanout import EnumerateRequest, FanoutRequest, GatherActivities
 from contracts.foreach import ITEMS_LIMIT, Foreach, Item, Value, item_stage
+from contracts.jobs import JobRef
 from contracts.plan import Placement, Plan
 from contracts.runs import RunRequest, RunStatus, StagePhase, StageStatus
 from contracts.stages import JobStage
@@ -46,6 +47,14 @@ class ItemContext(RunContext):
     def retries(self, stage: str) -> int:
         """How many further generations: those of rounds before this one are found again and count as well."""
         return (self.request.spec.retries_of(self.owner) + 1) * self.round - 1
+
+    def may_follow(self, job: JobRef | None, kind: str) -> bool:
+        """After a job of a round before this one another may follow however that ended, as after any person's retry.
+
+        It may have been stopped only because another item failed.
+        """
+        found = self.round > 1 and job is not None and job.adopted
+        return found or super().may_follow(job, kind)
 
 
 class Items:

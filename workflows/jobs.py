@@ -12,7 +12,7 @@ from temporalio.exceptions import ActivityError, is_cancelled_exception
 from contracts import presets
 from contracts.artifacts import Artifact
 from contracts.code import CodeRef
-from contracts.errors import MESSAGE_LIMIT, NEW_GENERATION, ErrorKind
+from contracts.errors import MESSAGE_LIMIT, ErrorKind
 from contracts.inference import BatchPredictStage
 from contracts.jobs import (
     CollectRequest,
@@ -69,11 +69,12 @@ async def run_generations(
     """
     for used in range(context.retries(name) + 1):
         request = request_of(context, name, stage, inputs, code)
+        runner = JobRunner(context, request)
         try:
-            return await JobRunner(context, request).run()
+            return await runner.run()
         except StageFailed as failure:
             last = used == context.retries(name)
-            if last or not failure.confirmed or failure.error.kind not in NEW_GENERATION:
+            if last or not failure.confirmed or not context.may_follow(runner.ref, failure.error.kind):
                 raise
             error = failure.error
         held = context.book.stage(name)

@@ -34,7 +34,7 @@ class FakeJobs(FakeConnection):
         held = self.world.jobs.get(request.name)
         if held:
             held.submits += 1
-            return held.ref
+            return held.ref.model_copy(update={"adopted": True})
         job = Job(self.connection, request, self.world.life_of(request.stage), now)
         self.world.jobs[request.name] = job
         return job.ref

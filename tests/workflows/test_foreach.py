@@ -179,6 +179,20 @@ async def test_a_retry_finds_what_succeeded_and_runs_only_what_failed(real: Play
     assert Counter(job.request.stage for job in play.world.jobs.values())["each-0"] == 1
 
 
+async def test_a_retry_runs_the_items_again_that_were_stopped_since_another_failed(real: Play) -> None:
+    play = real
+    play.world.lives["each-0"] = [Life(runs=timedelta(hours=9)), Life()]
+    play.world.lives["each-1"] = [FAILED, Life()]
+    run = await play.start(spec_of({"each": over({"range": 2}, timeout="1d")}))
+    await play.until_phase(run, "each", "WAITING")
+    assert not await play.world.live_jobs()
+    await play.decide(run, "retry", "each")
+    status = await play.result(run)
+    assert status.phase is RunPhase.SUCCEEDED
+    submitted = Counter(job.request.stage for job in play.world.jobs.values())
+    assert submitted == {"each-0": 2, "each-1": 2}
+
+
 async def test_a_cancel_stops_every_items_job(play: Play) -> None:
     lives(play, "each", *(Life(runs=timedelta(hours=9)) for _ in range(4)))
     run = await play.start(spec_of({"each": over({"range": 4}, timeout="1d")}))
