@@ -10,6 +10,7 @@ from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
 from temporalio.service import RPCError
 
 from contracts.errors import ErrorKind, printable
+from contracts.foreach import item_stage
 from contracts.jobs import LOG_BEGINNING, FindRequest, JobKind, JobRef, LogPage, LogRequest
 from contracts.mistakes import nearest
 from contracts.queues import WORKFLOW_QUEUE
@@ -38,6 +39,8 @@ class LogOptions:
     follow: bool = False
     generation: int | None = None
     as_json: bool = False
+    item: int | None = None
+    """Of a stage that runs over many items: whose job."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +68,7 @@ async def show(client: Client, options: LogOptions) -> Exit:
     """
     source = await _source(client, options)
     await _print(client, options, source)
-    while options.follow and options.generation is None:
+    while options.follow and options.generation is None and options.item is None:
         later = await _next(client, options, source.ref.generation)
         if later is None:
             break
@@ -124,7 +127,7 @@ async def _source(client: Client, options: LogOptions) -> Source:
     while True:
         now = await temporal.status(client, options.run_id)
         held = _stage(now, options)
-        found = _job(now, held, options)
+        found = _item(now, held, options) or _job(now, held, options)
         if found is not None:
             return found
         if not options.follow or held.phase.ended or held.phase is StagePhase.WAITING:
@@ -147,6 +150,24 @@ def _stage(now: RunStatus, options: LogOptions) -> StageStatus:
     if held.job is None and held.kind not in JOB_KINDS:
         raise StarterError(f"stage {held.name!r} has no job: it is a {held.kind} stage that is {held.phase}")
     return held
+
+
+def _item(now: RunStatus, held: StageStatus, options: LogOptions) -> Source | None:
+    """Return the newest job of one of many items, or the generation that was asked for; a run keeps no id of them."""
+    if held.fanout is None:
+        if options.item is not None:
+            raise StarterError(
+                f"stage {held.name!r} has not begun to run over items; leave --item out, or wait"
+            )
+        return None
+    last = held.fanout.total - 1
+    if options.item is None:
+        told = f"stage {held.name!r} has a job for each of its items; say whose log with --item, 0 to {last}"
+        raise StarterError(told)
+    if options.item > last:
+        raise StarterError(f"stage {held.name!r} has no item {options.item}; they are numbered 0 to {last}")
+    find = FindRequest(run_uid=now.run.run_uid, stage=item_stage(held.name, options.item))
+    return Source(held.connection, JobRef(id="", name="", generation=options.generation or 0), find)
 
 
 def _job(now: RunStatus, held: StageStatus, options: LogOptions) -> Source | None:
@@ -186,9 +207,11 @@ def _write(options: LogOptions, source: Source, line: str) -> None:
         told = {
             "line": text,
             "stage": options.stage,
-            "generation": source.ref.generation,
+            "generation": source.ref.generation or None,
             "job": source.ref.name or None,
         }
+        if options.item is not None:
+            told["item"] = options.item
         text = json.dumps(told)
     sys.stdout.write(f"{text}\n")
 

@@ -154,7 +154,8 @@ class Harvest:
         return StageError(
             kind=first.kind,
             message=f"{counts}. Item {first.index} ({first.item}): {first.message}",
-            hint="mend what failed and retry the stage: what succeeded is found again, not run again",
+            hint=f"read `logs RUN {self._request.stage} --item {first.index}`, mend what failed and retry the stage: "
+            "what succeeded is found again, not run again",
         )
 
     @property

@@ -23,6 +23,7 @@ class JobLogsRequest(Message):
     find: FindRequest | None = None
     """Look for the job of `generation` here first: of earlier generations a run's status keeps no id."""
     generation: int = 0
+    """0 is the newest."""
 
 
 @workflow.defn(name=JOB_LOGS_WORKFLOW)
@@ -52,12 +53,14 @@ class JobLogsWorkflow:
             JobActivities.find,
             find,
             task_queue=queue_of(request.connection),
-            summary=f"find generation {request.generation} of {find.stage}",
+            summary=f"find generation {request.generation or 'that is newest'} of {find.stage}",
             **presets.quick(_SOON),
         )
         refs = {state.ref.generation: state.ref for state in found.jobs}
-        if request.generation not in refs:
+        wanted = request.generation or max(refs, default=0)
+        if wanted not in refs:
             known = ", ".join(map(str, sorted(refs))) or "none"
-            told = f"stage {find.stage} has no job of generation {request.generation}; there are: {known}"
+            of = f" of generation {wanted}" if wanted else ""
+            told = f"stage {find.stage} has no job{of}; there are: {known}"
             raise failure(ErrorKind.SOURCE_MISSING, told)
-        return refs[request.generation]
+        return refs[wanted]

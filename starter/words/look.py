@@ -80,6 +80,9 @@ def logs(
     generation: Annotated[
         int | None, typer.Option(min=1, help="Of this generation of the stage; without it, the last.")
     ] = None,
+    item: Annotated[
+        int | None, typer.Option(min=0, help="Of a stage with foreach: the number of the item, from 0.")
+    ] = None,
     as_json: JsonLinesOption = False,
 ) -> None:
     """Print the log of a stage's job, read by that cloud's worker.
@@ -90,5 +93,5 @@ def logs(
     from starter import commands
     from starter.job_logs import LogOptions
 
-    options = LogOptions(run_id, stage, tail=tail, follow=follow, generation=generation, as_json=as_json)
+    options = LogOptions(run_id, stage, tail, follow, generation, as_json, item)
     end(lambda: commands.logs(options))

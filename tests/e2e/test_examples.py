@@ -1,6 +1,7 @@
 """The pipelines to copy from, each run by the real command line on the local clouds."""
 
 import csv
+import json
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +57,8 @@ def test_the_report_shows_three_metrics_and_why_one_was_picked(house: Sandbox, c
 
 @pytest.mark.timeout(300)
 def test_a_sweep_of_24_trials_on_two_clouds_scores_with_the_best_of_them(house: Sandbox) -> None:
-    stages = stages_of(run(house, "sweep"))
+    document = run(house, "sweep")
+    stages = stages_of(document)
     assert [stages[name]["items"]["succeeded"] for name in ("linear", "trees")] == [12, 12]
     best = max(stages[name]["metrics"]["auc_max"] for name in ("linear", "trees"))
     assert stages["best"]["metrics"]["auc"] == best
@@ -64,6 +66,11 @@ def test_a_sweep_of_24_trials_on_two_clouds_scores_with_the_best_of_them(house: 
     assert stages["score"]["state"] == "SUCCEEDED"
     for stage, cloud in (("linear", "aws"), ("trees", "gcp")):
         assert sum(len(house.jobs(cloud, f"{stage}-{index}")) for index in range(12)) >= 12
+    log = house.starter("logs", document["run"], "linear", "--item", "11", "--json", check=True)
+    assert {json.loads(line)["item"] for line in log.out.splitlines()} <= {11}
+    refused = [house.starter("logs", document["run"], "linear", *more) for more in ((), ("--item", "12"))]
+    assert [answer.code for answer in refused] == [2, 2]
+    assert all("0 to 11" in answer.err for answer in refused)
 
 
 @pytest.mark.timeout(300)

@@ -36,6 +36,13 @@ async def test_an_earlier_generation_s_job_is_found_by_its_tags(play: Play) -> N
     assert asked.ref.name.endswith("-g1")
 
 
+async def test_without_a_generation_the_newest_job_is_found(play: Play) -> None:
+    play.world.lives["job"] = [Life(end=JobPhase.FAILED, reason=ErrorKind.JOB_FAILED), Life()]
+    status = await play.finish(spec_of({"job": {"retries": 1}}))
+    assert (await page(play, status.run.run_uid, 0)).lines == play.world.log
+    assert play.world.asked("jobs.logs")[-1].request.ref.generation == 2
+
+
 async def test_a_generation_that_never_was_is_refused_with_those_that_were(play: Play) -> None:
     status = await play.finish(spec_of({"job": {}}))
     with pytest.raises(WorkflowFailureError) as refused:
