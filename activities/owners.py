@@ -1,7 +1,7 @@
 """Which runs live, as Temporal's visibility tells it: what nobody can say is an error, never a no."""
 
 from collections.abc import AsyncIterator, Sequence
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 from temporalio import activity
 from temporalio.client import Client, WorkflowExecution, WorkflowExecutionStatus
@@ -14,6 +14,8 @@ from contracts.sweeps import Owner, OwnerActivities, Owners, OwnersRequest
 AT_ONCE = 50
 """Runs in one query, which stays well below what a server takes."""
 ANSWER = timedelta(seconds=10)
+CUT = timedelta(minutes=10)
+"""How long visibility may know that a run's history was cut and not know the execution that goes on with the run."""
 STATUS_QUERY = "status"
 _MUTE = (
     f"ExecutionStatus = 'Running' AND {RUN_UID_KEY.name} IS NULL "
@@ -24,10 +26,14 @@ _MUTE = (
 class TemporalOwners(OwnerActivities):
     """Asks the Temporal server that the worker itself is connected to; it sees its own namespace only."""
 
-    def __init__(self, client: Client, patience: timedelta = ANSWER) -> None:
-        """Ask through this client; a run that has not told its mark is given so long to answer."""
+    def __init__(self, client: Client, patience: timedelta = ANSWER, cut: timedelta = CUT) -> None:
+        """Ask through this client; a run that has not told its mark is given so long to answer.
+
+        An execution whose history was cut longer than `cut` ago says nothing of whether its run lives.
+        """
         self._client = client
         self._patience = patience
+        self._cut = cut
 
     @activity.defn(name="sweep.owners")
     async def owners(self, request: OwnersRequest) -> Owners:
@@ -47,7 +53,7 @@ class TemporalOwners(OwnerActivities):
         found: dict[str, Owner] = {}
         async for run in self._client.list_workflows(f"{RUN_UID_KEY.name} IN ({names})"):
             uid = run.typed_search_attributes.get(RUN_UID_KEY) or ""
-            found[uid] = _joined(found.get(uid), _owner(uid, run))
+            found[uid] = _joined(found.get(uid), _owner(uid, run, datetime.now(UTC) - self._cut))
         return found
 
     async def _mute(self) -> AsyncIterator[tuple[str, str]]:
@@ -66,8 +72,10 @@ class TemporalOwners(OwnerActivities):
             yield status.run.run_uid, run.id
 
 
-def _owner(uid: str, run: WorkflowExecution) -> Owner:
-    live = run.status in {WorkflowExecutionStatus.RUNNING, WorkflowExecutionStatus.CONTINUED_AS_NEW}
+def _owner(uid: str, run: WorkflowExecution, cut_after: datetime) -> Owner:
+    live = run.status is WorkflowExecutionStatus.RUNNING
+    if run.status is WorkflowExecutionStatus.CONTINUED_AS_NEW:
+        live = run.close_time is None or run.close_time > cut_after
     return Owner(run_uid=uid, live=live, workflow_id=run.id, closed_at=None if live else run.close_time)
 
 

@@ -4,6 +4,7 @@ import asyncio
 from datetime import timedelta
 
 import pytest
+from temporalio.client import WorkflowExecutionStatus
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import WorkflowEnvironment
 
@@ -60,6 +61,30 @@ async def test_a_run_owns_what_it_made_until_it_has_ended(forgetful: Play) -> No
     await play.cancelled(run)
     ended = await told(play, uid, live=False)
     assert ended.closed_at is not None
+
+
+async def test_a_run_whose_history_was_cut_owns_nothing_once_it_was_terminated(forgetful: Play) -> None:
+    play = forgetful
+    names = [f"job{number}" for number in range(6)]
+    play.world.lives[names[-1]] = [Life(runs=HOUR)]
+    stages = {name: {"after": names[at - 1 : at] if at else []} for at, name in enumerate(names)}
+    run = await play.start(spec_of(stages))
+    status = await play.until_noted(run, names[-1], "job running")
+    uid = status.run.run_uid
+    await run.terminate()
+    executions = [found async for found in play.client.list_workflows(f'WorkflowId = "{run.id}"')]
+    assert WorkflowExecutionStatus.CONTINUED_AS_NEW in {found.status for found in executions}
+    # Visibility may not know yet who goes on.
+    assert (await told(play, uid, live=True)).workflow_id == run.id
+    async with asyncio.timeout(20):
+        while True:
+            (owner,) = (
+                await TemporalOwners(play.client, cut=timedelta(0)).owners(OwnersRequest(run_uids=(uid,)))
+            ).owners
+            if not owner.live:
+                break
+            await asyncio.sleep(0.1)
+    assert owner.closed_at is not None
 
 
 async def test_a_live_run_that_does_not_tell_its_mark_keeps_everything_from_being_an_orphan(
