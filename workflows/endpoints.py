@@ -22,7 +22,7 @@ from contracts.errors import ErrorKind
 from contracts.inference import DeployStage, InvokeStage, RetireStage
 from contracts.jobs import FindRequest, JobRequest
 from contracts.presets import Preset
-from contracts.runs import StageEndpoint
+from contracts.runs import StageEndpoint, StageError
 from workflows.context import RunContext
 from workflows.effects import Request, Response
 from workflows.failures import stage_error, unanswered
@@ -31,6 +31,7 @@ from workflows.outcomes import Outcome, StageFailed, failed
 from workflows.publishing import publish
 from workflows.values import command_of, environment_of
 
+STILL_THERE = "remove it: `python -m starter sweep --stop` finds it, or the vendor's console"
 SETTLING = timedelta(seconds=90)
 """How long a request may still arrive after its deployment was given up: no room's takes longer than 65 s."""
 
@@ -67,6 +68,9 @@ async def run_deploy(
     except (ActivityError, asyncio.CancelledError) as error:
         alive = await to_the_end(deploy.removed(error))
         if is_cancelled_exception(error):
+            if alive:
+                told = StageError(kind=ErrorKind.CANCELLED, message=alive, hint=STILL_THERE)
+                context.book.change(name, error=told)
             raise
         said = stage_error(error)
         raise StageFailed(

@@ -101,6 +101,18 @@ async def test_an_endpoint_that_cannot_be_removed_is_told_of(play: Play) -> None
     assert "the endpoint of serve may still live: ACCESS_DENIED: not allowed" in status.notes
 
 
+async def test_a_cancelled_deployment_that_cannot_be_removed_is_told_of(play: Play) -> None:
+    hold = play.world.hold("endpoints.deploy")
+    play.world.fail("endpoints.find", ErrorKind.ACCESS_DENIED, "not allowed")
+    run = await play.start(spec_of(STAGES))
+    await play.reach(hold)
+    await run.cancel()
+    serve = (await play.cancelled(run)).stages["serve"]
+    assert serve.phase is StagePhase.CANCELLED
+    assert serve.error is not None
+    assert serve.error.message == "an endpoint of this stage may still live: not allowed"
+
+
 async def test_a_pause_keeps_the_endpoint_and_a_cancel_under_it_removes_it(play: Play) -> None:
     hold = play.world.hold("endpoints.invoke")
     run = await play.start(spec_of({**STAGES, "again": {**INVOKE, "after": ["ask"]}}))
