@@ -34,6 +34,7 @@ _PATTERNS = {
     "stages": "a lower-case letter, then letters, digits and _, at most 32 characters",
     "outputs": "a lower-case letter, then letters, digits and _, at most 32 characters",
     "workflow": "a letter, then letters, digits, _ and -, at most 64 characters",
+    "accelerator": "a model and how many of it, such as A10:1",
     "params": "letters, digits and _, not beginning with a digit",
     "table": "dataset.table or project.dataset.table",
 }
@@ -73,7 +74,8 @@ def spec_mistakes(error: ValidationError) -> list[tuple[Path, str]]:
 
 def _path(details: ErrorDetails) -> Path:
     """The path as the person wrote it: without the names pydantic gives to variants and keys."""
-    path = tuple(part for part in details["loc"] if part != "[key]")
+    path = tuple(part for part in details["loc"] if part not in {"[key]", "Share"})
+    path = tuple(part for part in path if not str(part).startswith("literal["))
     if path[:1] == ("stages",) and len(path) > 2 and path[2] in _STAGES:
         path = (*path[:2], *path[3:])
     if path[:1] == ("params",):

@@ -272,3 +272,18 @@ def test_a_pipeline_is_found_by_file_by_folder_and_by_name(folder: Path) -> None
     assert find(None).parts[-2:] == ("quickstart", "pipeline.yaml")
     with pytest.raises(StarterError, match="did you mean 'quickstart'"):
         find("quickstrat")
+
+
+def test_variants_of_a_field_have_no_names_and_an_accelerator_is_told_as_one(folder: Path) -> None:
+    each = '    resources: {accelerator: "A10:"}\n    foreach: {range: 3, failures: {at_least: 2}}\n'
+    told = {
+        field: words for _, field, words in mistakes(folder, SOUND.replace("  load:\n", f"{each}  load:\n"))
+    }
+    assert told["stages.train.resources.accelerator"].endswith(
+        "write a model and how many of it, such as A10:1"
+    )
+    assert set(told) == {
+        "stages.train.resources.accelerator",
+        "stages.train.foreach.failures",
+        "stages.train.foreach.failures.at_least",
+    }
