@@ -66,9 +66,9 @@ def test_a_sweep_of_24_trials_on_two_clouds_scores_with_the_best_of_them(house: 
     assert stages["score"]["state"] == "SUCCEEDED"
     for stage, cloud in (("linear", "aws"), ("trees", "gcp")):
         assert sum(len(house.jobs(cloud, f"{stage}-{index}")) for index in range(12)) >= 12
-    log = house.starter("logs", document["run"], "linear", "--item", "11", "--json", check=True)
+    log = house.starter("logs", document["run_id"], "linear", "--item", "11", "--json", check=True)
     assert {json.loads(line)["item"] for line in log.out.splitlines()} <= {11}
-    refused = [house.starter("logs", document["run"], "linear", *more) for more in ((), ("--item", "12"))]
+    refused = [house.starter("logs", document["run_id"], "linear", *more) for more in ((), ("--item", "12"))]
     assert [answer.code for answer in refused] == [2, 2]
     assert all("0 to 11" in answer.err for answer in refused)
 
