@@ -68,10 +68,13 @@ async def watch(client: Client, run_id: str, *, as_json: bool) -> Exit:
 async def show(client: Client, run_id: str, *, as_json: bool) -> Exit:
     """Say what a copy came to, or how it stands."""
     handle = client.get_workflow_handle_for(TransferWorkflow.run, run_id)
-    description = await _described(handle)
-    outcome = await description.memo_value(TRANSFER_MEMO, None, type_hint=TransferOutcome)
+    description, outcome = await _looked(handle)
     if outcome is None:
-        outcome = TransferOutcome(status=await _status(handle))
+        status = await _status(handle)
+        if status.phase == "SUCCEEDED":
+            # It ended after the look, and only its memo knows what it came to.
+            description, outcome = await _looked(handle)
+        outcome = outcome or TransferOutcome(status=status)
     state = _state(description.status, outcome.status)
     error = None if state in {"RUNNING", "PAUSED", "PAUSING", "SUCCEEDED"} else await _error(handle)
     if as_json:
@@ -90,6 +93,11 @@ async def limit(client: Client, run_id: str, limits: Limits) -> Exit:
         raise _unanswered(run_id, error) from None
     console().print(said, soft_wrap=True)
     return Exit.SUCCEEDED
+
+
+async def _looked(handle: Copy) -> tuple[Any, TransferOutcome | None]:
+    description = await _described(handle)
+    return description, await description.memo_value(TRANSFER_MEMO, None, type_hint=TransferOutcome)
 
 
 async def _described(handle: Copy) -> Any:

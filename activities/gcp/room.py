@@ -9,7 +9,7 @@ from google.auth.transport.requests import AuthorizedSession
 from google.cloud import bigquery, storage
 
 from activities import whole_answers
-from activities.closing import ServiceClosingActivities
+from activities.closing import Named, ServiceClosingActivities
 from activities.code import StoreCodeActivities
 from activities.endpoints import ServiceEndpointActivities
 from activities.fanout import StoreGatherActivities
@@ -40,7 +40,6 @@ from activities.storage import StoreActivities
 from activities.sweeping import RoomSweepActivities, Sweeper, containers_of
 from activities.sweeping_endpoints import EndpointSweeper
 from activities.sweeping_jobs import JobSweeper
-from contracts.jobs import JobRequest, JobState
 
 _POOL = 64
 """Connections a client keeps: no fewer than a worker's activity threads and their parts in flight."""
@@ -95,9 +94,10 @@ def custom_jobs(settings: GcpSettings, identity: Credentials | None = None) -> V
     return VertexJobs(*_of_jobs(settings, identity or credentials()))
 
 
-def batches(settings: GcpSettings, identity: Credentials) -> BatchPredictionJobs:
+def batches(settings: GcpSettings, identity: Credentials | None = None) -> BatchPredictionJobs:
     """Build the service of batches."""
-    return BatchPredictionJobs(*_of_jobs(settings, identity), models=_models(settings, identity))
+    caller = identity or credentials()
+    return BatchPredictionJobs(*_of_jobs(settings, caller), models=_models(settings, caller))
 
 
 def _of_jobs(settings: GcpSettings, caller: Credentials) -> tuple[Any, ...]:
@@ -138,6 +138,11 @@ def _vertex_address(settings: GcpSettings) -> str:
     return settings.vertex_endpoint or f"https://{settings.location}-aiplatform.googleapis.com"
 
 
+def named(usual: VertexJobs, batch: VertexJobs) -> Named:
+    """Return how a job is looked for by its name, which Vertex AI itself does not ask for."""
+    return lambda request: (batch if request.kind == "batch_predict" else usual).named(request)
+
+
 def activities(settings: GcpSettings) -> list[Callable[..., Any]]:
     """Return every activity this connection's worker registers."""
     identity = credentials()
@@ -146,16 +151,12 @@ def activities(settings: GcpSettings) -> list[Callable[..., Any]]:
     vertex, usual = vertex_client(settings, identity), custom_jobs(settings, identity)
     batch = batches(settings, identity)
     service = JobRouter(usual, {"batch_predict": batch})
-
-    def named(request: JobRequest) -> JobState | None:
-        return (batch if request.kind == "batch_predict" else usual).named(request)
-
     return bound_activities(
         StoreActivities(bucket, translate, settings.allow_list(bucket.default_container), grants),
         StoreCodeActivities(bucket, translate),
         StoreGatherActivities(bucket, translate),
         ServiceJobActivities(service, bucket, translate),
-        ServiceClosingActivities(service, translate, named),
+        ServiceClosingActivities(service, translate, named(usual, batch)),
         RoomSweepActivities(sweepers(settings, identity), translate),
         ServiceEndpointActivities(endpoints(settings, identity), bucket, translate),
         BigQueryTables(tables, bucket),

@@ -15,6 +15,7 @@ import psutil
 import pytest
 from temporalio.exceptions import ApplicationError
 
+from activities.closing import Named
 from activities.endpoint_service import EndpointService
 from activities.grant_client import GrantClient
 from activities.job_service import JobService
@@ -49,6 +50,8 @@ class Room:
     storage: StoreActivities
     build_activities: Callable[[], list[Callable[..., Any]]]
     """As its worker registers them."""
+    named: Named | None = None
+    """Where jobs are not asked for by their names."""
 
     def activity(self, name: str) -> Callable[[Any], Any]:
         """The activity of this name, to be called outside a worker."""
@@ -98,6 +101,7 @@ class _Rooms(dict[str, Room]):
             lambda: module.endpoints(settings),
             storage,
             lambda: module.activities(settings),
+            module.named(module.custom_jobs(settings), module.batches(settings)) if cloud == "gcp" else None,
         )
         self[name] = room
         return room

@@ -47,8 +47,7 @@ def sleeper(run: RunRef) -> JobRequest:
 
 
 def closing(room: Any, service: Any, settling_seconds: float = 0.0) -> ServiceClosingActivities:
-    named = getattr(service, "named", None)
-    return ServiceClosingActivities(service, room.translate, named, settling_seconds)
+    return ServiceClosingActivities(service, room.translate, room.named, settling_seconds)
 
 
 def found(room: Any, run: RunRef, older_than: timedelta = AT_ONCE) -> list[SweepItem]:
