@@ -71,6 +71,8 @@ def test_cancel_in_the_middle_of_a_copy_gives_up_its_upload(house: Sandbox, tmp_
         "over": {"kind": "copy", "on": "aws", "inputs": {"it": "up"}},
         "again": {"kind": "copy", "on": "aws", "source": "gs://causeway/cancelled/block.bin"},
     }
+    # Slow enough that a command can come in the middle.
+    stages["over"]["limit_rate"] = stages["again"]["limit_rate"] = "20MB/s"
     stages["up"]["target"] = "gs://causeway/cancelled/block.bin"
     stages["again"]["after"] = ["up"]
     before = _uploads(house)
