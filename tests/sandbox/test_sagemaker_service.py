@@ -85,8 +85,8 @@ def test_a_job_whose_machine_is_lost_fails_as_the_vendor_s_own_fault(cloud: Amaz
 
 
 def test_an_operation_of_the_vendor_that_is_not_served_says_so(cloud: AmazonCloud) -> None:
-    with pytest.raises(ClientError, match="the sandbox's SageMaker does not do this: ListModels"):
-        cloud.sagemaker.list_models()
+    with pytest.raises(ClientError, match="the sandbox's SageMaker does not do this: ListPipelines"):
+        cloud.sagemaker.list_pipelines()
 
 
 def test_the_journal_names_operation_and_job_and_holds_no_secret(cloud: AmazonCloud) -> None:
