@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from activities.known import Known
+from activities.listed import objects_below
 from activities.parallel import Stop, for_each
 from activities.store import Store, put_small
 from contracts.artifacts import ManifestEntry, ObjectStat, manifest_line, read_manifest_line
 from contracts.copies import ObjectReceipt
 from contracts.errors import ErrorDetail, ErrorKind, failure
-from contracts.storage import PAGE_OBJECTS
 
 MEDIA_TYPE = "text/tab-separated-values"
 _HEAD_BYTES = 32 * 1024
@@ -46,7 +46,7 @@ class Accounts:
 
     def below(self, prefix: str) -> Sequence[Account]:
         """Find the accounts that were left below a prefix, by the first object of each."""
-        found = for_each(self._begun, tuple(self._listed(prefix)))
+        found = for_each(self._begun, tuple(objects_below(self._store, prefix)))
         return sorted(found, key=lambda account: account.first)
 
     def merged(self, accounts: Sequence[Account], prefix: str) -> Iterator[ManifestEntry]:
@@ -78,15 +78,6 @@ class Accounts:
                 return entry
         message = f"{uri} was brought twice, with different content"
         raise failure(ErrorKind.SOURCE_CHANGED, message, ErrorDetail(ref=uri))
-
-    def _listed(self, prefix: str) -> Iterator[ObjectStat]:
-        after: str | None = None
-        while True:
-            page = self._store.list(prefix, after, PAGE_OBJECTS)
-            yield from page.objects
-            after = page.next_after
-            if after is None:
-                return
 
     def _begun(self, stat: ObjectStat, stop: Stop) -> Account:
         stop.check()

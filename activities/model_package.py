@@ -8,11 +8,13 @@ import hashlib
 import io
 import tarfile
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import IO
 
 from activities.checksums import crc32c
 from activities.job_script import render_script
+from activities.listed import objects_below
+from activities.pieces import Pieces
 from activities.stopping import asked_to_stop, stop_error
 from activities.store import Part, Store, WriteTarget
 from activities.uploading import sealed
@@ -20,7 +22,6 @@ from contracts.artifacts import Artifact, ObjectStat
 from contracts.errors import ErrorDetail, ErrorKind, failure
 from contracts.jobs import JobRequest
 from contracts.parts import part_size, parts_of
-from contracts.storage import PAGE_OBJECTS
 
 SCRIPT = "serve.sh"
 
@@ -72,15 +73,15 @@ def _add_artifact(archive: tarfile.TarFile, store: Store, artifact: Artifact, fo
     held = store.stat(artifact.uri)
     if held is None:
         raise _missing(artifact.uri)
-    _add(archive, folder + _last(held.uri), held.size_bytes, _Reader(store.read(held)))
+    _add(archive, folder + _last(held.uri), held.size_bytes, io.BufferedReader(Pieces(store.read(held))))
 
 
 def _add_folder(archive: tarfile.TarFile, store: Store, prefix: str, folder: str) -> None:
     found = False
-    for held in _listed(store, prefix):
+    for held in objects_below(store, prefix):
         found = True
         name = held.uri.removeprefix(prefix)
-        _add(archive, folder + name, held.size_bytes, _Reader(store.read(held)))
+        _add(archive, folder + name, held.size_bytes, io.BufferedReader(Pieces(store.read(held))))
     if not found:
         raise _missing(prefix)
 
@@ -91,36 +92,6 @@ def _add(archive: tarfile.TarFile, name: str, size_bytes: int, content: IO[bytes
     member = tarfile.TarInfo(name)
     member.size = size_bytes
     archive.addfile(member, content)
-
-
-def _listed(store: Store, prefix: str) -> Iterator[ObjectStat]:
-    after: str | None = None
-    while True:
-        page = store.list(prefix, after, PAGE_OBJECTS)
-        yield from (held for held in page.objects if not held.uri.endswith("/"))
-        after = page.next_after
-        if after is None:
-            return
-
-
-class _Reader(io.BytesIO):
-    """Pieces of bytes as a file that is read once, from its beginning to its end."""
-
-    def __init__(self, pieces: Iterator[bytes]) -> None:
-        super().__init__()
-        self._pieces = pieces
-        self._left = b""
-
-    def read(self, size: int | None = -1) -> bytes:
-        wanted = size if size is not None and size >= 0 else None
-        while wanted is None or len(self._left) < wanted:
-            piece = next(self._pieces, None)
-            if piece is None:
-                break
-            self._left += piece
-        cut = len(self._left) if wanted is None else wanted
-        taken, self._left = self._left[:cut], self._left[cut:]
-        return taken
 
 
 def _put_file(store: Store, uri: str, file: IO[bytes], owner: str) -> ObjectStat:

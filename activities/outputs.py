@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 from activities.guard import Translate, translated
 from activities.known import Known
+from activities.listed import objects_below
 from activities.parallel import Stop, for_each
 from activities.store import Store
 from contracts.artifacts import Artifact, ManifestEntry, ObjectStat, folder_artifact
 from contracts.errors import ErrorDetail, ErrorKind, failure
-from contracts.storage import PAGE_OBJECTS
 
 METRICS_OUTPUT = "metrics"
 METRICS_FILE = "metrics.json"
@@ -63,14 +63,7 @@ class Collector:
 
     def objects(self, prefix: str) -> Iterator[ObjectStat]:
         """Yield every object below a prefix, page by page."""
-        after: str | None = None
-        while True:
-            page = self._store.list(prefix, after, PAGE_OBJECTS)
-            # Consoles and mounts leave empty objects that stand for folders.
-            yield from (held for held in page.objects if not held.uri.endswith("/"))
-            after = page.next_after
-            if after is None:
-                return
+        return objects_below(self._store, prefix)
 
     def sha256(self, held: ObjectStat, stop: Stop) -> str:
         """Return the digest that is recorded of an object, or what reading every byte comes to."""

@@ -6,11 +6,12 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+from activities.listed import objects_below
+from activities.pieces import Pieces
 from activities.store import Store
 from contracts.artifacts import Artifact, ObjectStat
 from contracts.endpoints import RowFormat
 from contracts.errors import ErrorDetail, ErrorKind, failure
-from contracts.storage import PAGE_OBJECTS
 from contracts.units import MIB
 
 Row = Any
@@ -36,7 +37,7 @@ class Rows:
             held = self._store.stat(self._data.uri)
             found = [held] if held else []
         else:
-            found = list(self._listed())
+            found = list(objects_below(self._store, self._data.uri))
         if not found:
             told = f"{self._data.uri} holds no rows: nothing lies there"
             raise failure(ErrorKind.SOURCE_MISSING, told, ErrorDetail(ref=self._data.uri))
@@ -49,7 +50,7 @@ class Rows:
             ApplicationError: `INVALID_REQUEST`, it is not what the format says; the message names file and row.
         """
         stream = io.TextIOWrapper(
-            io.BufferedReader(_Pieces(self._store.read(held)), MIB), "utf-8-sig", newline=""
+            io.BufferedReader(Pieces(self._store.read(held)), MIB), "utf-8-sig", newline=""
         )
         read = _csv if self._form == "csv" else _json_lines
         number = 0
@@ -60,37 +61,6 @@ class Rows:
         except (ValueError, csv.Error) as error:
             told = f"{held.uri}: what follows row {number} is not {self._form}: {error}"
             raise failure(ErrorKind.INVALID_REQUEST, told, ErrorDetail(ref=held.uri)) from None
-
-    def _listed(self) -> Iterator[ObjectStat]:
-        after: str | None = None
-        while True:
-            page = self._store.list(self._data.uri, after, PAGE_OBJECTS)
-            yield from (held for held in page.objects if not held.uri.endswith("/"))
-            after = page.next_after
-            if after is None:
-                return
-
-
-class _Pieces(io.RawIOBase):
-    """Pieces of bytes as a file that is read once."""
-
-    def __init__(self, pieces: Iterator[bytes]) -> None:
-        self._pieces = pieces
-        self._left = memoryview(b"")
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        while not self._left:
-            piece = next(self._pieces, None)
-            if piece is None:
-                return 0
-            self._left = memoryview(piece)
-        taken = min(len(buffer), len(self._left))
-        buffer[:taken] = self._left[:taken]
-        self._left = self._left[taken:]
-        return taken
 
 
 def _csv(stream: io.TextIOWrapper) -> Iterator[Row]:

@@ -49,6 +49,8 @@ class FanoutProgress(Message):
     """Parts of the metrics table that are written."""
     paused_seconds: float = 0.0
     pause: Pause | None = None
+    news_seconds: float = 1.0
+    """Between two words to the run, which come ever more rarely."""
 
 
 class FanoutRequest(Message):

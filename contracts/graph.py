@@ -130,16 +130,7 @@ def _reference_problems(
 ) -> Iterator[Problem]:
     placeholder = "{" + reference.text + "}"
     if reference.role == "metrics":
-        source = spec.stages.get(reference.stage or "")
-        if source is None:
-            yield Problem(
-                path=path,
-                message=f"{placeholder}: there is no stage {reference.stage!r}{nearest(str(reference.stage), spec.stages)}",
-            )
-        elif not has_metrics(spec, source):
-            yield Problem(
-                path=path, message=f"{placeholder}: stage {reference.stage!r} has no output named metrics"
-            )
+        yield from _metrics_problems(spec, reference, path)
         return
     if reference.role == "item" or reference.role == "index":
         if path[2] not in {"command", "env"}:
@@ -165,6 +156,18 @@ def _reference_problems(
     elif reference.name not in known:
         yield Problem(
             path=path, message=f"{placeholder}: there is none of that name{nearest(reference.name, known)}"
+        )
+
+
+def _metrics_problems(spec: PipelineSpec, reference: Reference, path: Path) -> Iterator[Problem]:
+    placeholder = "{" + reference.text + "}"
+    source = spec.stages.get(reference.stage or "")
+    if source is None:
+        near = nearest(str(reference.stage), spec.stages)
+        yield Problem(path=path, message=f"{placeholder}: there is no stage {reference.stage!r}{near}")
+    elif not has_metrics(spec, source):
+        yield Problem(
+            path=path, message=f"{placeholder}: stage {reference.stage!r} has no output named metrics"
         )
 
 

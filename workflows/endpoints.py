@@ -26,7 +26,7 @@ from contracts.runs import StageEndpoint, StageError
 from workflows.context import RunContext
 from workflows.effects import Request, Response
 from workflows.failures import stage_error, unanswered
-from workflows.finishing import to_the_end
+from workflows.finishing import take_cancel, to_the_end
 from workflows.outcomes import Outcome, StageFailed, failed
 from workflows.publishing import publish
 from workflows.values import command_of, environment_of
@@ -58,13 +58,19 @@ async def run_deploy(
         machine=machine.words if machine else "",
     )
     request = _request(context, name, stage, inputs, code)
+    state = await _deployed(context, name, request)
+    return Outcome(endpoint=StageEndpoint(ref=state.ref, temporary=stage.temporary))
+
+
+async def _deployed(context: RunContext, name: str, request: JobRequest) -> EndpointState:
     deploy = Endpoints(context, name)
     try:
-        if generation > 1:
+        if request.generation > 1:
             await deploy.remove_all()
-        state = await deploy.call(
-            EndpointActivities.deploy, request, presets.deploying(deploy.timeout), "deploy", gated=True
-        )
+        preset = presets.deploying(deploy.timeout)
+        state = await deploy.call(EndpointActivities.deploy, request, preset, "deploy", gated=True)
+        # Nobody asked for an endpoint of a run that was cancelled, not even for one that shall stay.
+        take_cancel()
     except (ActivityError, asyncio.CancelledError) as error:
         alive = await to_the_end(deploy.removed(error))
         if is_cancelled_exception(error):
@@ -76,7 +82,7 @@ async def run_deploy(
         raise StageFailed(
             said.model_copy(update={"message": "\n".join(filter(None, (said.message, alive)))})
         ) from error
-    return Outcome(endpoint=StageEndpoint(ref=state.ref, temporary=stage.temporary))
+    return state
 
 
 async def run_invoke(context: RunContext, name: str, stage: InvokeStage, data: Artifact) -> Outcome:

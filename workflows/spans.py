@@ -93,19 +93,8 @@ class SpanMover:
 
     async def _push(self, large: Large, parts: tuple[int, ...], measured: dict[int, PartSum]) -> Cut | None:
         moving, request = self._moving, self._moving.request
-        unknown = tuple(index for index in parts if index not in measured)
-        if unknown:
-            found = await moving.long(
-                request.source,
-                StorageActivities.measure_parts,
-                MeasurePartsRequest(source=large.source, parts=unknown),
-                _span("measure", large.source.uri, unknown),
-                preset=presets.moving,
-            )
-            if found is None:
-                return None
-            measured.update({part.index: part for part in found.parts})
-            large.source = found.source or large.source
+        if not await self._measure(large, parts, measured):
+            return None
         grants = await moving.quick(
             request.destination,
             StorageActivities.grant_parts,
@@ -133,6 +122,24 @@ class SpanMover:
         sent = tuple(measured[index] for index in pushed.sent)
         self._took(large, sent, pushed.tally + Tally(size_bytes=sum(part.size_bytes for part in sent)))
         return pushed.cut
+
+    async def _measure(self, large: Large, parts: tuple[int, ...], measured: dict[int, PartSum]) -> bool:
+        """Have the source know each part's digests; whether it does."""
+        unknown = tuple(index for index in parts if index not in measured)
+        if not unknown:
+            return True
+        found = await self._moving.long(
+            self._moving.request.source,
+            StorageActivities.measure_parts,
+            MeasurePartsRequest(source=large.source, parts=unknown),
+            _span("measure", large.source.uri, unknown),
+            preset=presets.moving,
+        )
+        if found is None:
+            return False
+        measured.update({part.index: part for part in found.parts})
+        large.source = found.source or large.source
+        return True
 
     async def _seal(self, large: Large) -> None:
         """Have the parts made the object; whatever the destination lost meanwhile is brought again first."""

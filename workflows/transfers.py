@@ -53,26 +53,7 @@ class Transfers:
         """Run one transfer as a child and record it."""
         context = self.context
         await context.checkpoint.passed()
-        request = TransferRequest(
-            run=context.run,
-            key=key,
-            artifact=plan.artifact,
-            source=plan.source,
-            source_uri=source_uri,
-            kind=artifact.kind if artifact else "folder" if source_uri.endswith("/") else "file",
-            destination=plan.destination,
-            target=_shaped(plan.target, artifact),
-            method=plan.method,
-            if_exists=plan.if_exists,
-            server_side=plan.server_side,
-            include=plan.include,
-            exclude=plan.exclude,
-            limits=plan.limits,
-            caps=plan.caps,
-            price=plan.price,
-            expected_digest=artifact.digest if artifact else None,
-            timeout=context.timeout(plan.artifact.partition(".")[0]),
-        )
+        request = self._request(key, plan, source_uri, artifact)
         self.running[key] = None
         try:
             child = await workflow.start_child_workflow(
@@ -96,6 +77,31 @@ class Transfers:
         self.unfinished.discard(key)
         context.book.record(result)
         return result
+
+    def _request(
+        self, key: str, plan: TransferPlan, source_uri: str, artifact: Artifact | None
+    ) -> TransferRequest:
+        context = self.context
+        return TransferRequest(
+            run=context.run,
+            key=key,
+            artifact=plan.artifact,
+            source=plan.source,
+            source_uri=source_uri,
+            kind=artifact.kind if artifact else "folder" if source_uri.endswith("/") else "file",
+            destination=plan.destination,
+            target=_shaped(plan.target, artifact),
+            method=plan.method,
+            if_exists=plan.if_exists,
+            server_side=plan.server_side,
+            include=plan.include,
+            exclude=plan.exclude,
+            limits=plan.limits,
+            caps=plan.caps,
+            price=plan.price,
+            expected_digest=artifact.digest if artifact else None,
+            timeout=context.timeout(plan.artifact.partition(".")[0]),
+        )
 
     async def give_up(self) -> None:
         """Give up what failed transfers left unfinished, and say where that could not be done."""

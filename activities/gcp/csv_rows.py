@@ -6,8 +6,8 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
-from typing import Any
 
+from activities.pieces import Pieces
 from contracts.tables import Column
 
 HEADER_BYTES = 256 * 1024
@@ -119,27 +119,3 @@ FITS: dict[str, Callable[[str], bool]] = {
 def cut(text: str, limit: int) -> str:
     """Return the text, or its beginning and a mark when it is longer."""
     return text if len(text) <= limit else text[: limit - 1] + "…"
-
-
-class Pieces(io.RawIOBase):
-    """Pieces of bytes as a stream to read from."""
-
-    def __init__(self, pieces: Iterable[bytes]) -> None:
-        self._pieces = iter(pieces)
-        self._left = memoryview(b"")
-
-    def readable(self) -> bool:
-        """It is."""
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        """Fill the buffer as far as the next piece goes; 0 at the end."""
-        while not self._left:
-            piece = next(self._pieces, None)
-            if piece is None:
-                return 0
-            self._left = memoryview(piece)
-        size = min(len(buffer), len(self._left))
-        buffer[:size] = self._left[:size]
-        self._left = self._left[size:]
-        return size

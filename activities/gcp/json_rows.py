@@ -5,7 +5,8 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from activities.gcp.csv_rows import FITS, SHOWN_CHARACTERS, Pieces, cut
+from activities.gcp.csv_rows import FITS, SHOWN_CHARACTERS, cut
+from activities.pieces import Pieces
 from contracts.tables import Column
 
 LONGEST_LINE = 100 * 1024 * 1024

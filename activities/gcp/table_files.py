@@ -1,16 +1,17 @@
 """The files of a load: which they are, whether what they say of themselves fits, and which row does not."""
 
 from collections.abc import Iterator, Sequence
+from itertools import islice
 
 from temporalio.exceptions import ApplicationError
 
 from activities.gcp.errors import CLOUD
 from activities.gcp.table_formats import FileFormat, beginning
+from activities.listed import objects_below
 from activities.parallel import Stop, for_each
 from activities.store import Store
 from contracts.artifacts import Artifact, ObjectStat
 from contracts.errors import ErrorDetail, ErrorKind, failure
-from contracts.storage import PAGE_OBJECTS
 from contracts.tables import Column
 
 MAX_FILES = 10_000
@@ -85,17 +86,12 @@ class TableFiles:
         return found
 
     def _listed(self, artifact: Artifact) -> Sequence[ObjectStat]:
-        found: list[ObjectStat] = []
-        after: str | None = None
-        while True:
-            page = self._store.list(artifact.uri, after, PAGE_OBJECTS)
-            found.extend(file for file in page.objects if file.uri.endswith(self._format.suffixes))
-            after = page.next_after
-            if len(found) > MAX_FILES:
-                text = f"holds more than the {MAX_FILES} files BigQuery loads at once"
-                raise _refusal(ErrorKind.INVALID_REQUEST, artifact.uri, text)
-            if after is None:
-                break
+        held = objects_below(self._store, artifact.uri)
+        meant = (file for file in held if file.uri.endswith(self._format.suffixes))
+        found = list(islice(meant, MAX_FILES + 1))
+        if len(found) > MAX_FILES:
+            text = f"holds more than the {MAX_FILES} files BigQuery loads at once"
+            raise _refusal(ErrorKind.INVALID_REQUEST, artifact.uri, text)
         if not found:
             raise _refusal(ErrorKind.SOURCE_MISSING, artifact.uri, f"holds no {self._format.shown} file")
         return found

@@ -62,6 +62,18 @@ async def test_a_cancel_in_the_middle_leaves_no_endpoint(play: Play, when: str) 
     assert (play.world.endpoints, play.world.in_flight()) == ({}, [])
 
 
+@pytest.mark.parametrize("temporary", [True, False], ids=["temporary", "to stay"])
+async def test_a_cancel_is_not_lost_when_the_deployment_ends_well(play: Play, temporary: bool) -> None:
+    hold = play.world.hold("endpoints.deploy")
+    hold.tells = True
+    run = await play.start(spec_of({**STAGES, "serve": {**DEPLOY, "temporary": temporary}}))
+    await play.reach(hold)
+    await run.cancel()
+    status = await play.cancelled(run)
+    assert status.stages["serve"].phase is StagePhase.CANCELLED
+    assert play.world.endpoints == {}
+
+
 async def test_an_endpoint_whose_deployment_never_answered_is_found_and_removed(play: Play) -> None:
     play.world.fail("endpoints.deploy", ErrorKind.ACCESS_DENIED, after=True)
     run = await play.start(spec_of(STAGES))

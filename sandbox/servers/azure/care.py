@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import hmac
-import sys
-import threading
 import time
-import traceback
+from collections.abc import Callable, Iterable
+from functools import partial
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -15,42 +14,29 @@ from starlette.routing import Route
 
 from sandbox.servers.azure.online import Online
 from sandbox.servers.records import Record
+from sandbox.servers.rounds import Rounds
 from sandbox.servers.scoring import answers, scored
 
-LOOK_SECONDS = 0.1
 LIMIT_BYTES = 1_500_000
 UNHEALTHY = "User container has crashed or terminated: the server ended before it was ready. See its log."
 LATE = "Readiness probe failed: the server did not become ready in the time that its probe allows."
 
 
-class Caretaker:
+class Caretaker(Rounds):
     """One thread that looks after all endpoints."""
+
+    look_seconds = 0.1
 
     def __init__(self, online: Online) -> None:
         """Look after these endpoints."""
+        super().__init__()
         self._online = online
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._watch, name="caretaker", daemon=True)
 
-    def start(self) -> None:
-        """Begin to look."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Look no more; returns when the thread has ended."""
-        self._over.set()
-        self._thread.join(timeout=10)
-
-    def _watch(self) -> None:
-        while not self._over.wait(LOOK_SECONDS):
-            try:
-                for record in self._online.deployments.all():
-                    self._look_after(record)
-                for record in self._online.endpoints.all():
-                    self._settle(record)
-            except Exception:
-                # One endpoint's trouble must not end the others' care; it is tried again.
-                traceback.print_exc(file=sys.stderr)
+    def duties(self) -> Iterable[Callable[[], None]]:
+        """See `Rounds`."""
+        online = self._online
+        yield from [partial(self._look_after, record) for record in online.deployments.all()]
+        yield from [partial(self._settle, record) for record in online.endpoints.all()]
 
     def _settle(self, record: Record) -> None:
         online, name = self._online, record["name"]

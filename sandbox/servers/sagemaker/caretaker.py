@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import sys
-import threading
 import time
-import traceback
+from collections.abc import Callable, Iterable
+from functools import partial
 
 from sandbox.servers.machine import Machines
 from sandbox.servers.records import Record
+from sandbox.servers.rounds import Rounds
 from sandbox.servers.sagemaker.hosting import Hosting
 from sandbox.servers.sagemaker.logs import CloudWatch
 from sandbox.servers.scoring import answers
 
-LOOK_SECONDS = 0.2
 SHIP_SECONDS = 1.0
 UNHEALTHY = (
     "The primary container for production variant AllTraffic did not pass the ping health check. "
@@ -22,35 +21,20 @@ UNHEALTHY = (
 """The vendor's text, from its documentation of why an endpoint fails."""
 
 
-class Caretaker:
+class Caretaker(Rounds):
     """One thread that looks after all endpoints."""
 
     def __init__(self, hosting: Hosting, machines: Machines, logs: CloudWatch) -> None:
         """Look after the endpoints of `hosting`."""
+        super().__init__()
         self._endpoints = hosting.records["Endpoint"]
         self._machines = machines
         self._logs = logs
-        self._over = threading.Event()
         self._shipped_at: dict[str, float] = {}
-        self._thread = threading.Thread(target=self._watch, name="caretaker", daemon=True)
 
-    def start(self) -> None:
-        """Begin to look."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Look no more; returns when the thread has ended."""
-        self._over.set()
-        self._thread.join(timeout=10)
-
-    def _watch(self) -> None:
-        while not self._over.wait(LOOK_SECONDS):
-            for record in self._endpoints.all():
-                try:
-                    self._look_after(record)
-                except Exception:
-                    # One endpoint's trouble must not end the others' care; it is tried again.
-                    traceback.print_exc(file=sys.stderr)
+    def duties(self) -> Iterable[Callable[[], None]]:
+        """See `Rounds`."""
+        return [partial(self._look_after, record) for record in self._endpoints.all()]
 
     def _look_after(self, record: Record) -> None:
         status, name = record["EndpointStatus"], record["EndpointName"]

@@ -2,52 +2,36 @@
 
 from __future__ import annotations
 
-import sys
-import threading
 import time
-import traceback
+from collections.abc import Callable, Iterable
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 from sandbox.servers.machine import Machines
+from sandbox.servers.rounds import Rounds
 from sandbox.servers.sagemaker.book import Book, Job
 from sandbox.servers.sagemaker.logs import CloudWatch
 from sandbox.servers.sagemaker.service import KINDS
 
-LOOK_SECONDS = 0.2
 SHIP_SECONDS = 1.0
 BULKY = ("ml", "site", "tmp", "work")
 
 
-class Watcher:
+class Watcher(Rounds):
     """One thread that looks after all open jobs."""
 
     def __init__(self, book: Book, machines: Machines, logs: CloudWatch) -> None:
         """Look after the jobs of `book`."""
+        super().__init__()
         self._book = book
         self._machines = machines
         self._logs = logs
-        self._over = threading.Event()
         self._shipped_at: dict[str, float] = {}
-        self._thread = threading.Thread(target=self._watch, name="watcher", daemon=True)
 
-    def start(self) -> None:
-        """Begin to look."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Look no more; returns when the thread has ended."""
-        self._over.set()
-        self._thread.join(timeout=10)
-
-    def _watch(self) -> None:
-        while not self._over.wait(LOOK_SECONDS):
-            for job in self._book.all():
-                try:
-                    self._look_after(job)
-                except Exception:
-                    # One job's trouble (a full disk, say) must not end the others' care; it is tried again.
-                    traceback.print_exc(file=sys.stderr)
+    def duties(self) -> Iterable[Callable[[], None]]:
+        """See `Rounds`."""
+        return [partial(self._look_after, job) for job in self._book.all()]
 
     def _look_after(self, job: Job) -> None:
         if job.ending is None and self._machines.home(job.machine).exists():

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import sys
-import threading
 import time
-import traceback
+from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 
 from sandbox.layout import Endpoints
 from sandbox.servers.machine import Machines, MachineSpec, UnknownMachine
 from sandbox.servers.records import Record
+from sandbox.servers.rounds import Rounds
 from sandbox.servers.scoring import answers, free_port
 from sandbox.servers.vertex import serving
 from sandbox.servers.vertex.endpoints import EndpointMethods
 from sandbox.servers.vertex.models import Models, instant
 from sandbox.servers.vertex.operations import Operations, typed
 
-LOOK_SECONDS = 0.2
 DEFAULT_START_SECONDS = 1800
 NEVER_READY = (
     "Model server never became ready. Please validate that your model file or container configuration are valid. "
@@ -26,7 +25,7 @@ NEVER_READY = (
 """The vendor's text, from public issue reports."""
 
 
-class Caretaker:
+class Caretaker(Rounds):
     """One thread that looks after everything that scores."""
 
     def __init__(
@@ -37,36 +36,22 @@ class Caretaker:
         machines: Machines,
         endpoints: Endpoints,
     ) -> None:
+        super().__init__()
         self._methods = methods
         self._models = models
         self._operations = operations
         self._machines = machines
         self._endpoints = endpoints
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._watch, name="caretaker", daemon=True)
-
-    def start(self) -> None:
-        """Begin to look."""
-        self._thread.start()
 
     def stop(self) -> None:
         """Look no more, and end every server; returns when no process of any is left."""
-        self._over.set()
-        self._thread.join(timeout=10)
+        super().stop()
         self._machines.stop_all()
 
-    def _watch(self) -> None:
-        while not self._over.wait(LOOK_SECONDS):
-            try:
-                self._models.settle()
-            except Exception:
-                traceback.print_exc(file=sys.stderr)
-            for record in self._methods.records.all():
-                try:
-                    self._look_after(record)
-                except Exception:
-                    # One endpoint's trouble must not end the others' care; it is tried again.
-                    traceback.print_exc(file=sys.stderr)
+    def duties(self) -> Iterable[Callable[[], None]]:
+        """See `Rounds`."""
+        yield self._models.settle
+        yield from [partial(self._look_after, record) for record in self._methods.records.all()]
 
     def _look_after(self, record: Record) -> None:
         endpoint = record["Endpoint"]
