@@ -65,9 +65,11 @@ class VertexEndpoints:
 
     def describe(self, ref: EndpointRef) -> EndpointState:
         """Ask Vertex AI now: of the endpoint and its operations, and of the model where there is no endpoint."""
+        # Before the endpoint: a deployment that ends between the two looks would seem to have left no model.
+        steps = self._operations.of(ref.id)
         endpoint = self._get(ref.id)
         if endpoint is not None:
-            return endpoint_state(ref, endpoint, self._operations.of(ref.id))
+            return endpoint_state(ref, endpoint, steps)
         left = self._models.get(ref.name) is not None
         return EndpointState(
             ref=ref,

@@ -115,12 +115,16 @@ def machines(settings: GcpSettings) -> VertexMachines:
     return VertexMachines(settings.machines, settings.machine_type)
 
 
-def endpoints(settings: GcpSettings, identity: Credentials | None = None) -> VertexEndpoints:
+def endpoints(
+    settings: GcpSettings,
+    identity: Credentials | None = None,
+    operations: type[Operations] = Operations,
+) -> VertexEndpoints:
     """Build the connection's service of endpoints."""
     caller = identity or credentials()
     return VertexEndpoints(
         vertex_client(settings, caller, "endpoint"),
-        Operations(_session(caller), _vertex_address(settings)),
+        operations(_session(caller), _vertex_address(settings)),
         _models(settings, caller),
         RawPredict(_session(caller), _vertex_address(settings)),
         JobLogs(_session(caller), settings.logging_endpoint, settings.project),

@@ -92,6 +92,8 @@ def test_who_follows_a_quiet_job_leaves_with_ctrl_c_and_the_run_goes_on(
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         start_new_session=True,
+        # Where the tests run in the background, an interrupt would be ignored from birth.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     assert process.stdout is not None
     assert process.stdout.readline() == "begun\n"

@@ -14,6 +14,7 @@ from activities.endpoints import ServiceEndpointActivities
 from activities.gcp import room
 from activities.gcp.endpoints import VertexEndpoints
 from activities.gcp.errors import translate
+from activities.gcp.operations import Operations, Step
 from activities.gcp.settings import GcpSettings
 from activities.gcp.store import GcsStore
 from activities.guard import translated
@@ -68,8 +69,24 @@ def asked(endpoints: VertexEndpoints, store: GcsStore) -> Iterator[Callable[...,
             activities.retire(state.ref)
 
 
+class Slow(Operations):
+    """Operations whose answer is on its way until everything that was begun is over."""
+
+    def of(self, resource: str) -> list[Step]:
+        until(lambda: all(step.done for step in super(Slow, self).of(resource)), "the end of all", 30)
+        return super().of(resource)
+
+
 def phase_of(endpoints: VertexEndpoints, ref: EndpointRef) -> EndpointPhase:
     return endpoints.describe(ref).phase
+
+
+def test_a_deployment_that_ends_while_it_is_looked_at_has_its_model(
+    endpoints: VertexEndpoints, settings: GcpSettings, asked: Callable[..., JobRequest]
+) -> None:
+    ref = endpoints.create(asked())
+    slow = room.endpoints(settings, operations=Slow)
+    assert phase_of(slow, ref) is EndpointPhase.READY
 
 
 def kind_of(call: Callable[..., Any], *arguments: Any) -> str | None:
