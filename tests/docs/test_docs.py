@@ -80,11 +80,11 @@ def variables_of(model: type[WorkerSettings]) -> Iterator[tuple[str, ...]]:
 
 
 def rows_of(worker: str) -> dict[str, str]:
-    readme = books.read("README.md")
+    page = books.read("docs/settings.md")
     titles = ["every process"]
     if worker in SETTINGS:
         titles += ["every cloud's worker", f"{worker} worker"]
-    return {word: row for title in titles for word, row in books.table(readme, title).items()}
+    return {word: row for title in titles for word, row in books.table(page, title).items()}
 
 
 def example_of(worker: str) -> tuple[dict[str, str], set[str]]:
@@ -124,7 +124,7 @@ def test_pipelines_have_examples() -> None:
 
 
 @pytest.mark.parametrize("worker", SETTINGS)
-def test_every_setting_of_a_worker_stands_in_the_readme_with_what_it_defaults_to(worker: str) -> None:
+def test_every_setting_of_a_worker_is_documented_with_what_it_defaults_to(worker: str) -> None:
     rows, model = rows_of(worker), SETTINGS[worker]
     needed = {
         name for name, field in model.model_fields.items() if field.is_required() and name != "endpoints"
