@@ -4,6 +4,8 @@ import re
 from enum import StrEnum
 
 WORKFLOW_QUEUE = "causeway"
+DEPLOYMENT = "causeway"
+"""What Temporal calls all builds of the workers of workflows together."""
 DEFAULT_CONNECTION = "default"
 _CONNECTION = re.compile(r"(?P<cloud>[a-z]+)(?:/(?P<name>[a-z][a-z0-9-]{0,31}))?")
 

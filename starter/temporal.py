@@ -34,6 +34,7 @@ from contracts.runs import (
 )
 from starter import local
 from starter.exits import Exit, StarterError
+from starter.presence import why_nobody_answers
 from workflows.pipeline import PipelineWorkflow
 
 ANSWER_TIMEOUT = timedelta(seconds=10)
@@ -146,7 +147,7 @@ async def status(temporal: Client, identity: str) -> RunStatus:
         return await handle(temporal, identity).query(PipelineWorkflow.status, rpc_timeout=ANSWER_TIMEOUT)
     except RPCError:
         raise StarterError(
-            f"no worker answered for {identity} in {ANSWER_TIMEOUT.seconds} s; start one with: python -m workers workflows",
+            f"no worker answered for {identity} in {ANSWER_TIMEOUT.seconds} s; {await why_nobody_answers(temporal)}",
             Exit.UNREACHABLE,
         ) from None
 

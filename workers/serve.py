@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from temporalio.client import Client
-from temporalio.worker import Worker
+from temporalio.worker import Worker, WorkerDeploymentConfig
 
 from contracts.connect import address, connect
 from workers.observe import Observer
@@ -39,6 +39,8 @@ class Service:
     workflows: Sequence[type] = ()
     activities: Callable[[Client], Sequence[Callable[..., Any]]] = lambda client: ()
     """Built once the client is there."""
+    deployment: WorkerDeploymentConfig | None = None
+    """Which build this is; None where any worker of the queue may take up any run."""
 
 
 async def serve(service: Service) -> None:
@@ -67,6 +69,7 @@ async def serve(service: Service) -> None:
             graceful_shutdown_timeout=GRACE,
             interceptors=[Observer()],
             on_fatal_error=_fatal,
+            deployment_config=service.deployment,
         )
         async with worker:
             _ready(service)

@@ -9,6 +9,7 @@ from activities.prices import PriceBook
 from activities.queues import TemporalQueues
 from contracts.queues import WORKFLOW_QUEUE
 from workers.serve import Service
+from workers.versions import deployment
 from workflows.foreach import FanoutWorkflow
 from workflows.job_logs import JobLogsWorkflow
 from workflows.pipeline import PipelineWorkflow
@@ -23,12 +24,13 @@ def service() -> Service:
     """Offer every workflow, the planner, the price book and the view of task queues.
 
     Raises:
-        ValueError: the user's price file cannot be read, or a workflow of their own cannot be found.
+        ValueError: the user's price file cannot be read, a workflow of their own cannot be found, or a build is misnamed.
     """
     book = PriceBook.from_environment()
     return Service(
         name="workflows",
         queue=WORKFLOW_QUEUE,
+        deployment=deployment(os.environ),
         workflows=(*WORKFLOWS, *own_workflows(os.environ.get(OWN, ""))),
         activities=lambda client: (
             Planner(book).make,
