@@ -44,6 +44,9 @@ class EndpointService(Protocol):
     def describe(self, ref: EndpointRef) -> EndpointState:
         """Ask the control plane now. READY only when the server answers; INCOMPLETE while parts are left."""
 
+    def keep(self, ref: EndpointRef) -> None:
+        """Mark an endpoint as one that stays when its run has ended. Safe to call twice."""
+
     def remove(self, ref: EndpointRef) -> None:
         """Ask for the removal of whatever can be removed now of the endpoint and its parts, and return.
 

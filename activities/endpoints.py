@@ -23,6 +23,9 @@ from contracts.endpoints import (
 from contracts.errors import MESSAGE_LIMIT, ErrorDetail, ErrorKind, failure
 from contracts.jobs import LOG_TAIL_LINES, FindRequest, JobRequest
 
+MARKING = timedelta(minutes=5)
+"""How long an endpoint that answers may take to be marked as one that stays."""
+
 
 class ServiceEndpointActivities(EndpointActivities):
     """What `contracts.endpoints` promises, by one service and the rights of this worker."""
@@ -41,7 +44,13 @@ class ServiceEndpointActivities(EndpointActivities):
                 ref = self._service.create(request)
             if ref.adopted:
                 activity.logger.info("endpoint %s exists already and is adopted", ref.name)
-            return poll.until_ready(ref, request.timeout)
+            state = poll.until_ready(ref, request.timeout)
+            if not request.kept:
+                return state
+            with translated(self._translate, request.name):
+                self._service.keep(ref)
+            # To some vendors a mark is a change of the endpoint, which has to end well, too.
+            return poll.until_ready(ref, request.timeout + MARKING)
 
     @activity.defn(name="endpoints.invoke", no_thread_cancel_exception=True)
     def invoke(self, request: InvokeRequest) -> Invoked:

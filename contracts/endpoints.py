@@ -110,9 +110,9 @@ class EndpointActivities:
         """Have this endpoint exist once, and return when it answers.
 
         Safe to run twice, also at once: an endpoint of this name is adopted. One that does not become healthy within the
-        request's timeout is removed again, with all that was made for it. Heartbeats `EndpointState`. Final: `JOB_FAILED`
-        (it is not healthy; the message ends with its last log lines), `TIMED_OUT`, `INVALID_REQUEST`, `UNSUPPORTED`,
-        `ACCESS_DENIED`, `TARGET_CONFLICT`, `CAPACITY`.
+        request's timeout is removed again, with all that was made for it. One that shall stay is marked so when it answers,
+        and not before. Heartbeats `EndpointState`. Final: `JOB_FAILED` (it is not healthy; the message ends with its last
+        log lines), `TIMED_OUT`, `INVALID_REQUEST`, `UNSUPPORTED`, `ACCESS_DENIED`, `TARGET_CONFLICT`, `CAPACITY`.
         """
         raise NotImplementedError
 

@@ -22,6 +22,7 @@ JobKind = Literal["process", "train", "predict", "batch_predict", "deploy"]
 an endpoint (`contracts.endpoints`)."""
 LOG_TAIL_LINES = 20
 KEPT_TAG = "causeway-kept"
+"""On an endpoint that shall stay, once it answers: until then it is its run's own, and an orphan when that run is dead."""
 
 
 class JobPhase(StrEnum):
@@ -96,7 +97,7 @@ class JobRequest(Message):
     batch: BatchOptions | None = None
     """Of the kind `batch_predict` only."""
     kept: bool = False
-    """Of the kind `deploy`: it stays when its run has ended, and no sweep takes it for an orphan."""
+    """Of the kind `deploy`: once it answers it stays when its run has ended, and no sweep takes it for an orphan."""
 
     @property
     def digest(self) -> str:
@@ -126,7 +127,6 @@ class JobRequest(Message):
             "causeway-stage": self.stage,
             "causeway-pipeline": self.run.pipeline,
             "causeway-generation": str(self.generation),
-            **({KEPT_TAG: "yes"} if self.kept else {}),
         }
 
 

@@ -116,6 +116,10 @@ class SageMakerEndpoints:
             last_seen=now,
         )
 
+    def keep(self, ref: EndpointRef) -> None:
+        """Tag the endpoint; configuration and model go by what it says, as long as it is there."""
+        self._client.add_tags(ResourceArn=ref.id, Tags=[{"Key": KEPT_TAG, "Value": "yes"}])
+
     def remove(self, ref: EndpointRef) -> None:
         """Delete the endpoint, and the other two once SageMaker has let go of it."""
         for part, *_ in PARTS:

@@ -91,6 +91,13 @@ class AzureMlEndpoints:
             last_seen=now,
         )
 
+    def keep(self, ref: EndpointRef) -> None:
+        """Tag the endpoint; its model goes by what it says, as long as it is there."""
+        path = f"onlineEndpoints/{short_name(ref.name)}"
+        tags = _tags(self._resources.get(path) or {"properties": {}})
+        if KEPT_TAG not in tags:
+            self._resources.patch(path, {"tags": {**tags, KEPT_TAG: "yes"}})
+
     def remove(self, ref: EndpointRef) -> None:
         """Delete deployments, then their endpoint, then the model, as far as the service lets go of each now."""
         name = short_name(ref.name)

@@ -56,6 +56,14 @@ class Resources:
             self._operations[path] = where
         return found, answer.status_code == HTTPStatus.CREATED
 
+    def patch(self, path: str, body: Mapping[str, Any]) -> None:
+        """Begin to change some members of a resource.
+
+        Raises:
+            HttpResponseError: the service refused; 404 when there is none, 409 while another change of it is under way.
+        """
+        _told(self._ask("PATCH", self._url(path), body))
+
     def post(self, path: str, body: Mapping[str, Any]) -> Resource:
         """Ask a resource for something."""
         return _told(self._ask("POST", self._url(path), body))

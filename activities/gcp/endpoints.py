@@ -78,6 +78,13 @@ class VertexEndpoints:
             last_seen=datetime.now(UTC),
         )
 
+    def keep(self, ref: EndpointRef) -> None:
+        """Label the endpoint; its model goes by what it says, as long as it is there."""
+        held = self._client.get_endpoint(name=ref.id, timeout=TIMEOUT, retry=None)
+        labels = {**held.labels, KEPT_TAG: "yes"}
+        wanted = {"endpoint": {"name": ref.id, "labels": labels}, "update_mask": {"paths": ["labels"]}}
+        self._client.update_endpoint(wanted, timeout=TIMEOUT, retry=None)
+
     def remove(self, ref: EndpointRef) -> None:
         """Take the model off the endpoint, then delete the endpoint, then the model: each once the one before is over."""
         endpoint = self._get(ref.id)

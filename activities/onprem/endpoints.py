@@ -92,6 +92,10 @@ class ProcessEndpoints:
         well = job.phase is JobPhase.RUNNING and self._is_well(ref)
         return _state(ref, EndpointPhase.READY if well else EndpointPhase.CREATING, job=job)
 
+    def keep(self, ref: EndpointRef) -> None:
+        """Leave a mark in the server's folder."""
+        self._servers.folder(ref.name).keep()
+
     def remove(self, ref: EndpointRef) -> None:
         """Stop the server; once it has ended, its folder goes."""
         self._servers.remove(ref.name)
@@ -110,7 +114,7 @@ class ProcessEndpoints:
             ref = EndpointRef(id=order.name, name=order.name, generation=order.generation, adopted=True)
             tags = order.tags
             run_uid, stage = tags.get("causeway-run", ""), tags.get("causeway-stage", "")
-            yield Marked(ref, run_uid, stage, folder.claimed_at, KEPT_TAG in tags)
+            yield Marked(ref, run_uid, stage, folder.claimed_at, folder.kept or KEPT_TAG in tags)
 
     def score(self, ref: EndpointRef, body: bytes) -> bytes:
         """Post to the server.

@@ -28,6 +28,7 @@ class JobFolder:
         self._order = path / "order.json"
         self._status = path / "status.json"
         self._stop = path / "stop"
+        self._kept = path / "kept"
 
     @classmethod
     def claim(cls, path: Path, order: Order, script: str) -> bool:
@@ -82,6 +83,15 @@ class JobFolder:
     def stop_asked(self) -> bool:
         """Whether a stop was asked for."""
         return self._stop.exists()
+
+    def keep(self) -> None:
+        """Leave the mark of a server that stays when its run has ended."""
+        self._kept.touch()
+
+    @property
+    def kept(self) -> bool:
+        """Whether it stays when its run has ended."""
+        return self._kept.exists()
 
     @contextmanager
     def exclusively(self) -> Iterator[bool]:

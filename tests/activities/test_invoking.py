@@ -56,6 +56,9 @@ class Echo:
     def describe(self, ref: EndpointRef) -> EndpointState:
         raise NotImplementedError
 
+    def keep(self, ref: EndpointRef) -> None:
+        raise NotImplementedError
+
     def remove(self, ref: EndpointRef) -> None:
         raise NotImplementedError
 

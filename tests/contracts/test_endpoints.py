@@ -155,10 +155,14 @@ def test_an_endpoint_is_adopted_scores_every_row_in_order_and_leaves_nothing(
     assert (stage.left(), processes(stage.uid)) == ([], [])
 
 
-def test_a_sweep_removes_an_endpoint_and_leaves_one_that_shall_stay(
+def test_a_sweep_removes_an_endpoint_and_leaves_one_that_shall_stay_once_it_answers(
     stage: Stage, processes: Callable[[str], list[str]]
 ) -> None:
-    stage.endpoints.deploy(stage.request(stage="kept", kept=True))
+    kept = stage.request(stage="kept", kept=True)
+    stage.room.build_endpoints().create(kept)
+    assert [item.stage for item in stage.orphans()] == ["kept"], "nobody knows yet whether it will answer"
+    assert stage.endpoints.deploy(kept).phase is EndpointPhase.READY
+    assert stage.endpoints.deploy(kept).ref.adopted
     stage.endpoints.deploy(stage.request())
     orphans = tuple(stage.orphans())
     assert [item.stage for item in orphans] == ["serve"]

@@ -81,3 +81,24 @@ def test_temporal_sweeps_by_a_schedule_until_it_is_told_not_to(house: Sandbox) -
     assert "no schedule" in house.starter("sweep", "--no-schedule", check=True).out
     assert house.starter("sweep", "--older-than", "soon").code == 2
     assert house.starter("sweep", "--on", "mars").code == 2
+
+
+@pytest.mark.timeout(240)
+def test_an_endpoint_that_should_have_stayed_is_swept_when_its_run_died_before_it_answered(
+    house: Sandbox, tmp_path: Path
+) -> None:
+    serve = {"kind": "deploy", "on": "onprem", "code": "src", "temporary": False, "timeout": "15m"}
+    serve |= {"command": "python never_well.py --seconds 300 --out ."}
+    file = write(tmp_path, {"pipeline": "stays", "stages": {"serve": serve}}, {"src/never_well.py": SLEEPER})
+    run = Run.start(house, file)
+
+    def servers() -> list[str]:
+        return [line for line in house.commands() if "never_well.py" in line]
+
+    until(servers, "the server runs", 60)
+    temporal(house, "terminate", "--workflow-id", run.id)
+    _, document = left(house, "--run", run.id)
+    assert [orphan["item"]["kind"] for orphan in document["orphans"]] == ["endpoint"]
+    code, document = left(house, "--run", run.id, "--stop")
+    assert [orphan["state"] for orphan in document["orphans"]] == ["stopped"]
+    assert (code, servers()) == (0, [])

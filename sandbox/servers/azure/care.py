@@ -40,7 +40,7 @@ class Caretaker(Rounds):
 
     def _settle(self, record: Record) -> None:
         online, name = self._online, record["name"]
-        if record["status"] == "Creating" and time.time() >= record["ready_at"]:
+        if record["status"] in ("Creating", "Updating") and time.time() >= record["ready_at"]:
             online.endpoints.change(name, status="Succeeded")
         elif record["status"] == "Deleting" and not online.below(name):
             online.endpoints.remove(name)

@@ -28,6 +28,7 @@ SCRATCH = "/tmp/causeway-server"  # noqa: S108 (the container's own folder)
 ENDPOINT_NAME = re.compile(r"[a-zA-Z][a-zA-Z0-9-]{1,30}[a-zA-Z0-9]")
 COMING_SECONDS = 0.3
 """How long an endpoint takes to be there; the vendor's takes a minute."""
+UNDER_WAY = ("Creating", "Updating", "Deleting")
 _BASE = f"{WORKSPACE_PATH}/onlineEndpoints"
 
 
@@ -56,6 +57,7 @@ class Online:
             route(_BASE, "OnlineEndpoints.List", self._list, named="workspace"),
             route(one, "OnlineEndpoints.Get", self._get),
             route(one, "OnlineEndpoints.CreateOrUpdate", self._put, method="PUT"),
+            route(one, "OnlineEndpoints.Update", self._patch, method="PATCH"),
             route(one, "OnlineEndpoints.Delete", self._delete, method="DELETE"),
             route(f"{one}/listKeys", "OnlineEndpoints.ListKeys", self._keys, method="POST"),
             route(below, "OnlineDeployments.List", self._list_deployments),
@@ -102,9 +104,23 @@ class Online:
         if self.endpoints.add(name, record):
             return JSONResponse(self._render(record), 201, self._operation_of(name))
         held = self._known(call)
-        if held["status"] in ("Creating", "Deleting"):
+        if held["status"] in UNDER_WAY:
             raise _busy(name, held["status"])
         return JSONResponse(self._render(self.endpoints.change(name, body=record["body"]) or held))
+
+    def _patch(self, call: Call) -> Response:
+        held = self._known(call)
+        found = vendor.problems("PartialMinimalTrackedResourceWithIdentity", call.body)
+        if found:
+            raise user_error("; ".join(found))
+        if held["status"] in UNDER_WAY:
+            raise _busy(held["name"], held["status"])
+        body = held["body"] | {part: call.body[part] for part in ("tags", "identity") if part in call.body}
+        # The vendor's takes a while, too, and is under way until then.
+        self.endpoints.change(
+            held["name"], body=body, status="Updating", ready_at=time.time() + COMING_SECONDS
+        )
+        return Response(status_code=202, headers=self._operation_of(held["name"]))
 
     def _delete(self, call: Call) -> Response:
         held = self.endpoints.get(call.names["name"])
@@ -189,7 +205,7 @@ class Online:
         held = record and (self.deployments.get(record["of"]) or self.endpoints.get(record["of"]))
         if not held:
             return JSONResponse({"status": "Succeeded"})
-        status = "InProgress" if held["status"] in ("Creating", "Deleting") else held["status"]
+        status = "InProgress" if held["status"] in UNDER_WAY else held["status"]
         error = {"error": held["error"]} if held.get("error") else {}
         return JSONResponse({"status": status, **error})
 

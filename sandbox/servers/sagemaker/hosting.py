@@ -80,6 +80,13 @@ class Hosting:
                     return kind, record
         return None
 
+    def change_tags(self, arn: str, tags: dict[str, str]) -> None:
+        """Replace the tags of what a tag operation names, unless it is gone."""
+        hosted = self.by_arn(arn)
+        if hosted:
+            kind, record = hosted
+            self.records[kind].change(record[f"{kind}Name"], Tags=tags)
+
     def _create(self, kind: str, parameters: Parameters) -> Parameters:
         name = parameters[f"{kind}Name"]
         arn = self._arn(kind, name)

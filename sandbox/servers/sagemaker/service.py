@@ -123,17 +123,22 @@ class Service:
         return {f"{kind.prefix}Summaries": entries, "NextToken": token}
 
     def _add_tags(self, parameters: Parameters) -> Parameters:
-        job = self._by_arn(parameters["ResourceArn"])
-        tags = job.tags | _tags(parameters["Tags"])
+        arn, news = parameters["ResourceArn"], _tags(parameters["Tags"])
+        tags = self._tags_of(arn) | news
         if len(tags) > MOST_TAGS:
             raise invalid(f"A resource has at most {MOST_TAGS} tags")
-        self._book.change(job, tags=tags)
+        if self._hosting.by_arn(arn):
+            self._hosting.change_tags(arn, tags)
+        else:
+            self._book.change(self._by_arn(arn), tags=tags)
         return {"Tags": _wire_tags(tags)}
 
     def _list_tags(self, parameters: Parameters) -> Parameters:
-        hosted = self._hosting.by_arn(parameters["ResourceArn"])
-        tags = hosted[1]["Tags"] if hosted else self._by_arn(parameters["ResourceArn"]).tags
-        return {"Tags": _wire_tags(tags)}
+        return {"Tags": _wire_tags(self._tags_of(parameters["ResourceArn"]))}
+
+    def _tags_of(self, arn: str) -> dict[str, str]:
+        hosted = self._hosting.by_arn(arn)
+        return dict(hosted[1]["Tags"]) if hosted else self._by_arn(arn).tags
 
     def _known(self, kind: JobKind, parameters: Parameters) -> Job:
         job = self._book.get(kind.kind, parameters[f"{kind.prefix}Name"])

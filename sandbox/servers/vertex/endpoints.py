@@ -23,8 +23,10 @@ from sandbox.servers.vertex.operations import Operations, shown
 from sandbox.servers.vertex.vendor_types import (
     CreateEndpointRequest,
     DeployModelRequest,
+    Endpoint,
     ListEndpointsRequest,
     UndeployModelRequest,
+    UpdateEndpointRequest,
 )
 
 _ENDPOINT_ID = re.compile(r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?|[1-9][0-9]{0,8}")
@@ -65,6 +67,7 @@ class EndpointMethods:
             "CreateEndpoint": self.create,
             "GetEndpoint": self.get,
             "ListEndpoints": self.listed,
+            "UpdateEndpoint": self.update,
             "DeleteEndpoint": self.delete,
             "DeployModel": self.deploy,
             "UndeployModel": self.undeploy,
@@ -104,6 +107,19 @@ class EndpointMethods:
         request = fill(ListEndpointsRequest, request_parameters(query))
         found = [record["Endpoint"] for record in self.records.all() if record["VisibleAt"] <= time.time()]
         return {"endpoints": labelled(found, request.filter)}
+
+    @_alone
+    def update(self, name: str, body: dict[str, Any], query: dict[str, str]) -> dict[str, Any]:
+        """Change an endpoint's labels, the one field that is changed here."""
+        asked = fill(UpdateEndpointRequest, {**request_parameters(query), "endpoint": body})
+        if list(asked.update_mask.paths) != ["labels"]:
+            raise wrong_fields({"update_mask": "The sandbox changes labels only."})
+        endpoint: dict[str, Any] = self.known(name)["Endpoint"] | {"labels": dict(asked.endpoint.labels)}
+        violations = dict(names_and_labels(fill(Endpoint, endpoint), "endpoint"))
+        if violations:
+            raise wrong_fields(violations)
+        self.records.change(name.rsplit("/", 1)[1], Endpoint=endpoint)
+        return endpoint
 
     @_alone
     def delete(self, name: str, body: dict[str, Any], query: dict[str, str]) -> dict[str, Any]:

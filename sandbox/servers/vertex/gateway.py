@@ -81,4 +81,4 @@ def _permission(method: str) -> str:
     return f"aiplatform.{noun[:1].lower()}{noun[1:]}s.{verb.lower()}"
 
 
-_VERBS = ("Create", "Get", "List", "Cancel", "Delete", "Upload", "Deploy", "Undeploy", "RawPredict")
+_VERBS = ("Create", "Get", "List", "Cancel", "Delete", "Upload", "Deploy", "Undeploy", "RawPredict", "Update")

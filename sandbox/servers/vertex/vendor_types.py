@@ -17,7 +17,7 @@ from typing import Any
 
 _PACKAGE = "google.cloud.aiplatform_v1"
 SERVICES = ("job", "model", "endpoint")
-_TEMPLATE = re.compile(r"\{(\w+)=([^}]+)\}")
+_TEMPLATE = re.compile(r"\{([\w.]+)=([^}]+)\}")
 
 
 @dataclass(frozen=True)
@@ -77,6 +77,7 @@ CreateEndpointRequest: Any = _modules["endpoint requests"].CreateEndpointRequest
 ListEndpointsRequest: Any = _modules["endpoint requests"].ListEndpointsRequest
 DeployModelRequest: Any = _modules["endpoint requests"].DeployModelRequest
 UndeployModelRequest: Any = _modules["endpoint requests"].UndeployModelRequest
+UpdateEndpointRequest: Any = _modules["endpoint requests"].UpdateEndpointRequest
 Endpoint: Any = _modules["endpoints"].Endpoint
 CustomJob: Any = _modules["jobs"].CustomJob
 JobState: Any = _modules["states"].JobState
