@@ -163,3 +163,18 @@ def test_hooks_are_local_and_their_tools_exist() -> None:
     ours = [tool.removeprefix(".venv/bin/") for tool in tools if tool.startswith(".venv/bin/")]
     assert ours
     assert [tool for tool in ours if not (Path(sys.prefix) / "bin" / tool).exists()] == []
+
+
+def test_the_compose_file_is_one_of_the_compose_specification() -> None:
+    ran("check-jsonschema", "--builtin-schema", "vendor.compose-spec", "docker-compose.yaml")
+
+
+def test_the_dockerfile_has_nothing_that_its_linter_minds() -> None:
+    ran("hadolint", "--failure-threshold", "style", "Dockerfile")
+
+
+def ran(tool: str, *arguments: str) -> None:
+    done = subprocess.run(
+        [Path(sys.executable).parent / tool, *arguments], cwd=CHECKOUT, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
