@@ -5,7 +5,7 @@ BIN := .venv/bin
 TWICE := -n 2 --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check bench durability up down lock format clean
+.PHONY: help setup run test check bench durability soak up down lock format clean
 
 help:  ## show these words
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort
@@ -23,12 +23,15 @@ run: setup  ## run the quickstart across four local clouds
 	$(BIN)/python -m starter run
 
 test: setup  ## run the tests
-	$(BIN)/python -m pytest $(TWICE) -m "not durability" --ignore tests/sandbox
+	$(BIN)/python -m pytest $(TWICE) -m "not durability and not soak" --ignore tests/sandbox
 	@# Azure's SDK keeps one cloud per process: the sandbox's own tests bring another.
 	$(BIN)/python -m pytest $(TWICE) tests/sandbox
 
 durability: setup  ## run the full crash and fault matrices
 	$(BIN)/python -m pytest -m durability
+
+soak: setup  ## twenty minutes of mixed runs, faults and restarts
+	$(BIN)/python -m pytest -m soak -s tests/soak
 
 check: setup  ## format, lint, types, rooms, spelling
 	$(BIN)/ruff format --check .
