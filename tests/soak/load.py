@@ -57,10 +57,9 @@ class Load:
         if answer.code:
             return
         for run in answer.document["runs"]:
-            key = run["run"].partition("/")[2]
-            if key in self.open and run["state"] in ENDED:
-                self.open.remove(key)
-                self.ended[key] = run["state"]
+            if run["key"] in self.open and run["state"] in ENDED:
+                self.open.remove(run["key"])
+                self.ended[run["key"]] = run["state"]
 
     def _jobs(self, cloud: str) -> dict[str, object]:
         second = NEXT[cloud]

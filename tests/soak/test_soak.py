@@ -7,6 +7,7 @@ import json
 import os
 import random
 import statistics
+import sys
 import time
 from collections import Counter
 from pathlib import Path
@@ -52,7 +53,7 @@ def test_no_run_is_lost_no_orphan_stays_and_memory_does_not_grow(house: Sandbox,
         "memory_growth_mib": {name: round(found, 1) for name, found in growth.items()},
         "orphans": len(orphans["orphans"]),
     }
-    print(json.dumps(figures, indent=1))
+    sys.stdout.write(json.dumps(figures, indent=1) + "\n")
     record({"soak": figures})
     assert set(load.ended.values()) == {"SUCCEEDED"}
     assert len(load.ended) == load.started
