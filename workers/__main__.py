@@ -1,6 +1,8 @@
 """`python -m workers {workflows|aws|azure|gcp|onprem|all}`: one long-running service per cloud, and one for workflows."""
 
 import argparse
+import json
+import os
 import sys
 
 from workers.catalogue import WORKERS
@@ -10,7 +12,15 @@ def main() -> None:
     """Run the worker that was asked for; a wrong setting is one clear line and exit 2."""
     parser = argparse.ArgumentParser(prog="python -m workers", description=__doc__)
     parser.add_argument(
-        "worker", choices=[*WORKERS, "all"], help="which worker to run; all runs each in a process of its own"
+        "worker",
+        choices=[*WORKERS, "all", "schema"],
+        help="which worker to run; all runs each in a process of its own; schema prints that of connections.yaml",
+    )
+    parser.add_argument(
+        "--connections", metavar="FILE", help="the file that says what each connection's worker is told"
+    )
+    parser.add_argument(
+        "--connection", metavar="NAME", help="which of its cloud's connections, if not the default"
     )
     parser.add_argument(
         "--env-files", metavar="DIR", help="with all: DIR/<worker>.env holds each worker's settings"
@@ -18,6 +28,15 @@ def main() -> None:
     parser.add_argument("--ready-file", metavar="FILE", help="write FILE once every worker serves its queue")
     parser.add_argument("--parent", metavar="PID", type=int, help="end when this process has ended")
     arguments = parser.parse_args()
+    if arguments.worker == "schema":
+        _print_schema()
+        return
+    for name, value in (
+        ("CAUSEWAY_CONNECTIONS", arguments.connections),
+        ("CAUSEWAY_CONNECTION", arguments.connection),
+    ):
+        if value:
+            os.environ[name] = value
     if arguments.worker == "all":
         from workers.supervisor import supervise
 
@@ -25,6 +44,12 @@ def main() -> None:
     from workers.run import run
 
     run(arguments.worker, arguments.ready_file, arguments.parent)
+
+
+def _print_schema() -> None:
+    from workers.connections_schema import schema
+
+    sys.stdout.write(json.dumps(schema(), indent=2) + "\n")
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ import time
 from typing import NoReturn
 
 from workers.catalogue import own_environment
+from workers.connections import adopt
 from workers.logs import configure
 from workers.serve import Service, end, serve
 
@@ -24,6 +25,7 @@ def run(worker: str, ready_file: str | None = None, parent: int | None = None) -
     if parent:
         threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
     try:
+        adopt(worker, os.environ)
         service: Service = importlib.import_module(f"workers.{worker}").service()
     except ImportError as error:
         sys.exit(_refusal(worker, f"{error}; install the extra {worker} of pyproject.toml"))

@@ -10,7 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 
+from contracts.queues import DEFAULT_CONNECTION
 from workers.catalogue import WORKERS, own_environment
+from workers.connections import FILE, Book, ConnectionsError
 
 REFUSED = 2
 """Exit code of a worker whose settings are wrong: starting it again would not help."""
@@ -23,6 +25,8 @@ class Child:
     """One worker's process, and how often it had to be started again."""
 
     name: str
+    connection: str
+    """Which of its cloud's connections it serves; empty where its environment says."""
     environment: dict[str, str]
     ready_file: Path
     process: subprocess.Popen[bytes] | None = None
@@ -55,7 +59,7 @@ def supervise(env_files: str | None, ready_file: str | None) -> int:
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
     with tempfile.TemporaryDirectory(prefix="causeway-workers-") as folder:
-        children = [_child(name, env_files, Path(folder)) for name in WORKERS]
+        children = [_child(name, connection, env_files, Path(folder)) for name, connection in _wanted()]
         try:
             while not stop.asked and not any(child.refused for child in children):
                 for child in children:
@@ -91,11 +95,29 @@ def read_env_file(path: Path) -> dict[str, str]:
     return found
 
 
-def _child(name: str, env_files: str | None, folder: Path) -> Child:
+def _wanted() -> list[tuple[str, str]]:
+    """The workers to run, each with its connection: those of the file of connections, or one for each cloud.
+
+    Raises:
+        SystemExit: the file is wrong; the message says where.
+    """
+    file = os.environ.get(FILE, "").strip()
+    if not file:
+        return [(name, "") for name in WORKERS]
+    try:
+        connections = Book(Path(file)).connections
+    except ConnectionsError as error:
+        raise SystemExit(str(error)) from None
+    named = [connection.partition("/") for connection in connections]
+    return [("workflows", ""), *((cloud, name) for cloud, _, name in named)]
+
+
+def _child(name: str, connection: str, env_files: str | None, folder: Path) -> Child:
     environment = own_environment(name, os.environ)
+    title = name if connection in {"", DEFAULT_CONNECTION} else f"{name}.{connection}"
     if env_files:
-        environment |= read_env_file(Path(env_files) / f"{name}.env")
-    return Child(name=name, environment=environment, ready_file=folder / name)
+        environment |= read_env_file(Path(env_files) / f"{title}.env")
+    return Child(name=name, connection=connection, environment=environment, ready_file=folder / title)
 
 
 def _tend(child: Child) -> None:
@@ -117,6 +139,7 @@ def _tend(child: Child) -> None:
             str(child.ready_file),
             "--parent",
             str(os.getpid()),
+            *(("--connection", child.connection) if child.connection else ()),
         ]
         child.started_at = time.monotonic()
         child.process = subprocess.Popen(command, env=child.environment)  # noqa: S603 - our own module

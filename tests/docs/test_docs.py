@@ -193,10 +193,16 @@ def test_every_command_exists_with_its_options(paper: str) -> None:
         if module in APPS and words:
             check_command(APPS[module], words)
         if module == "workers" and words:
-            assert words[0] in {"workflows", "aws", "azure", "gcp", "onprem", "all"} or words[0].startswith(
-                "{"
-            )
-            assert set(options(words)) <= {"--env-files", "--ready-file", "--parent"}
+            assert words[0] in {"workflows", "aws", "azure", "gcp", "onprem", "all", "schema"} or words[
+                0
+            ].startswith("{")
+            assert set(options(words)) <= {
+                "--env-files",
+                "--ready-file",
+                "--parent",
+                "--connections",
+                "--connection",
+            }
 
 
 def check_command(app: typer.Typer, words: list[str]) -> None:

@@ -4,7 +4,7 @@ from workers.supervisor import LONGEST_PAUSE, Child
 
 
 def test_a_worker_that_dies_at_once_is_started_later_each_time() -> None:
-    child = Child(name="aws", environment={}, ready_file=Path("unused"))
+    child = Child(name="aws", connection="", environment={}, ready_file=Path("unused"))
     pauses = []
     now = 100.0
     for _ in range(9):
@@ -17,6 +17,8 @@ def test_a_worker_that_dies_at_once_is_started_later_each_time() -> None:
 
 
 def test_a_worker_that_served_for_a_while_is_started_again_at_once_however_often_it_died() -> None:
-    child = Child(name="aws", environment={}, ready_file=Path("unused"), deaths=9, started_at=100.0)
+    child = Child(
+        name="aws", connection="", environment={}, ready_file=Path("unused"), deaths=9, started_at=100.0
+    )
     child.died(100.0 + LONGEST_PAUSE + 1)
     assert child.start_at - (100.0 + LONGEST_PAUSE + 1) == 0.5
