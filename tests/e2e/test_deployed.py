@@ -1,5 +1,6 @@
 """The commands that the deployment files name, as processes: they start, become ready, and end within their grace."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -44,3 +45,29 @@ def test_a_worker_of_the_deployment_files_becomes_ready_and_ends_cleanly_within_
     finally:
         process.kill()
     assert '"message": "stopped"' in log.read_text()
+
+
+def test_a_worker_that_is_told_by_the_file_of_connections_serves_its_own_queue(
+    sandbox: Sandbox, tmp_path: Path
+) -> None:
+    told = sandbox.environment("aws")
+    entry = {
+        "container": told.pop("CAUSEWAY_CONTAINER"),
+        "region": told.pop("AWS_REGION"),
+        "job_role": told.pop("CAUSEWAY_AWS_JOB_ROLE"),
+    }
+    (tmp_path / "connections.yaml").write_text(json.dumps({"connections": {"aws/us": entry}}, indent=1))
+    ready = tmp_path / "ready"
+    command = ["workers", "aws", "--connections", tmp_path / "connections.yaml", "--connection", "us"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", *command, "--ready-file", ready],
+        cwd=CHECKOUT,
+        env={**sandbox.variables, **told},
+    )
+    try:
+        until(ready.exists, "the worker of aws/us", 60)
+        assert ready.read_text() == "causeway-aws.us"
+        process.terminate()
+        assert process.wait(30) == 0
+    finally:
+        process.kill()
