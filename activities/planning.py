@@ -12,6 +12,7 @@ from contracts.connections import ConnectionReport
 from contracts.errors import ErrorKind, failure
 from contracts.graph import OutputName, needs, order, problems_of, resolve
 from contracts.limits import Caps, Limits
+from contracts.observed import Observed
 from contracts.plan import (
     Placement,
     Plan,
@@ -31,9 +32,10 @@ from contracts.stages import CopyStage, PickStage, inputs_of
 class Planner(PlanActivities):
     """Places every stage where its spec says, and finds the transfers that takes."""
 
-    def __init__(self, book: PriceBook | None = None) -> None:
-        """Price transfers by this book; without one no price is known."""
+    def __init__(self, book: PriceBook | None = None, observed: Observed | None = None) -> None:
+        """Price transfers by this book; without one no price is known. Runs tell others what is observed."""
         self._book = book or PriceBook(())
+        self._observed = observed or Observed()
 
     @activity.defn(name="plan.make")
     def make(self, request: PlanRequest) -> Plan:
@@ -45,7 +47,8 @@ class Planner(PlanActivities):
         if problems:
             said = "; ".join(f"{'.'.join(map(str, problem.path))}: {problem.message}" for problem in problems)
             raise failure(ErrorKind.INVALID_REQUEST, f"the pipeline has mistakes: {said}")
-        return _Draft(request, self._book).plan()
+        plan = _Draft(request, self._book).plan()
+        return plan.model_copy(update={"observed": self._observed})
 
 
 class _Draft:

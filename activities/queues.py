@@ -8,6 +8,7 @@ from temporalio.api.taskqueue.v1 import TaskQueue
 from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest, DescribeTaskQueueResponse
 from temporalio.client import Client
 
+from contracts.observed import Observed
 from contracts.plan import QueueActivities, QueueReport, QueueReports, QueuesRequest
 
 LONG_POLL_SECONDS = 70
@@ -19,14 +20,16 @@ STALE_SECONDS = 10
 class TemporalQueues(QueueActivities):
     """Asks the Temporal server that the worker itself is connected to."""
 
-    def __init__(self, client: Client) -> None:
-        """Ask through this client."""
+    def __init__(self, client: Client, observed: Observed | None = None) -> None:
+        """Ask through this client, and say who else wants to know."""
         self._client = client
+        self._observed = observed or Observed()
 
     @activity.defn(name="queues.describe")
     async def describe(self, request: QueuesRequest) -> QueueReports:
         """Say for each queue whether a worker serves it. Safe to run twice; heartbeats nothing, nothing is final."""
-        return QueueReports(reports=tuple([await self._one(queue) for queue in request.queues]))
+        reports = tuple([await self._one(queue) for queue in request.queues])
+        return QueueReports(reports=reports, observed=self._observed)
 
     async def _one(self, queue: str) -> QueueReport:
         answer = await self._client.workflow_service.describe_task_queue(

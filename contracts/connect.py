@@ -1,6 +1,8 @@
 """How every process of Causeway speaks to Temporal: one plugin, one way to find the server."""
 
+import os
 from typing import TypedDict
+from urllib.parse import quote
 
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
@@ -28,6 +30,15 @@ def address() -> Address:
         address=settings.get("target_host") or DEFAULT_ADDRESS,
         namespace=settings.get("namespace") or "default",
     )
+
+
+def page_of(identity: str, run_id: str | None = None) -> str:
+    """The page of a run in Temporal's Web UI."""
+    where = address()
+    host = where["address"].rpartition(":")[0] or where["address"]
+    base = os.environ.get("CAUSEWAY_WEB_UI") or f"http://{host}:8233"
+    page = f"{base.rstrip('/')}/namespaces/{quote(where['namespace'])}/workflows/{quote(identity, safe='')}"
+    return f"{page}/{run_id}/timeline" if run_id else page
 
 
 async def connect() -> Client:

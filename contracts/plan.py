@@ -11,6 +11,7 @@ from contracts.jobs import RunRef
 from contracts.limits import Caps, Limits
 from contracts.machines import Machine
 from contracts.model import Message
+from contracts.observed import Observed
 from contracts.prices import EgressPrice
 from contracts.queues import Cloud, cloud_of
 from contracts.spec import PipelineSpec
@@ -63,6 +64,8 @@ class Plan(Message):
     placements: dict[str, Placement]
     transfers: dict[str, TransferPlan]
     """By `stage.output-to-connection`."""
+    observed: Observed = Observed()
+    """What is told to others while the run goes on."""
 
 
 class PlanRequest(Message):
@@ -109,6 +112,8 @@ class QueueReports(Message):
     """One report for each queue asked about."""
 
     reports: tuple[QueueReport, ...]
+    observed: Observed = Observed()
+    """Who else wants to know that a worker is missing: a run that waits for its preflight has no plan yet to say so."""
 
 
 class QueueActivities:

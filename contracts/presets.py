@@ -88,6 +88,18 @@ def brief() -> Preset:
     return _preset(timedelta(minutes=1), attempt=timedelta(seconds=30), patience=timedelta(minutes=1))
 
 
+def alerting() -> Preset:
+    """Telling somebody outside, who may be away for hours: nobody waits for it."""
+    policy = RetryPolicy(
+        initial_interval=timedelta(seconds=1), backoff_coefficient=2.0, maximum_interval=timedelta(minutes=5)
+    )
+    return Preset(
+        start_to_close_timeout=timedelta(seconds=30),
+        schedule_to_close_timeout=timedelta(hours=24),
+        retry_policy=policy,
+    )
+
+
 def local(stage_timeout: timedelta = timedelta(minutes=5)) -> Preset:
     """An activity on the workflows' own queue, which needs no cloud."""
     return Preset(

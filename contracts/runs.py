@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field
 from temporalio.common import SearchAttributeKey
 
+from contracts.alerts import AlertProgress
 from contracts.artifacts import Artifact
 from contracts.code import CodeBundle
 from contracts.copies import Tally
@@ -213,6 +214,7 @@ class RunProgress(Message):
     paused_seconds: float = 0.0
     unfinished: tuple[str, ...] = ()
     """Transfers that failed and may have left an unfinished upload, by key."""
+    alerts: AlertProgress = AlertProgress()
 
 
 class RunRequest(Message):

@@ -32,6 +32,8 @@ class Defaults(Declared):
     """Of one generation, queue and run together."""
     on_failure: OnFailure = "wait"
     """`wait`: a stage out of retries waits for a person. `fail`: the run fails."""
+    slow_after: Duration | None = None
+    """How long a stage usually takes at most; see the stage's own."""
 
 
 class PipelineSpec(Declared):
@@ -79,6 +81,10 @@ class PipelineSpec(Declared):
         """How many further generations a stage may have."""
         own = self.stages[stage].retries
         return self.defaults.retries if own is None else own
+
+    def slow_after_of(self, stage: str) -> timedelta | None:
+        """After how long a stage is called slow; None where nobody said."""
+        return self.stages[stage].slow_after or self.defaults.slow_after
 
     def on_failure_of(self, stage: str) -> OnFailure:
         """What happens when a stage is out of retries."""

@@ -29,6 +29,8 @@ class StageRules(Declared):
     retries: int | None = Field(default=None, ge=0, le=20)
     timeout: Duration | None = None
     on_failure: OnFailure | None = None
+    slow_after: Duration | None = None
+    """How long the stage usually takes at most: once it has run longer, whoever wants alerts is told; nothing else happens."""
 
     @field_validator("when")
     @classmethod

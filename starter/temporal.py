@@ -1,6 +1,5 @@
 """The starter's side of Temporal: connecting, starting or attaching to a run, asking it, telling it."""
 
-import os
 from datetime import timedelta
 from typing import Any
 
@@ -20,7 +19,7 @@ from temporalio.common import (
 from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
-from contracts.connect import address, connect
+from contracts.connect import address, connect, page_of
 from contracts.queues import WORKFLOW_QUEUE
 from contracts.runs import (
     DIGEST_MEMO,
@@ -191,15 +190,7 @@ async def cancel(temporal: Client, identity: str) -> None:
 
 def web_ui(identity: str, run_id: str | None = None) -> str:
     """The page of a run in Temporal's Web UI."""
-    from urllib.parse import quote
-
-    where = address()
-    base = (
-        os.environ.get("CAUSEWAY_WEB_UI")
-        or f"http://{where['address'].rpartition(':')[0] or where['address']}:8233"
-    )
-    page = f"{base.rstrip('/')}/namespaces/{quote(where['namespace'])}/workflows/{quote(identity, safe='')}"
-    return f"{page}/{run_id}/timeline" if run_id else page
+    return page_of(identity, run_id)
 
 
 async def _same_spec(temporal: Client, request: RunRequest) -> None:

@@ -3,13 +3,16 @@
 import importlib
 import os
 
+from activities.alerts import Receiver, Webhook
 from activities.owners import TemporalOwners
 from activities.planning import Planner
 from activities.prices import PriceBook
 from activities.queues import TemporalQueues
+from contracts.observed import Observed
 from contracts.queues import WORKFLOW_QUEUE
 from workers.serve import Service
 from workers.versions import deployment
+from workflows.alert import AlertWorkflow
 from workflows.foreach import FanoutWorkflow
 from workflows.job_logs import JobLogsWorkflow
 from workflows.pipeline import PipelineWorkflow
@@ -17,25 +20,38 @@ from workflows.sweep import SweepWorkflow
 from workflows.transfer import TransferWorkflow
 
 OWN = "CAUSEWAY_WORKFLOWS"
-WORKFLOWS = (PipelineWorkflow, TransferWorkflow, FanoutWorkflow, JobLogsWorkflow, SweepWorkflow)
+WORKFLOWS = (
+    PipelineWorkflow,
+    TransferWorkflow,
+    FanoutWorkflow,
+    JobLogsWorkflow,
+    SweepWorkflow,
+    AlertWorkflow,
+)
 
 
 def service() -> Service:
-    """Offer every workflow, the planner, the price book and the view of task queues.
+    """Offer every workflow, the planner, the price book, the view of task queues and the way to who watches runs.
 
     Raises:
-        ValueError: the user's price file cannot be read, a workflow of their own cannot be found, or a build is misnamed.
+        ValueError: the user's price file cannot be read, a workflow of their own cannot be found, a build is misnamed, or
+            a setting of alerts is wrong.
     """
     book = PriceBook.from_environment()
+    receiver = Receiver.from_mapping(os.environ)
+    observed = Observed(alerts=receiver.wanted if receiver else ())
+    webhook = Webhook(receiver, observed)
     return Service(
         name="workflows",
         queue=WORKFLOW_QUEUE,
         deployment=deployment(os.environ),
         workflows=(*WORKFLOWS, *own_workflows(os.environ.get(OWN, ""))),
         activities=lambda client: (
-            Planner(book).make,
+            Planner(book, observed).make,
             book.egress,
-            TemporalQueues(client).describe,
+            TemporalQueues(client, observed).describe,
+            webhook.describe,
+            webhook.send,
             TemporalOwners(client).owners,
         ),
     )

@@ -1,11 +1,13 @@
 """Finds out that nobody serves a queue, and says so on the stages that wait for it. It never fails anything."""
 
+from collections.abc import Callable
 from datetime import timedelta
 
 from temporalio import workflow
 from temporalio.exceptions import ActivityError
 
 from contracts import presets
+from contracts.observed import Observed
 from contracts.plan import QueueActivities, QueueReports, QueuesRequest
 from contracts.queues import queue_of
 from contracts.spec import PipelineSpec
@@ -23,11 +25,14 @@ NOTE = "waiting for a worker on "
 class AbsenceWatch:
     """Looks at the queues of activities in flight, quickly at first, then ever more rarely."""
 
-    def __init__(self, spec: PipelineSpec, book: Book, effects: Effects) -> None:
-        """Watch over this run."""
+    def __init__(
+        self, spec: PipelineSpec, book: Book, effects: Effects, heard: Callable[[Observed], None]
+    ) -> None:
+        """Watch over this run, and pass on what a look says of who else wants to know."""
         self._spec = spec
         self._book = book
         self._effects = effects
+        self._heard = heard
         self.children: Children | None = None
         """Set once the plan is made."""
 
@@ -57,6 +62,7 @@ class AbsenceWatch:
         except ActivityError as error:
             workflow.logger.warning("task queues could not be described: %s", error.cause)
             return
+        self._heard(reports.observed)
         absent = [report.queue for report in reports.reports if report.absent]
         self._show({stage: queue for queue in absent for stage in self._waiting().get(queue, ())})
 

@@ -1,6 +1,7 @@
 """The workflow `pipeline`: carries a run from stage to stage, and waits for people where it must."""
 
 import asyncio
+import contextlib
 from collections.abc import Coroutine
 from datetime import timedelta
 from typing import Any
@@ -22,6 +23,7 @@ from contracts.runs import (
 )
 from contracts.transfers import Drained
 from workflows.absent import AbsenceWatch
+from workflows.alerts import Alerts
 from workflows.book import Book
 from workflows.checkpoint import Checkpoint
 from workflows.children import Children
@@ -63,7 +65,8 @@ class PipelineWorkflow:
         self.children: Children | None = None
         self.closing = False
         self.mirror = Mirror(self.book, self.checkpoint, self.effects)
-        self.absence = AbsenceWatch(request.spec, self.book, self.effects)
+        self.alerts = Alerts(request, self.book, self.mirror)
+        self.absence = AbsenceWatch(request.spec, self.book, self.effects, self.alerts.heard)
         self.stopping: StageError | None = None
 
     @workflow.run
@@ -75,7 +78,12 @@ class PipelineWorkflow:
         """
         keepers = [
             asyncio.create_task(keeping)
-            for keeping in (self.mirror.keep(), self._resume_when_due(), self.absence.keep())
+            for keeping in (
+                self.mirror.keep(),
+                self._resume_when_due(),
+                self.absence.keep(),
+                self.alerts.keep(),
+            )
         ]
         try:
             held = request.progress
@@ -155,6 +163,7 @@ class PipelineWorkflow:
         self.decisions.check("abort", decision)
 
     async def _run_stages(self, plan: Plan) -> None:
+        self.alerts.heard(plan.observed)
         status = self.book.status
         context = RunContext(self.request, status.run, plan, self.book, self.checkpoint, self.effects)
         unfinished = self.request.progress.unfinished if self.request.progress else ()
@@ -263,6 +272,7 @@ class PipelineWorkflow:
         await workflow.wait_condition(workflow.all_handlers_finished)
         self.mirror.refresh()
         progress = progress_of(self.book, self.checkpoint, plan, tuple(sorted(transfers.unfinished)))
+        progress = progress.model_copy(update={"alerts": await self.alerts.carried()})
         workflow.continue_as_new(self.request.model_copy(update={"progress": progress}))
 
     async def _end(self, keepers: list[asyncio.Task[None]], phase: RunPhase) -> RunStatus:
@@ -272,7 +282,10 @@ class PipelineWorkflow:
         self.checkpoint.release()
         self.book.update(pause=None)
         await workflow.wait_condition(workflow.all_handlers_finished)
-        return self.book.close(phase)
+        status = self.book.close(phase)
+        with contextlib.suppress(asyncio.CancelledError):  # what comes now comes too late: it has ended
+            await to_the_end(self.alerts.finish(self.stopping))
+        return status
 
     async def _resume_when_due(self) -> None:
         while True:

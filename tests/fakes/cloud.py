@@ -119,7 +119,7 @@ class FakeQueues:
             )
             for queue in request.queues
         )
-        answer = QueueReports(reports=reports)
+        answer = QueueReports(reports=reports, observed=self.world.observed)
         return await self.world.play("causeway", "queues.describe", request, lambda: answer)
 
 

@@ -9,10 +9,12 @@ from typing import Any
 
 from temporalio import activity
 
+from contracts.alerts import Alert
 from contracts.artifacts import Artifact, ManifestEntry, ObjectStat, folder_artifact
 from contracts.copies import ObjectReceipt
 from contracts.errors import ErrorKind, failure
 from contracts.jobs import JobRequest
+from contracts.observed import Observed
 from contracts.prices import EgressPrice
 from contracts.sweeps import Owner, SweepItem
 from tests.fakes.lives import Job, Life
@@ -105,6 +107,10 @@ class World:
     """What a sweep was asked to stop: connection and id."""
     stubborn: dict[str, str] = field(default_factory=dict)
     """What cannot be stopped, and why."""
+    observed: Observed = field(default_factory=Observed)
+    """What the worker of workflows has switched on."""
+    alerts: list[Alert] = field(default_factory=list)
+    """What was delivered."""
 
     def hold(self, name: str, *, on: str = "", stage: str = "", lands: bool = False) -> Hold:
         """Keep the next call of an activity in flight."""

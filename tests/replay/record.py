@@ -16,6 +16,7 @@ from temporalio.testing import WorkflowEnvironment
 from contracts.connect import plugin
 from contracts.errors import ErrorKind
 from contracts.jobs import JobPhase, JobRef, LogRequest
+from contracts.observed import ALERT_EVENTS, Observed
 from contracts.queues import WORKFLOW_QUEUE
 from contracts.runs import SEARCH_ATTRIBUTES, RunPhase
 from contracts.sweeps import Owner, SweepItem, SweepRequest
@@ -144,6 +145,30 @@ async def chosen(play: Play) -> Run:
     return run
 
 
+async def watched(play: Play) -> Run:
+    """Somebody is told of a slow stage, of one that waits for a decision, and of the end."""
+    play.world.observed = Observed(alerts=ALERT_EVENTS)
+    play.world.lives["slow"] = [Life(runs=3 * SECOND)]
+    play.world.fail("jobs.submit", ErrorKind.INVALID_REQUEST, "no such image", stage="bad")
+    run = await play.start(spec_of({"slow": {"slow_after": "1s"}, "bad": {"after": ["slow"]}}), key="watched")
+    status = await play.until_phase(run, "bad", "WAITING")
+    told = f"{run.id}/alert/{status.run.run_uid}/slow/slow/1"
+    await play.client.get_workflow_handle(told).result()
+    await play.decide(run, "skip", "bad", by="ann")
+    await play.result(run)
+    await write("alert", play.client.get_workflow_handle(told))
+    return run
+
+
+async def watched_early(play: Play) -> Run:
+    """Somebody is told of a run that failed before its plan was made."""
+    play.world.observed = Observed(alerts=ALERT_EVENTS)
+    play.world.fail("connections.preflight", ErrorKind.ACCESS_DENIED, "no right to write")
+    run = await play.start(spec_of({"job": {}}), key="watched-early")
+    await play.failure(run)
+    return run
+
+
 async def log(play: Play) -> Any:
     """A page of a job's log."""
     request = LogRequest(ref=JobRef(id="id-of-it", name="cw-train-000000000000-00000000-g1", generation=1))
@@ -167,6 +192,8 @@ RECORDINGS: dict[str, Callable[[Play], Awaitable[Any]]] = {
     "pipeline-failed": failed,
     "pipeline-closed": closed,
     "pipeline-chosen": chosen,
+    "pipeline-watched": watched,
+    "pipeline-watched-early": watched_early,
     "job_logs": log,
     "sweep": sweep,
 }

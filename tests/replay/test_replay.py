@@ -11,6 +11,7 @@ from temporalio.client import WorkflowHistory
 from temporalio.worker import Replayer
 from temporalio.workflow import NondeterminismError
 
+from contracts.alerts import ALERT_WORKFLOW
 from contracts.connect import plugin
 from contracts.fanout import FANOUT_WORKFLOW
 from contracts.runs import JOB_LOGS_WORKFLOW, PIPELINE_WORKFLOW, SWEEP_WORKFLOW, TRANSFER_WORKFLOW
@@ -39,7 +40,14 @@ def test_a_history_of_other_code_is_refused() -> None:
 def test_every_workflow_and_every_recording_has_a_history() -> None:
     assert {file.stem for file in FILES} >= {*RECORDINGS, *CHILDREN}
     kinds = {begun(json.loads(file.read_text()))["workflowType"]["name"] for file in FILES}
-    known = {PIPELINE_WORKFLOW, TRANSFER_WORKFLOW, FANOUT_WORKFLOW, JOB_LOGS_WORKFLOW, SWEEP_WORKFLOW}
+    known = {
+        PIPELINE_WORKFLOW,
+        TRANSFER_WORKFLOW,
+        FANOUT_WORKFLOW,
+        JOB_LOGS_WORKFLOW,
+        SWEEP_WORKFLOW,
+        ALERT_WORKFLOW,
+    }
     assert kinds == known
 
 

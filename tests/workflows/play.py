@@ -23,6 +23,7 @@ from contracts.runs import RunRequest, RunStatus, StageDecision, StagePhase
 from contracts.spec import PipelineSpec
 from sandbox.environment import OWN_WORKFLOWS
 from starter import temporal
+from tests.fakes.alerts import FakeAlerts
 from tests.fakes.cloud import FakeCloud, FakePrices, FakeQueues
 from tests.fakes.connection import container_of
 from tests.fakes.sweeps import FakeOwners
@@ -109,11 +110,14 @@ class Play:
         """Have these connections and the workflows served."""
         await self.hire(*connections)
         if "workflows" not in self._workers:
+            watchers = FakeAlerts(self.world)
             local = [
-                Planner().make,
+                Planner(observed=self.world.observed).make,
                 FakePrices(self.world).egress,
                 FakeQueues(self.world).describe,
                 FakeOwners(self.world).owners,
+                watchers.describe,
+                watchers.send,
             ]
             await self._employ(
                 "workflows",
