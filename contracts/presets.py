@@ -88,6 +88,18 @@ def brief() -> Preset:
     return _preset(timedelta(minutes=1), attempt=timedelta(seconds=30), patience=timedelta(minutes=1))
 
 
+def shipping() -> Preset:
+    """Keeping the logs of a stage that has ended: a run's end waits for it, so it is given up soon."""
+    bound = timedelta(minutes=3)
+    return Preset(
+        start_to_close_timeout=timedelta(minutes=2),
+        schedule_to_close_timeout=bound,
+        schedule_to_start_timeout=bound,
+        heartbeat_timeout=HEARTBEAT,
+        retry_policy=RETRY,
+    )
+
+
 def alerting() -> Preset:
     """Telling somebody outside, who may be away for hours: nobody waits for it."""
     policy = RetryPolicy(

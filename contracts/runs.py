@@ -151,6 +151,8 @@ class StageStatus(Message):
     """Why earlier generations ended, oldest first."""
     endpoint: StageEndpoint | None = None
     """Of a deploy that succeeded."""
+    logs: tuple[str, ...] = ()
+    """Where its logs were kept, by `logs_uri`: of each generation `job.log` and `worker.jsonl`."""
 
 
 class TransferResult(Message):

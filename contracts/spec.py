@@ -8,6 +8,7 @@ from typing import Annotated
 
 from pydantic import Field, field_validator
 
+from contracts.artifacts import locate
 from contracts.model import Declared
 from contracts.stage_base import PARAM_NAME, STAGE_NAME, OnFailure
 from contracts.stages import Stage
@@ -46,6 +47,8 @@ class PipelineSpec(Declared):
     params: dict[ParamName, Scalar] = Field(default_factory=dict)
     """Values that `--param` may change; a change takes the default's type."""
     defaults: Defaults = Defaults()
+    logs_uri: str | None = None
+    """Where the logs of each stage are kept when it ends, however it does: `s3://…`, `az://…`, `gs://…` or `file:///…`."""
     stages: dict[StageName, Stage] = Field(min_length=1, max_length=STAGES_LIMIT)
 
     @field_validator("pipeline")
@@ -54,6 +57,15 @@ class PipelineSpec(Declared):
         if value == "copy":
             raise ValueError("a pipeline cannot be named copy: copies of their own are listed under it")
         return value
+
+    @field_validator("logs_uri")
+    @classmethod
+    def _folder(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        if locate(value).uri != value:
+            raise ValueError(f"write {locate(value).uri}")
+        return value if value.endswith("/") else f"{value}/"
 
     @field_validator("params")
     @classmethod

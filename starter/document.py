@@ -52,6 +52,7 @@ def _stage(stage: StageStatus) -> dict[str, Any]:
         "metrics": stage.metrics,
         "rows": stage.rows,
         "error": stage.error.model_dump() if stage.error else None,
+        **({"logs": list(stage.logs)} if stage.logs else {}),
         **(endpoint or {}),
         **_chosen(stage),
     }

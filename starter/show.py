@@ -77,7 +77,7 @@ def report(status: RunStatus) -> RenderableType:
         parts += [Text(), job_table(status)]
     if status.transfers:
         parts += [Text(), transfer_table(status)]
-    for table in (_machines(status), _metrics(status)):
+    for table in (_machines(status), _metrics(status), _logs(status)):
         if table:
             parts += [Text(), table]
     parts += [part for one in status.stages.values() if one.choice for part in (Text(), choice_table(one))]
@@ -208,6 +208,18 @@ def _machines(status: RunStatus) -> Table | None:
     table.add_column("", overflow="fold")
     for name, machine in rows:
         table.add_row(name, Text(machine))
+    return table
+
+
+def _logs(status: RunStatus) -> Table | None:
+    rows = [(stage.name, uri) for stage in status.stages.values() for uri in stage.logs]
+    if not rows:
+        return None
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
+    table.add_column("logs of")
+    table.add_column("", overflow="fold")
+    for name, uri in rows:
+        table.add_row(name, Text(uri))
     return table
 
 

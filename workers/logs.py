@@ -6,15 +6,18 @@ import sys
 from datetime import UTC, datetime
 from typing import Any
 
+from activities.run_lines import KEPT
+
 QUIET = ("azure", "urllib3", "google", "botocore", "msal", "msrest")
 """Libraries whose information lines would drown ours; their warnings stay."""
 
 
 def configure(worker: str) -> None:
-    """Send everything to standard error as JSON lines that name this worker."""
+    """Send everything to standard error as JSON lines that name this worker, and hold what is about a stage."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLines(worker))
-    logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
+    KEPT.setFormatter(JsonLines(worker))
+    logging.basicConfig(level=logging.INFO, handlers=[handler, KEPT], force=True)
     for name in QUIET:
         logging.getLogger(name).setLevel(logging.WARNING)
 

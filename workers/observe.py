@@ -1,11 +1,16 @@
 """What every worker writes down about every activity: that it began, how it ended, for which stage."""
 
+import re
 import time
 from typing import Any
 
 from temporalio import activity
 from temporalio.exceptions import ApplicationError, is_cancelled_exception
 from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, Interceptor
+
+from activities.run_lines import KEPT
+
+_JOB = re.compile(r"cw-(?P<stage>[a-z0-9-]+)-[0-9a-f]{12}-[0-9a-f]{8}-g\d+")
 
 
 class Observer(Interceptor):
@@ -20,14 +25,18 @@ class _Observed(ActivityInboundInterceptor):
     async def execute_activity(self, input: ExecuteActivityInput) -> Any:
         """Run it, and say how it went."""
         extra = {"stage": _stage_of(input.args[0] if input.args else None)}
-        began = time.monotonic()
+        began, info = time.monotonic(), activity.info()
+        KEPT.began(info.workflow_run_id or "", info.activity_id, extra["stage"])
         try:
             result = await super().execute_activity(input)
         except BaseException as error:
             activity.logger.warning("%s after %.2f s", _ending(error), time.monotonic() - began, extra=extra)
             raise
-        activity.logger.info("done in %.2f s", time.monotonic() - began, extra=extra)
-        return result
+        else:
+            activity.logger.info("done in %.2f s", time.monotonic() - began, extra=extra)
+            return result
+        finally:
+            KEPT.ended(info.workflow_run_id or "", info.activity_id)
 
 
 def _ending(error: BaseException) -> str:
@@ -41,5 +50,9 @@ def _stage_of(request: object) -> str | None:
         stage = getattr(holder, "stage", None)
         if isinstance(stage, str):
             return stage
+    # A watch knows its job alone, whose name holds the stage.
+    job = getattr(getattr(request, "ref", request), "name", None)
+    if isinstance(job, str) and (named := _JOB.fullmatch(job)):
+        return named["stage"].replace("-", "_")
     owner = getattr(request, "owner", None)
     return owner.partition("/")[2] if isinstance(owner, str) and owner else None

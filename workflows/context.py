@@ -12,6 +12,7 @@ from contracts.runs import RunRequest
 from workflows.book import Book
 from workflows.checkpoint import Checkpoint
 from workflows.effects import Effects
+from workflows.shipping import Shipping
 
 
 @dataclass
@@ -26,6 +27,8 @@ class RunContext:
     effects: Effects
     code: dict[tuple[str, str], CodeRef] = field(default_factory=dict)
     """What is published, by connection and digest."""
+    shipping: Shipping | None = None
+    """Keeps the logs of what ends; None for items, whose stage keeps its worker's lines."""
     item: Item | None = None
     """What the command runs over, in a stage that runs over many items."""
 

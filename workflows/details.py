@@ -25,6 +25,7 @@ def stage_table(status: RunStatus) -> str:
     ]
     lines += [_row(stage) for stage in status.stages.values()]
     for stage in status.stages.values():
+        lines += ["", *(f"`{stage.name}` logs: `{uri}`  " for uri in stage.logs)] if stage.logs else []
         if stage.error:
             lines += [
                 "",

@@ -77,6 +77,8 @@ async def run_generations(
             if last or not failure.confirmed or not context.may_follow(runner.ref, failure.error.kind):
                 raise
             error = failure.error
+        if context.shipping:
+            context.shipping.ended(name)
         held = context.book.stage(name)
         reason = f"generation {request.generation}: {error.kind}: {error.message[:200]}"
         context.book.change(

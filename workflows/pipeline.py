@@ -42,6 +42,7 @@ from workflows.outcomes import Outcome, StageFailed
 from workflows.picks import words_of
 from workflows.preparing import prepare
 from workflows.rolling import progress_of, rolling
+from workflows.shipping import Shipping
 from workflows.stages import run_stage
 from workflows.start import first_status
 from workflows.transfer import DRAINED_SIGNAL
@@ -64,6 +65,7 @@ class PipelineWorkflow:
         self.decisions = Decisions(request.spec, self.book)
         self.children: Children | None = None
         self.closing = False
+        self.shipping = Shipping(request, self.book, self.effects)
         self.mirror = Mirror(self.book, self.checkpoint, self.effects)
         self.alerts = Alerts(request, self.book, self.mirror)
         self.absence = AbsenceWatch(request.spec, self.book, self.effects, self.alerts.heard)
@@ -165,7 +167,9 @@ class PipelineWorkflow:
     async def _run_stages(self, plan: Plan) -> None:
         self.alerts.heard(plan.observed)
         status = self.book.status
-        context = RunContext(self.request, status.run, plan, self.book, self.checkpoint, self.effects)
+        context = RunContext(
+            self.request, status.run, plan, self.book, self.checkpoint, self.effects, shipping=self.shipping
+        )
         unfinished = self.request.progress.unfinished if self.request.progress else ()
         children = Children(Transfers(context, unfinished), Fanouts(context))
         self.children = self.absence.children = self.mirror.children = children
@@ -215,7 +219,10 @@ class PipelineWorkflow:
             if self.rolling:
                 return
             if self._ready(name, needs):
-                await self._attempt(context, children, name)
+                try:
+                    await self._attempt(context, children, name)
+                finally:
+                    self.shipping.ended(name)
 
     def _ready(self, name: str, needs: tuple[str, ...]) -> bool:
         """Whether a stage may start, or start again after a decision."""
@@ -270,6 +277,7 @@ class PipelineWorkflow:
 
     async def _continue_as_new(self, plan: Plan, transfers: Transfers) -> None:
         await workflow.wait_condition(workflow.all_handlers_finished)
+        await self.shipping.done()
         self.mirror.refresh()
         progress = progress_of(self.book, self.checkpoint, plan, tuple(sorted(transfers.unfinished)))
         progress = progress.model_copy(update={"alerts": await self.alerts.carried()})
@@ -282,6 +290,10 @@ class PipelineWorkflow:
         self.checkpoint.release()
         self.book.update(pause=None)
         await workflow.wait_condition(workflow.all_handlers_finished)
+        with contextlib.suppress(
+            asyncio.CancelledError
+        ):  # what comes now comes too late: all stages have ended
+            await self.shipping.done()
         status = self.book.close(phase)
         with contextlib.suppress(asyncio.CancelledError):  # what comes now comes too late: it has ended
             await to_the_end(self.alerts.finish(self.stopping))

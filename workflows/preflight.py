@@ -17,6 +17,7 @@ from contracts.spec import PipelineSpec
 from contracts.stage_base import CommandStage
 from contracts.stages import CopyStage, JobStage, PickStage
 from workflows.effects import Effects
+from workflows.shipping import logs_owner
 
 PREFLIGHT = "preflight"
 
@@ -52,6 +53,10 @@ def requests_of(spec: PipelineSpec, *, create: bool) -> tuple[PreflightRequest, 
         for request in requests_of_stage(spec, name):
             held = found.get(request.connection)
             found[request.connection] = _joined(held, request) if held else request
+    owner = logs_owner(spec)
+    if owner is not None:
+        request = PreflightRequest(connection=owner, containers=_containers(spec.logs_uri))
+        found[owner] = _joined(found[owner], request) if owner in found else request
     return tuple(found[connection].model_copy(update={"create": create}) for connection in sorted(found))
 
 

@@ -24,6 +24,8 @@ from activities.fanout import StoreGatherActivities
 from activities.grant_client import GrantClient
 from activities.jobs import ServiceJobActivities
 from activities.registration import bound_activities
+from activities.run_lines import KEPT
+from activities.shipping import StoreLogShipping
 from activities.storage import StoreActivities
 from activities.sweeping import RoomSweepActivities, containers_of
 from activities.sweeping_endpoints import EndpointSweeper
@@ -132,6 +134,7 @@ def activities(settings: AzureSettings) -> list[Callable[..., Any]]:
         StoreCodeActivities(blobs, translate),
         StoreGatherActivities(blobs, translate),
         ServiceJobActivities(service, blobs, translate),
+        StoreLogShipping(service, blobs, translate, KEPT),
         ServiceClosingActivities(service, translate),
         RoomSweepActivities(
             (

@@ -36,6 +36,8 @@ from activities.grant_client import GrantClient
 from activities.job_router import JobRouter
 from activities.jobs import ServiceJobActivities
 from activities.registration import bound_activities
+from activities.run_lines import KEPT
+from activities.shipping import StoreLogShipping
 from activities.storage import StoreActivities
 from activities.sweeping import RoomSweepActivities, Sweeper, containers_of
 from activities.sweeping_endpoints import EndpointSweeper
@@ -160,6 +162,7 @@ def activities(settings: GcpSettings) -> list[Callable[..., Any]]:
         StoreCodeActivities(bucket, translate),
         StoreGatherActivities(bucket, translate),
         ServiceJobActivities(service, bucket, translate),
+        StoreLogShipping(service, bucket, translate, KEPT),
         ServiceClosingActivities(service, translate, named(usual, batch)),
         RoomSweepActivities(sweepers(settings, identity), translate),
         ServiceEndpointActivities(endpoints(settings, identity), bucket, translate),

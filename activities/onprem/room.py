@@ -20,6 +20,8 @@ from activities.onprem.settings import OnpremSettings
 from activities.onprem.store import FileStore
 from activities.onprem.sweep import Drafts, FoldersLive, Uploads
 from activities.registration import bound_activities
+from activities.run_lines import KEPT
+from activities.shipping import StoreLogShipping
 from activities.storage import StoreActivities
 from activities.sweeping import RoomSweepActivities
 from activities.sweeping_endpoints import EndpointSweeper
@@ -52,6 +54,7 @@ def activities(settings: OnpremSettings) -> list[Callable[..., Any]]:
         StoreCodeActivities(files, translate),
         StoreGatherActivities(files, translate),
         ServiceJobActivities(service, files, translate),
+        StoreLogShipping(service, files, translate, KEPT),
         ServiceClosingActivities(service, translate),
         RoomSweepActivities(
             (

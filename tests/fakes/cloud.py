@@ -12,6 +12,7 @@ from contracts.fanout import EnumerateRequest, Gathered, GatherRequest, ObjectIt
 from contracts.machines import Machine
 from contracts.plan import QueueReport, QueueReports, QueuesRequest
 from contracts.prices import EgressQuery, EgressQuote
+from contracts.shipping import LogFile, Shipped, ShipRequest, StoreLogsRequest
 from contracts.tables import (
     LoadReceipt,
     LoadRequest,
@@ -47,6 +48,26 @@ class FakeCloud(FakeJobs, FakeEndpoints, FakeParts, FakeSweeps):
         uri = f"{container_of(self.connection)}code/{request.bundle.digest}/"
         ref = CodeRef(uri=uri, digest=request.bundle.digest)
         return await self._play("code.publish", request, lambda: ref)
+
+    @activity.defn(name="logs.ship")
+    async def ship(self, request: ShipRequest) -> Shipped:
+        return await self._play("logs.ship", request, lambda: self._ship(request))
+
+    def _ship(self, request: ShipRequest) -> Shipped:
+        files = [LogFile(name="worker.jsonl", lines=("{}",))]
+        files += [LogFile(name="job.log", lines=self.world.log)] if request.job else []
+        if request.target is None:
+            return Shipped(carried=tuple(files))
+        return self._keep(request.target, tuple(files))
+
+    @activity.defn(name="logs.store")
+    async def store_logs(self, request: StoreLogsRequest) -> Shipped:
+        return await self._play("logs.store", request, lambda: self._keep(request.target, request.files))
+
+    def _keep(self, target: str, files: tuple[LogFile, ...]) -> Shipped:
+        for file in files:
+            self.world.put(self._own(target + file.name), "\n".join(file.lines).encode())
+        return Shipped(uris=tuple(target + file.name for file in files))
 
     @activity.defn(name="storage.gather")
     async def gather(self, request: GatherRequest) -> Gathered:
