@@ -30,6 +30,7 @@ WORDS: dict[str, Callable[..., None]] = {
     "limit": steer.limit,
     "validate": look.validate,
     "schema": look.schema,
+    "permissions": look.permissions,
     "status": look.status,
     "watch": look.watch,
     "list": look.list_runs,

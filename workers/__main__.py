@@ -13,9 +13,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m workers", description=__doc__)
     parser.add_argument(
         "worker",
-        choices=[*WORKERS, "all", "schema"],
-        help="which worker to run; all runs each in a process of its own; schema prints that of connections.yaml",
+        choices=[*WORKERS, "all", "schema", "permissions"],
+        help="which worker to run; all runs each in a process of its own; schema prints that of connections.yaml;"
+        " permissions is what `python -m starter permissions` calls",
     )
+    parser.add_argument("cloud", nargs="?", choices=["aws", "azure", "gcp"], help=argparse.SUPPRESS)
     parser.add_argument(
         "--connections", metavar="FILE", help="the file that says what each connection's worker is told"
     )
@@ -37,6 +39,10 @@ def main() -> None:
     ):
         if value:
             os.environ[name] = value
+    if arguments.worker == "permissions":
+        from workers.permissions import write
+
+        sys.exit(write(arguments.cloud or parser.error("permissions of which cloud?")))
     if arguments.worker == "all":
         from workers.supervisor import supervise
 

@@ -13,6 +13,12 @@ from activities.store import Store
 from contracts.connections import Capability, ConnectionActivities, ConnectionReport, PreflightRequest
 from contracts.errors import ErrorDetail, ErrorKind, failure
 
+NEEDS = {
+    "get_caller_identity": (),
+    "list_training_jobs": ("sagemaker:ListTrainingJobs",),
+    "list_processing_jobs": ("sagemaker:ListProcessingJobs",),
+}
+
 
 class AwsConnection(ConnectionActivities):
     """The preflight of one connection, over clients of STS and SageMaker."""

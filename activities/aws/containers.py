@@ -10,6 +10,19 @@ from activities.aws.objects import absent
 from contracts.errors import ErrorDetail, ErrorKind, failure
 from contracts.storage import ContainerReceipt
 
+NEEDS = {
+    "head_bucket": ("s3:ListBucket",),
+    "get_bucket_encryption": ("s3:GetEncryptionConfiguration",),
+    "get_public_access_block": ("s3:GetBucketPublicAccessBlock",),
+}
+NEEDS_TO_CREATE = {
+    "create_bucket": ("s3:CreateBucket",),
+    "put_public_access_block": ("s3:PutBucketPublicAccessBlock",),
+    "put_bucket_encryption": ("s3:PutEncryptionConfiguration",),
+    "put_bucket_lifecycle_configuration": ("s3:PutLifecycleConfiguration",),
+    "put_bucket_policy": ("s3:PutBucketPolicy",),
+}
+
 _CLOSED = ("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets")
 _FORGET_UPLOADS_DAYS = 7
 _MAY_NOT_LOOK = {"AccessDenied", "403", "MethodNotAllowed", "NotImplemented"}

@@ -23,6 +23,14 @@ from contracts.artifacts import ObjectStat
 from contracts.errors import ErrorDetail, ErrorKind, failure
 from contracts.parts import part_bytes_of, part_size, parts_of
 
+NEEDS = {
+    "copy_object": ("s3:GetObject", "s3:PutObject"),
+    "create_multipart_upload": ("s3:PutObject",),
+    "upload_part_copy": ("s3:GetObject", "s3:PutObject"),
+    "complete_multipart_upload": ("s3:PutObject",),
+    "abort_multipart_upload": ("s3:AbortMultipartUpload",),
+}
+
 AT_ONCE_LIMIT_BYTES = 5_000_000_000
 """Below the 5 GiB of CopyObject: https://docs.aws.amazon.com/AmazonS3/latest/API/API_CopyObject.html"""
 

@@ -25,6 +25,24 @@ from contracts.errors import ErrorDetail, ErrorKind, failure
 from contracts.jobs import KEPT_TAG, JobRequest
 from contracts.units import MIB
 
+NEEDS = {
+    "create_model": ("sagemaker:CreateModel", "sagemaker:AddTags", "iam:PassRole"),
+    "create_endpoint_config": ("sagemaker:CreateEndpointConfig", "sagemaker:AddTags"),
+    "create_endpoint": ("sagemaker:CreateEndpoint", "sagemaker:AddTags"),
+    "describe_model": ("sagemaker:DescribeModel",),
+    "describe_endpoint_config": ("sagemaker:DescribeEndpointConfig",),
+    "describe_endpoint": ("sagemaker:DescribeEndpoint",),
+    "delete_model": ("sagemaker:DeleteModel",),
+    "delete_endpoint_config": ("sagemaker:DeleteEndpointConfig",),
+    "delete_endpoint": ("sagemaker:DeleteEndpoint",),
+    "list_models": ("sagemaker:ListModels",),
+    "list_endpoint_configs": ("sagemaker:ListEndpointConfigs",),
+    "list_endpoints": ("sagemaker:ListEndpoints",),
+    "list_tags": ("sagemaker:ListTags",),
+    "add_tags": ("sagemaker:AddTags",),
+    "invoke_endpoint": ("sagemaker:InvokeEndpoint",),
+}
+
 REFUSED = {"ValidationException", "ResourceInUse", "ResourceNotFound"}
 """How SageMaker says both that something of this name exists already, and that there is none."""
 PHASE_OF_STATUS = {

@@ -7,6 +7,11 @@ from botocore.exceptions import ClientError
 from activities.aws.errors import code_of
 from contracts.jobs import LogPage
 
+NEEDS = {
+    "describe_log_streams": ("logs:DescribeLogStreams",),
+    "get_log_events": ("logs:GetLogEvents",),
+}
+
 TRAINING_GROUP = "/aws/sagemaker/TrainingJobs"
 PROCESSING_GROUP = "/aws/sagemaker/ProcessingJobs"
 MOST_LINES = 10_000

@@ -23,6 +23,18 @@ from activities.store import Store, put_small
 from contracts.errors import ErrorDetail, ErrorKind, failure
 from contracts.jobs import JobKind, JobRef, JobRequest, JobState, LogPage
 
+NEEDS = {
+    "create_training_job": ("sagemaker:CreateTrainingJob", "sagemaker:AddTags", "iam:PassRole"),
+    "create_processing_job": ("sagemaker:CreateProcessingJob", "sagemaker:AddTags", "iam:PassRole"),
+    "describe_training_job": ("sagemaker:DescribeTrainingJob",),
+    "describe_processing_job": ("sagemaker:DescribeProcessingJob",),
+    "stop_training_job": ("sagemaker:StopTrainingJob",),
+    "stop_processing_job": ("sagemaker:StopProcessingJob",),
+    "list_training_jobs": ("sagemaker:ListTrainingJobs",),
+    "list_processing_jobs": ("sagemaker:ListProcessingJobs",),
+    "list_tags": ("sagemaker:ListTags",),
+}
+
 _ABSENT = {"ResourceNotFound", "ValidationException"}
 """How SageMaker says that there is no job of a well-formed name; ours all are."""
 

@@ -13,6 +13,11 @@ from activities.noted import PLAIN_VALUE, TOKEN, fitting
 from contracts.artifacts import Location, ObjectStat, locate
 from contracts.errors import ErrorDetail, ErrorKind, failure
 
+NEEDS = {
+    "head_object": ("s3:GetObject",),
+    "get_object_tagging": ("s3:GetObjectTagging",),
+}
+
 CRC32C = "causeway-crc32c"
 SHA256 = "causeway-sha256"
 OWNER = "causeway-owner"

@@ -10,6 +10,12 @@ from activities.uploading import as_sum
 from contracts.artifacts import ObjectStat
 from contracts.grants import GRANT_LIFE, PartGrant, ReadGrant, WriteGrant, WriteIntent
 
+NEEDS = {
+    "get_object": ("s3:GetObject",),
+    "put_object": ("s3:PutObject",),
+    "upload_part": ("s3:PutObject",),
+}
+
 _HEADER = {
     "ContentType": "Content-Type",
     "ChecksumCRC32C": "x-amz-checksum-crc32c",

@@ -34,6 +34,15 @@ from contracts.grants import ReadGrant, WriteGrant, WriteIntent
 from contracts.storage import HIDDEN, ContainerReceipt, ObjectPage
 from contracts.units import MIB
 
+NEEDS = {
+    "list_objects_v2": ("s3:ListBucket",),
+    "get_object": ("s3:GetObject",),
+    "put_object": ("s3:PutObject",),
+    "head_object": ("s3:GetObject",),
+    "delete_object": ("s3:DeleteObject",),
+    "list_multipart_uploads": ("s3:ListBucketMultipartUploads",),
+}
+
 READ_BYTES = MIB
 """Size of the pieces in which an object is read."""
 

@@ -9,6 +9,14 @@ from activities.sweeping import Found, mark_of
 from activities.sweeping_jobs import RUN_TAG, STAGE_TAG
 from contracts.sweeps import SweepItem
 
+NEEDS = {
+    "list_training_jobs": ("sagemaker:ListTrainingJobs",),
+    "list_processing_jobs": ("sagemaker:ListProcessingJobs",),
+    "list_transform_jobs": ("sagemaker:ListTransformJobs",),
+    "list_tags": ("sagemaker:ListTags",),
+    "list_multipart_uploads": ("s3:ListBucketMultipartUploads",),
+}
+
 LIVE = ("InProgress", "Stopping")
 """https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_ListTrainingJobs.html"""
 NAMED = "cw-"

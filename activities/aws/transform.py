@@ -19,6 +19,17 @@ from contracts.endpoints import PREDICTIONS
 from contracts.errors import ErrorDetail, ErrorKind, failure
 from contracts.jobs import JobPhase, JobRef, JobRequest, JobState, LogPage
 
+NEEDS = {
+    "create_model": ("sagemaker:CreateModel", "sagemaker:AddTags", "iam:PassRole"),
+    "create_transform_job": ("sagemaker:CreateTransformJob", "sagemaker:AddTags"),
+    "delete_model": ("sagemaker:DeleteModel",),
+    "describe_model": ("sagemaker:DescribeModel",),
+    "describe_transform_job": ("sagemaker:DescribeTransformJob",),
+    "list_tags": ("sagemaker:ListTags",),
+    "list_transform_jobs": ("sagemaker:ListTransformJobs",),
+    "stop_transform_job": ("sagemaker:StopTransformJob",),
+}
+
 LOG_GROUP = "/aws/sagemaker/TransformJobs"
 
 

@@ -14,6 +14,14 @@ from activities.aws.errors import code_of
 from activities.aws.objects import named
 from activities.checksums import crc32c, to_base64
 
+NEEDS = {
+    "create_multipart_upload": ("s3:PutObject",),
+    "upload_part": ("s3:PutObject",),
+    "list_parts": ("s3:ListMultipartUploadParts",),
+    "list_multipart_uploads": ("s3:ListBucketMultipartUploads",),
+    "abort_multipart_upload": ("s3:AbortMultipartUpload",),
+}
+
 PIN_PART = 10_000
 """The highest part number S3 knows."""
 PIN_BYTES = 64

@@ -18,6 +18,12 @@ from contracts.artifacts import ObjectStat
 from contracts.errors import ErrorDetail, ErrorKind, failure
 from contracts.grants import PartGrant
 
+NEEDS = {
+    "complete_multipart_upload": ("s3:PutObject",),
+    "head_object": ("s3:GetObject",),
+    "put_object_tagging": ("s3:PutObjectTagging",),
+}
+
 
 class MultipartWriter:
     """One object's upload: the one with this target's pin is taken up; if there is none, it is created."""

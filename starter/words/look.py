@@ -24,6 +24,35 @@ def validate(
     end_plain(lambda: offline.validate(pipeline, tuple(param or ()), as_json=as_json))
 
 
+def permissions(
+    cloud: Annotated[str, typer.Option(metavar="CLOUD", help="aws, azure or gcp.", case_sensitive=True)],
+    pipeline: PipelineArgument = None,
+    param: ParamOption = None,
+    connections: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE", help="connections.yaml; without it the environment of a worker is read."
+        ),
+    ] = None,
+    create: Annotated[bool, typer.Option("--create", help="With what `run --create` needs.")] = False,
+) -> None:
+    """Print the smallest rights that a cloud's workers need for a pipeline, as that cloud writes them.
+
+    Nothing is asked of any cloud: it is worked out from the pipeline, its code and the worker's settings.
+    """
+    from starter.permissions import permissions as print_permissions
+
+    chosen = cloud_of(cloud)
+    end_plain(lambda: print_permissions(pipeline, tuple(param or ()), chosen, connections, create=create))
+
+
+def cloud_of(text: str) -> str:
+    """Return the cloud; another word is a mistake of usage."""
+    if text not in {"aws", "azure", "gcp"}:
+        raise typer.BadParameter(f"{text!r} is none of aws, azure, gcp", param_hint="--cloud")
+    return text
+
+
 def schema() -> None:
     """Print the JSON Schema of pipeline files, for editors."""
     from starter import offline

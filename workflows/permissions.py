@@ -1,0 +1,57 @@
+"""What a pipeline will do on each connection, as far as its text tells: what the smallest rights are made from."""
+
+from contracts.artifacts import locate
+from contracts.inference import BatchPredictStage, DeployStage, InvokeStage, RetireStage
+from contracts.permissions import Feature, PermissionRequest
+from contracts.queues import CLOUD_OF_SCHEME, normalise
+from contracts.spec import PipelineSpec
+from contracts.stage_base import CommandStage
+from contracts.stages import CopyStage, JobStage, LoadTableStage, PickStage, QueryStage, Stage
+
+
+def requests_of(spec: PipelineSpec, *, create: bool = False) -> tuple[PermissionRequest, ...]:
+    """Return one request for each connection, sorted by connection."""
+    found: dict[str, PermissionRequest] = {}
+    for stage in spec.stages.values():
+        for request in _of_stage(stage):
+            held = found.get(request.connection)
+            found[request.connection] = _joined(held, request) if held else request
+    return tuple(found[name].model_copy(update={"create": create}) for name in sorted(found))
+
+
+def _of_stage(stage: Stage) -> tuple[PermissionRequest, ...]:
+    if isinstance(stage, PickStage):
+        return ()
+    if isinstance(stage, CopyStage):
+        return _of_copy(stage)
+    images = (stage.image,) if isinstance(stage, CommandStage) and stage.image else ()
+    tables = (stage.table,) if isinstance(stage, LoadTableStage) else ()
+    own = PermissionRequest(connection=stage.on, features=_features(stage), images=images, tables=tables)
+    if isinstance(stage, JobStage) and stage.foreach and stage.foreach.query:
+        return own, PermissionRequest(connection=stage.foreach.query_on, features=("tables",))
+    return (own,)
+
+
+def _of_copy(stage: CopyStage) -> tuple[PermissionRequest, ...]:
+    own = PermissionRequest(connection=stage.on, writes=(stage.target,) if stage.target else ())
+    if not stage.source:
+        return (own,)
+    owner = stage.source_on or normalise(CLOUD_OF_SCHEME[locate(stage.source).scheme])
+    return own, PermissionRequest(connection=owner, reads=(stage.source,))
+
+
+def _features(stage: Stage) -> tuple[Feature, ...]:
+    if isinstance(stage, BatchPredictStage):
+        return ("batch_predict",)
+    if isinstance(stage, DeployStage | InvokeStage | RetireStage):
+        return ("endpoints",)
+    if isinstance(stage, LoadTableStage | QueryStage):
+        return ("tables",)
+    return ("jobs",)
+
+
+def _joined(one: PermissionRequest, other: PermissionRequest) -> PermissionRequest:
+    fields = ("features", "reads", "writes", "tables", "images")
+    return one.model_copy(
+        update={name: tuple(sorted({*getattr(one, name), *getattr(other, name)})) for name in fields}
+    )
