@@ -27,7 +27,9 @@ def write(cloud: str) -> int:
     except (SettingsError, ConnectionsError) as error:
         return _refused(f"{error}; name a file with --connections, or set the environment of its worker")
     except ModuleNotFoundError:
-        return _refused(f"{cloud} has no rights to grant: its worker is a process with a folder")
+        return _refused(
+            f"what the calls to {cloud} need is not declared yet; docs/permissions.md says what is"
+        )
     sys.stdout.write(json.dumps(told, indent=2) + "\n")
     return 0
 
