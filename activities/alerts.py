@@ -3,19 +3,15 @@
 import hashlib
 import hmac
 import json
-import ssl
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
 from pathlib import Path
 from typing import Self
 
-import urllib3
 from temporalio import activity
-from urllib3.exceptions import HTTPError, LocationParseError
-from urllib3.util import parse_url
 
+from activities.posting import Poster, check_url
 from contracts.alerts import Alert, AlertActivities, AlertReceipt, ObserverActivities
 from contracts.connect import page_of
 from contracts.errors import ErrorKind, failure
@@ -26,11 +22,6 @@ URL = "CAUSEWAY_ALERT_URL"
 SECRET = "CAUSEWAY_ALERT_SECRET"  # noqa: S105 - the variable's name
 SECRET_FILE = "CAUSEWAY_ALERT_SECRET_FILE"  # noqa: S105 - the variable's name
 WANTED = "CAUSEWAY_ALERT_ON"
-LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1", "[::1]"})
-_TIMEOUT = urllib3.Timeout(connect=5, read=10)
-_LATER = frozenset({408, 425, 429})
-"""Refusals that time heals, beside 5xx."""
-_LONGEST_WAIT = timedelta(minutes=15)
 _TEXT_LIMIT = 2500
 """Characters; Slack takes more, but cuts long texts as it likes (from its documentation, not tried)."""
 
@@ -57,20 +48,18 @@ class Receiver:
                 if environment.get(name, "").strip():
                     raise ValueError(f"{name} is set but {URL} is not; name a receiver, or leave both out")
             return None
-        _check_url(url)
+        check_url(url, URL)
         return cls(url, _secret(environment), _wanted(environment.get(WANTED, "")))
 
 
 class Webhook(AlertActivities, ObserverActivities):
-    """Posts JSON; follows no redirect, goes through no proxy, and leaves retrying to Temporal."""
+    """Posts JSON, and leaves retrying to Temporal."""
 
     def __init__(self, receiver: Receiver | None, observed: Observed) -> None:
         """Deliver to this receiver; without one every alert waits for a worker that has one."""
         self._receiver = receiver
         self._observed = observed
-        self._pool = urllib3.PoolManager(
-            retries=False, timeout=_TIMEOUT, ssl_context=ssl.create_default_context()
-        )
+        self._poster = Poster(receiver.url, "the receiver of alerts", URL) if receiver else None
 
     @activity.defn(name="observers.describe")
     def describe(self) -> Observed:
@@ -80,26 +69,12 @@ class Webhook(AlertActivities, ObserverActivities):
     @activity.defn(name="alerts.send")
     def send(self, alert: Alert) -> AlertReceipt:
         """See the contract."""
-        if self._receiver is None:
+        if self._receiver is None or self._poster is None:
             told = f"{URL} is not set on this worker; another one that has it set may take this up"
             raise failure(ErrorKind.UNAVAILABLE, told)
         body = json.dumps(document(alert, page_of(workflow_id(alert.run.pipeline, alert.run.key)))).encode()
         headers = headers_of(alert, body, self._receiver.secret, int(time.time()))
-        try:
-            answer = self._pool.request(
-                "POST",
-                self._receiver.url,
-                body=body,
-                headers=headers,
-                redirect=False,
-                preload_content=False,
-            )
-        except HTTPError as error:
-            # The library's words hold the address, which may be all that guards the receiver.
-            told = f"the receiver of alerts cannot be reached ({type(error).__name__})"
-            raise failure(ErrorKind.UNAVAILABLE, told) from None
-        answer.close()
-        _judge(answer.status, answer.headers)
+        self._poster.post(body, headers)
         return AlertReceipt(delivered=True)
 
 
@@ -151,34 +126,6 @@ _WORDS: Mapping[AlertEvent, str] = {
 def _escaped(text: str) -> str:
     # Slack reads these three as markup, such as mentions of everybody.
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-
-
-def _judge(status: int, headers: Mapping[str, str]) -> None:
-    if 200 <= status < 300:
-        return
-    said = f"the receiver of alerts answered {status}"
-    if status >= 500 or status in _LATER:
-        raise failure(ErrorKind.UNAVAILABLE, said, retry_after=_wait(headers.get("Retry-After", "")))
-    if 300 <= status < 400:
-        raise failure(ErrorKind.INVALID_REQUEST, f"{said}; a redirect is not followed: set {URL} to its end")
-    if status in {401, 403}:
-        raise failure(ErrorKind.ACCESS_DENIED, f"{said}; check {URL} and {SECRET}")
-    raise failure(ErrorKind.INVALID_REQUEST, f"{said}; check {URL}")
-
-
-def _wait(told: str) -> timedelta | None:
-    return min(timedelta(seconds=int(told)), _LONGEST_WAIT) if told.isascii() and told.isdigit() else None
-
-
-def _check_url(url: str) -> None:
-    try:
-        parsed = parse_url(url)
-    except LocationParseError:
-        raise ValueError(f"{URL} is no URL") from None
-    if not parsed.host or parsed.auth:
-        raise ValueError(f"{URL} must name a host, and no user")
-    if parsed.scheme != "https" and not (parsed.scheme == "http" and parsed.host in LOOPBACK):
-        raise ValueError(f"{URL} must begin with https://, or lead to this very machine")
 
 
 def _secret(environment: Mapping[str, str]) -> bytes:

@@ -22,3 +22,5 @@ class Observed(Message):
 
     alerts: tuple[AlertEvent, ...] = ()
     """Events that somebody wants to hear of; none where no receiver is set."""
+    lineage: bool = False
+    """Whether it is written down what each stage made of which data."""

@@ -16,6 +16,7 @@ from contracts.copies import Tally
 from contracts.endpoints import EndpointRef
 from contracts.errors import printable
 from contracts.jobs import JobKind, JobPhase, RunRef
+from contracts.lineage import LineageProgress
 from contracts.model import Message
 from contracts.plan import Plan
 from contracts.results import Choice, FanoutStatus
@@ -217,6 +218,7 @@ class RunProgress(Message):
     unfinished: tuple[str, ...] = ()
     """Transfers that failed and may have left an unfinished upload, by key."""
     alerts: AlertProgress = AlertProgress()
+    lineage: LineageProgress = LineageProgress()
 
 
 class RunRequest(Message):

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 WORKERS: Mapping[str, tuple[str, ...]] = {
-    "workflows": ("CAUSEWAY_ALERT_",),
+    "workflows": ("CAUSEWAY_ALERT_", "CAUSEWAY_LINEAGE_"),
     "aws": ("AWS_", "CAUSEWAY_AWS_", "BOTO_"),
     "azure": ("AZURE_", "ARM_", "CAUSEWAY_AZURE_", "MSI_", "IDENTITY_"),
     "gcp": (

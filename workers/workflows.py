@@ -4,6 +4,7 @@ import importlib
 import os
 
 from activities.alerts import Receiver, Webhook
+from activities.lineage import LineageSettings, OpenLineage
 from activities.owners import TemporalOwners
 from activities.planning import Planner
 from activities.prices import PriceBook
@@ -15,6 +16,7 @@ from workers.versions import deployment
 from workflows.alert import AlertWorkflow
 from workflows.foreach import FanoutWorkflow
 from workflows.job_logs import JobLogsWorkflow
+from workflows.lineage import LineageWorkflow
 from workflows.pipeline import PipelineWorkflow
 from workflows.sweep import SweepWorkflow
 from workflows.transfer import TransferWorkflow
@@ -27,6 +29,7 @@ WORKFLOWS = (
     JobLogsWorkflow,
     SweepWorkflow,
     AlertWorkflow,
+    LineageWorkflow,
 )
 
 
@@ -35,11 +38,12 @@ def service() -> Service:
 
     Raises:
         ValueError: the user's price file cannot be read, a workflow of their own cannot be found, a build is misnamed, or
-            a setting of alerts is wrong.
+            a setting of alerts or lineage is wrong.
     """
     book = PriceBook.from_environment()
     receiver = Receiver.from_mapping(os.environ)
-    observed = Observed(alerts=receiver.wanted if receiver else ())
+    lineage = LineageSettings.from_mapping(os.environ)
+    observed = Observed(alerts=receiver.wanted if receiver else (), lineage=lineage is not None)
     webhook = Webhook(receiver, observed)
     return Service(
         name="workflows",
@@ -52,6 +56,7 @@ def service() -> Service:
             TemporalQueues(client, observed).describe,
             webhook.describe,
             webhook.send,
+            OpenLineage(lineage).emit,
             TemporalOwners(client).owners,
         ),
     )

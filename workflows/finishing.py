@@ -1,6 +1,7 @@
 """Clean-up that a cancel cannot cut short."""
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable
 from typing import TypeVar
 
@@ -25,6 +26,12 @@ async def to_the_end(work: Awaitable[Result]) -> Result:
     if not task.cancelled():
         task.exception()  # looked at, so that asyncio does not complain of it
     raise asyncio.CancelledError
+
+
+async def at_last(work: Awaitable[object]) -> None:
+    """Do the last work of a run whose stages have all ended: a cancel comes too late for it."""
+    with contextlib.suppress(asyncio.CancelledError):
+        await to_the_end(work)
 
 
 def take_cancel() -> None:

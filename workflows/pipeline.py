@@ -1,7 +1,6 @@
 """The workflow `pipeline`: carries a run from stage to stage, and waits for people where it must."""
 
 import asyncio
-import contextlib
 from collections.abc import Coroutine
 from datetime import timedelta
 from typing import Any
@@ -23,7 +22,6 @@ from contracts.runs import (
 )
 from contracts.transfers import Drained
 from workflows.absent import AbsenceWatch
-from workflows.alerts import Alerts
 from workflows.book import Book
 from workflows.checkpoint import Checkpoint
 from workflows.children import Children
@@ -35,7 +33,7 @@ from workflows.effects import Effects
 from workflows.endpoints import retire_temporary
 from workflows.failures import stage_error
 from workflows.fanouts import Fanouts
-from workflows.finishing import to_the_end
+from workflows.finishing import at_last, to_the_end
 from workflows.foreach import NEWS_SIGNAL
 from workflows.mirror import Mirror
 from workflows.outcomes import Outcome, StageFailed
@@ -47,6 +45,7 @@ from workflows.stages import run_stage
 from workflows.start import first_status
 from workflows.transfer import DRAINED_SIGNAL
 from workflows.transfers import Transfers
+from workflows.watchers import Watchers
 
 
 @workflow.defn(name=PIPELINE_WORKFLOW)
@@ -67,8 +66,8 @@ class PipelineWorkflow:
         self.closing = False
         self.shipping = Shipping(request, self.book, self.effects)
         self.mirror = Mirror(self.book, self.checkpoint, self.effects)
-        self.alerts = Alerts(request, self.book, self.mirror)
-        self.absence = AbsenceWatch(request.spec, self.book, self.effects, self.alerts.heard)
+        self.watchers = Watchers(request, self.book, self.mirror)
+        self.absence = AbsenceWatch(request.spec, self.book, self.effects, self.watchers.heard)
         self.stopping: StageError | None = None
 
     @workflow.run
@@ -78,15 +77,8 @@ class PipelineWorkflow:
         Raises:
             ApplicationError: the run failed; its type is the error's kind, its detail the report.
         """
-        keepers = [
-            asyncio.create_task(keeping)
-            for keeping in (
-                self.mirror.keep(),
-                self._resume_when_due(),
-                self.absence.keep(),
-                self.alerts.keep(),
-            )
-        ]
+        kept = (self.mirror.keep(), self._resume_when_due(), self.absence.keep(), *self.watchers.keepers())
+        keepers = [asyncio.create_task(keeping) for keeping in kept]
         try:
             held = request.progress
             plan = held.plan if held else await prepare(request, self.book, self.effects)
@@ -165,11 +157,10 @@ class PipelineWorkflow:
         self.decisions.check("abort", decision)
 
     async def _run_stages(self, plan: Plan) -> None:
-        self.alerts.heard(plan.observed)
+        self.watchers.planned(plan)
         status = self.book.status
-        context = RunContext(
-            self.request, status.run, plan, self.book, self.checkpoint, self.effects, shipping=self.shipping
-        )
+        context = RunContext(self.request, status.run, plan, self.book, self.checkpoint, self.effects)
+        context.shipping = self.shipping
         unfinished = self.request.progress.unfinished if self.request.progress else ()
         children = Children(Transfers(context, unfinished), Fanouts(context))
         self.children = self.absence.children = self.mirror.children = children
@@ -280,7 +271,7 @@ class PipelineWorkflow:
         await self.shipping.done()
         self.mirror.refresh()
         progress = progress_of(self.book, self.checkpoint, plan, tuple(sorted(transfers.unfinished)))
-        progress = progress.model_copy(update={"alerts": await self.alerts.carried()})
+        progress = await self.watchers.carried(progress)
         workflow.continue_as_new(self.request.model_copy(update={"progress": progress}))
 
     async def _end(self, keepers: list[asyncio.Task[None]], phase: RunPhase) -> RunStatus:
@@ -290,13 +281,9 @@ class PipelineWorkflow:
         self.checkpoint.release()
         self.book.update(pause=None)
         await workflow.wait_condition(workflow.all_handlers_finished)
-        with contextlib.suppress(
-            asyncio.CancelledError
-        ):  # what comes now comes too late: all stages have ended
-            await self.shipping.done()
+        await at_last(self.shipping.done())
         status = self.book.close(phase)
-        with contextlib.suppress(asyncio.CancelledError):  # what comes now comes too late: it has ended
-            await to_the_end(self.alerts.finish(self.stopping))
+        await at_last(self.watchers.finish(self.stopping))
         return status
 
     async def _resume_when_due(self) -> None:

@@ -14,6 +14,7 @@ from contracts.artifacts import Artifact, ManifestEntry, ObjectStat, folder_arti
 from contracts.copies import ObjectReceipt
 from contracts.errors import ErrorKind, failure
 from contracts.jobs import JobRequest
+from contracts.lineage import LineageBatch
 from contracts.observed import Observed
 from contracts.prices import EgressPrice
 from contracts.sweeps import Owner, SweepItem
@@ -111,6 +112,7 @@ class World:
     """What the worker of workflows has switched on."""
     alerts: list[Alert] = field(default_factory=list)
     """What was delivered."""
+    lineage: list[LineageBatch] = field(default_factory=list)
 
     def hold(self, name: str, *, on: str = "", stage: str = "", lands: bool = False) -> Hold:
         """Keep the next call of an activity in flight."""

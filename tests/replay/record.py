@@ -160,6 +160,25 @@ async def watched(play: Play) -> Run:
     return run
 
 
+async def traced(play: Play) -> Run:
+    """Lineage of a copy, and of a job that fails once."""
+    play.world.observed = Observed(lineage=True)
+    source = play.put("azure", "data.csv")
+    play.world.fail("jobs.submit", ErrorKind.INVALID_REQUEST, "no such image", stage="use")
+    stages = {
+        "copy": {"kind": "copy", "on": "aws", "source": source},
+        "use": {"inputs": {"it": "copy"}, "on_failure": "wait"},
+    }
+    run = await play.start(spec_of(stages), key="traced")
+    status = await play.until_phase(run, "use", "WAITING")
+    await play.decide(run, "retry", "use", by="ann")
+    await play.result(run)
+    first = f"{run.id}/lineage/{status.run.run_uid}/1"
+    await play.client.get_workflow_handle(first).result()
+    await write("lineage", play.client.get_workflow_handle(first))
+    return run
+
+
 async def watched_early(play: Play) -> Run:
     """Somebody is told of a run that failed before its plan was made."""
     play.world.observed = Observed(alerts=ALERT_EVENTS)
@@ -193,6 +212,7 @@ RECORDINGS: dict[str, Callable[[Play], Awaitable[Any]]] = {
     "pipeline-closed": closed,
     "pipeline-chosen": chosen,
     "pipeline-watched": watched,
+    "pipeline-traced": traced,
     "pipeline-watched-early": watched_early,
     "job_logs": log,
     "sweep": sweep,

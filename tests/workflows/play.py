@@ -118,6 +118,7 @@ class Play:
                 FakeOwners(self.world).owners,
                 watchers.describe,
                 watchers.send,
+                watchers.emit,
             ]
             await self._employ(
                 "workflows",
