@@ -1,8 +1,8 @@
 # One image for every worker and for the starter: docker build --build-arg EXTRAS="aws" -t causeway:aws .
 # Tried: the commands of both stages one by one on Linux without a container engine. Not tried: building and running the image.
 FROM python:3.11-slim AS build
-# Which clouds' SDKs go in; the workflows worker needs none.
-ARG EXTRAS="aws azure gcp onprem"
+# Which clouds' SDKs go in; the workflows worker needs none, and `lineage` only where CAUSEWAY_LINEAGE_URL is set.
+ARG EXTRAS="aws azure gcp onprem lineage"
 WORKDIR /build
 COPY requirements-uv.lock requirements.lock pyproject.toml ./
 RUN python -m venv /opt/uv \

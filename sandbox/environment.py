@@ -23,6 +23,8 @@ _FOREIGN = (
     "OTEL_",
     "PYTHONPATH",
 )
+_WATCHERS = ("CAUSEWAY_ALERT_", "CAUSEWAY_LINEAGE_")
+"""What the caller may say of who is told of runs: nothing in the sandbox stands in for them."""
 _BARE = ("PATH", "LANG", "LC_ALL", "TZ", "SYSTEMROOT", "TMPDIR")
 OWN_WORKFLOWS = "pipelines.custom_workflow.until_good:UntilGood"
 """The example of a workflow of one's own, so that it runs as it stands."""
@@ -57,7 +59,12 @@ def worker(name: str, layout: Layout, endpoints: Endpoints) -> dict[str, str]:
     if name == "starter":
         return common | {"CAUSEWAY_WEB_UI": endpoints.temporal_ui_url}
     if name == "workflows":
-        return common | {"CAUSEWAY_WEB_UI": endpoints.temporal_ui_url, "CAUSEWAY_WORKFLOWS": OWN_WORKFLOWS}
+        told = {name: value for name, value in os.environ.items() if name.startswith(_WATCHERS)}
+        return (
+            common
+            | told
+            | {"CAUSEWAY_WEB_UI": endpoints.temporal_ui_url, "CAUSEWAY_WORKFLOWS": OWN_WORKFLOWS}
+        )
     ports = endpoints.ports
     stores = f"127.0.0.1:{ports['aws']},localhost:{ports['blob']},127.0.0.1:{ports['gcs']}"
     return common | {

@@ -19,6 +19,7 @@ from contracts.jobs import RunRef
 from contracts.observed import ALERT_EVENTS, AlertEvent, Observed
 from tests.docs import books
 from tests.receiver import Receiver, receiving
+from workers.catalogue import WORKERS, own_environment
 
 ALERT = Alert(
     id="5f/waiting/train/1",
@@ -155,3 +156,10 @@ def test_the_secret_may_lie_in_a_file_and_all_events_are_wanted_unless_some_are_
     assert found is not None
     assert found.wanted == some
     assert Settings.from_mapping({}) is None
+
+
+@pytest.mark.parametrize("worker", WORKERS)
+def test_no_worker_but_that_of_workflows_sees_who_is_told(worker: str) -> None:
+    names = {"CAUSEWAY_ALERT_URL", "CAUSEWAY_ALERT_SECRET", "CAUSEWAY_LINEAGE_API_KEY"}
+    seen = own_environment(worker, dict.fromkeys(names, "x"))
+    assert set(seen) == (names if worker == "workflows" else set())

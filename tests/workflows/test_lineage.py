@@ -93,15 +93,3 @@ async def test_without_a_place_for_lineage_nothing_is_told(play: Play) -> None:
     await play.result(run)
     assert await told(play, run) == []
     assert not [event for event in (await run.fetch_history()).events if event.HasField(CHILD_STARTED)]
-
-
-async def test_a_run_whose_history_is_cut_tells_each_event_once(forgetful: Play) -> None:
-    forgetful.world.observed = Observed(lineage=True)
-    chain = {"s0": {}} | {f"s{n}": {"after": [f"s{n - 1}"]} for n in range(1, 6)}
-    run = await forgetful.start(spec_of(chain))
-    await forgetful.result(run)
-    await forgetful.until(
-        run, lambda _: sum(len(batch.events) for batch in forgetful.world.lineage) == 2 + 2 * len(chain)
-    )
-    events = [event for batch in forgetful.world.lineage for event in batch.events]
-    assert len({(event.stage, event.kind, event.attempt) for event in events}) == 2 + 2 * len(chain)
