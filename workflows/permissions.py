@@ -7,15 +7,16 @@ from contracts.queues import CLOUD_OF_SCHEME, normalise
 from contracts.spec import PipelineSpec
 from contracts.stage_base import CommandStage
 from contracts.stages import CopyStage, JobStage, LoadTableStage, PickStage, QueryStage, Stage
+from workflows.shipping import logs_owner
 
 
 def requests_of(spec: PipelineSpec, *, create: bool = False) -> tuple[PermissionRequest, ...]:
     """Return one request for each connection, sorted by connection."""
     found: dict[str, PermissionRequest] = {}
-    for stage in spec.stages.values():
-        for request in _of_stage(stage):
-            held = found.get(request.connection)
-            found[request.connection] = _joined(held, request) if held else request
+    asked = [request for stage in spec.stages.values() for request in _of_stage(stage)]
+    for request in (*asked, *_of_logs(spec)):
+        held = found.get(request.connection)
+        found[request.connection] = _joined(held, request) if held else request
     return tuple(found[name].model_copy(update={"create": create}) for name in sorted(found))
 
 
@@ -30,6 +31,13 @@ def _of_stage(stage: Stage) -> tuple[PermissionRequest, ...]:
     if isinstance(stage, JobStage) and stage.foreach and stage.foreach.query:
         return own, PermissionRequest(connection=stage.foreach.query_on, features=("tables",))
     return (own,)
+
+
+def _of_logs(spec: PipelineSpec) -> tuple[PermissionRequest, ...]:
+    owner = logs_owner(spec)
+    return (
+        (PermissionRequest(connection=owner, writes=(f"{spec.logs_uri}{spec.pipeline}/",)),) if owner else ()
+    )
 
 
 def _of_copy(stage: CopyStage) -> tuple[PermissionRequest, ...]:

@@ -193,3 +193,12 @@ def test_a_cloud_whose_rights_are_not_declared_yet_is_told_so() -> None:
     assert done.returncode == 2
     assert "azure" in done.stderr
     assert "docs/permissions.md" in done.stderr
+
+
+def test_who_keeps_logs_may_write_them_below_the_pipeline_s_own_folder_and_nowhere_else() -> None:
+    quick = load(find("quickstart")).spec.model_copy(update={"logs_uri": "s3://kept/logs/"})
+    (aws,) = (request for request in requests_of(quick) if request.connection == "aws/default")
+    assert aws.writes == (f"s3://kept/logs/{quick.pipeline}/",)
+    allowed = policy.worker_policy(aws, AWS)["Statement"][0]
+    assert f"arn:aws:s3:::kept/logs/{quick.pipeline}/*" in allowed["Resource"]
+    assert not [name for name in allowed["Resource"] if name.startswith("arn:aws:s3:::kept/*")]
