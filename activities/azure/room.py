@@ -118,6 +118,7 @@ def _endpoints(settings: AzureSettings, place: MlWorkspace, blobs: BlobStore) ->
 
 def activities(settings: AzureSettings) -> list[Callable[..., Any]]:
     """Return every activity this connection's worker registers."""
+    from activities.azure.check import AzureCheck
     from activities.azure.connection import AzureConnection
     from activities.azure.jobs import AzureMlJobs
     from activities.azure.sweep import StagedBlobs, WorkspaceLive
@@ -146,4 +147,5 @@ def activities(settings: AzureSettings) -> list[Callable[..., Any]]:
         ),
         ServiceEndpointActivities(servers, blobs, translate),
         AzureConnection(settings, blobs, place, chooser, identity),
+        AzureCheck(settings, blob_service(settings, identity), place, identity),
     )

@@ -34,7 +34,7 @@ class MlWorkspace:
             f"/subscriptions/{settings.subscription}/resourceGroups/{settings.resource_group}"
             f"/providers/Microsoft.MachineLearningServices/workspaces/{settings.workspace}"
         )
-        self.resources = Resources(self.resource_id, self._manager_url, identity, **CLIENT_OPTIONS)
+        self.resources = Resources(self.resource_id, self.manager_url, identity, **CLIENT_OPTIONS)
         """Its models, endpoints and deployments."""
         self._settings = settings
         self._identity = identity
@@ -84,7 +84,8 @@ class MlWorkspace:
                 self._history = RunHistory(url, self.resource_id, self._identity, scope, **CLIENT_OPTIONS)
             return self._history
 
-    def _manager_url(self) -> str:
+    def manager_url(self) -> str:
+        """Return where the resource manager of this cloud answers."""
         with self._lock:
             if self._client is None:
                 self._cloud()

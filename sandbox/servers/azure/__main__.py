@@ -11,10 +11,12 @@ from starlette.routing import Match, Route
 
 from sandbox.layout import Endpoints, Layout
 from sandbox.servers import app
+from sandbox.servers.azure.account import FRESH, Account
 from sandbox.servers.azure.arm import ResourceManager
 from sandbox.servers.azure.assets import Assets
 from sandbox.servers.azure.care import Caretaker, inference
 from sandbox.servers.azure.commands import Commands
+from sandbox.servers.azure.documents import Documents
 from sandbox.servers.azure.entra import Entra
 from sandbox.servers.azure.history import History
 from sandbox.servers.azure.jobs import Jobs
@@ -22,6 +24,7 @@ from sandbox.servers.azure.models import Models
 from sandbox.servers.azure.online import Online
 from sandbox.servers.azure.records import JobStore
 from sandbox.servers.azure.references import References
+from sandbox.servers.azure.roles import SEEDED, Roles
 from sandbox.servers.azure.runs import Runs
 from sandbox.servers.azure.tokens import TokenAuthority
 from sandbox.servers.azure.workspace import Workspace
@@ -49,10 +52,14 @@ def main() -> None:
     kept = {kind: Records(state / kind) for kind in ("endpoints", "deployments", "operations")}
     online = Online(manager, assets, models, machines=machines, faults=faults, **kept)
     caretaker = Caretaker(online)
+    documents = Documents(state / "account.json", {**FRESH, **SEEDED})
+    roles = Roles(manager, documents)
     link_key = hashlib.sha256((state / "signing_key.pem").read_bytes()).digest()
     routes = [
         *Entra(endpoints, authority).routes(),
         *Workspace(manager).routes(),
+        *roles.routes(),
+        *Account(manager, roles, documents).routes(),
         *assets.routes(),
         *Jobs(manager, store, runs, commands, faults).routes(),
         *models.routes(),

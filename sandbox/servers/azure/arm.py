@@ -161,7 +161,7 @@ class ResourceManager:
         if names["group"].lower() != ours.azure_resource_group.lower():
             text = f"Resource group '{names['group']}' could not be found."
             raise ArmError(404, "ResourceGroupNotFound", text)
-        if names["workspace"].lower() != ours.azure_workspace.lower():
+        if "workspace" in names and names["workspace"].lower() != ours.azure_workspace.lower():
             raise not_found("workspaces", names["workspace"])
 
 
