@@ -51,7 +51,6 @@ class AzureCheck(CheckActivities):
         self._identity = identity
         self._environment = environment
         self._now = now
-        self._reader = ResourceReader(workspace.manager_url, identity, **_OPTIONS)
 
     @activity.defn(name="connections.check", no_thread_cancel_exception=True)
     def check(self, request: CheckRequest) -> CheckReport:
@@ -91,30 +90,31 @@ class AzureCheck(CheckActivities):
         ]
 
     def _looks(self, request: CheckRequest, principal: str) -> list[Look]:
-        account = self._account_id()
+        reader = ResourceReader(self._workspace.manager_url, self._identity, **_OPTIONS)
+        account = self._account_id(reader)
         needs = request.needs
-        workspace = WorkspaceLooks(self._reader, self._workspace.resource_id, self._settings, principal)
+        workspace = WorkspaceLooks(reader, self._workspace.resource_id, self._settings, principal)
         containers = ContainerLooks(self._service, account, principal)
         uris = needs.containers if needs else ()
         names = dict.fromkeys([self._settings.container, *(blob_location(uri).container for uri in uris)])
         looks = [look for name in names for look in containers.at(name)]
-        looks += [containers.signing(), *AccountLooks(self._reader, account, principal).all(workspace.region)]
+        looks += [containers.signing(), *AccountLooks(reader, account, principal).all(workspace.region)]
         if needs is None or "jobs" in needs.needs:
-            looks += [self._discovery(), *workspace.all()]
+            looks += [self._discovery(reader), *workspace.all()]
         return looks
 
-    def _discovery(self) -> Look:
+    def _discovery(self, reader: ResourceReader) -> Look:
         def url() -> str:
-            found = self._workspace.resources.get("") or {}
+            found = reader.get(self._workspace.resource_id, arm.MACHINE_LEARNING)
             return str((found.get("properties") or {}).get("discoveryUrl") or "")
 
         return reach_look("Run history", url, self._now)
 
-    def _account_id(self) -> str:
+    def _account_id(self, reader: ResourceReader) -> str:
         """Return the account's ARM id: as its workspace names it, else in the workspace's resource group."""
         told, name = self._settings, str(self._service.account_name)
         try:
-            found = self._reader.get(self._workspace.resource_id, arm.MACHINE_LEARNING)
+            found = reader.get(self._workspace.resource_id, arm.MACHINE_LEARNING)
             named = str((found.get("properties") or {}).get("storageAccount") or "")
         except (AzureError, ApplicationError):
             # The look at the workspace tells why it cannot be read.

@@ -41,8 +41,8 @@ def credential_line(environment: Mapping[str, str], resource_group: str) -> Chec
         kind = "workload identity" if environment.get(_FEDERATED) else "no key in the environment"
         return passed("keys", "credential", kind)
     fix = (
-        f"az identity federated-credential create --name causeway --identity-name causeway --resource-group "
-        f'{resource_group} --issuer "$OIDC_ISSUER" --subject system:serviceaccount:causeway:causeway-azure '
+        f"az identity federated-credential create --name causeway --identity-name causeway-worker --resource-group "
+        f'{resource_group} --issuer "$OIDC_ISSUER" --subject system:serviceaccount:causeway:azure '
         f"--audiences api://AzureADTokenExchange  # and take {held} away"
     )
     why = "It works for whoever finds it, until it is renewed by hand; an identity of the workload has nothing to leak."

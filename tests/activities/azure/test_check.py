@@ -18,6 +18,7 @@ from activities.azure import arm, room
 from activities.azure.check import AzureCheck
 from activities.azure.check_container import ContainerLooks
 from activities.azure.check_workspace import allows
+from activities.azure.identity import WorkerIdentity
 from activities.azure.looks import Look, look_at_all, passed
 from activities.azure.settings import AzureSettings
 from contracts.checks import CheckLine, CheckReport, CheckRequest
@@ -27,14 +28,19 @@ from sandbox.layout import Endpoints, Layout
 AUTHORIZATION = "providers/Microsoft.Authorization"
 
 
+_IDENTITIES: dict[str, WorkerIdentity] = {}
+"""One for each secret: its tokens are kept, as a worker keeps them."""
+
+
 def check(settings: AzureSettings, **options: Any) -> CheckReport:
     needs = options.pop("needs", None)
-    identity = room.credential(settings)
+    secret = os.environ["AZURE_CLIENT_SECRET"]
+    who = _IDENTITIES.get(secret) or _IDENTITIES.setdefault(secret, room.credential(settings))
     checked = AzureCheck(
         settings,
-        room.blob_service(settings, identity),
-        room.workspace(settings, identity),
-        identity,
+        room.blob_service(settings, who),
+        room.workspace(settings, who),
+        who,
         **options,
     )
     request = CheckRequest(connection="azure/default", needs=needs)
@@ -52,13 +58,13 @@ class Manager:
     """The resource manager, as `az` speaks to it."""
 
     def __init__(self, settings: AzureSettings) -> None:
-        identity = room.credential(settings)
-        workspace = room.workspace(settings, identity)
+        who = room.credential(settings)
+        workspace = room.workspace(settings, who)
         self.base = workspace.manager_url().rstrip("/")
         self.group = f"/subscriptions/{settings.subscription}/resourceGroups/{settings.resource_group}"
-        account = room.blob_service(settings, identity).account_name
+        account = room.blob_service(settings, who).account_name
         self.account = f"{self.group}/providers/Microsoft.Storage/storageAccounts/{account}"
-        policy = BearerTokenCredentialPolicy(identity, f"{self.base}/.default")
+        policy = BearerTokenCredentialPolicy(who, f"{self.base}/.default")
         self._client: PipelineClient[Any, Any] = PipelineClient(self.base, policies=[policy])
 
     def send(self, method: str, path: str, body: Any = None, version: str = arm.STORAGE) -> Any:
@@ -100,6 +106,12 @@ class Manager:
 @pytest.fixture(scope="module")
 def manager(settings: AzureSettings) -> Manager:
     return Manager(settings)
+
+
+@pytest.fixture(scope="module")
+def endpoints(sandbox: Any) -> Endpoints:
+    """With the account's key, which no worker holds."""
+    return Endpoints.load(Layout(sandbox.root, sandbox.root, sandbox.root))
 
 
 @pytest.fixture(scope="module")
@@ -253,8 +265,7 @@ def test_diagnostics_that_are_off_are_found_and_what_the_fix_sends_turns_them_on
         manager.send("DELETE", path, version=arm.INSIGHTS)
 
 
-def test_a_public_container_fails(settings: AzureSettings, store: Any) -> None:
-    endpoints = Endpoints.load(Layout.from_environment())
+def test_a_public_container_fails(settings: AzureSettings, endpoints: Endpoints) -> None:
     owner = BlobServiceClient(endpoints.blob_behind_url, credential=endpoints.blob_key)
     with owner:
         container = owner.create_container("open-to-all", public_access="blob")
@@ -277,8 +288,9 @@ def test_a_container_that_is_missing_fails_with_the_command_that_makes_it(settin
     assert "az storage container create --name not-there " in lines_of(report, "write")[0].fix
 
 
-def test_an_identity_that_may_only_read_fails_to_write_and_is_told_the_role(settings: AzureSettings) -> None:
-    endpoints = Endpoints.load(Layout.from_environment())
+def test_an_identity_that_may_only_read_fails_to_write_and_is_told_the_role(
+    settings: AzureSettings, endpoints: Endpoints
+) -> None:
     signed = generate_container_sas(
         endpoints.blob_account, "causeway", account_key=endpoints.blob_key, protocol="https",
         permission=ContainerSasPermissions(read=True, list=True), expiry=datetime.now(UTC) + timedelta(minutes=5),
