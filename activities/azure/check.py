@@ -16,9 +16,10 @@ from activities.azure.arm import ResourceReader
 from activities.azure.blobs import blob_location
 from activities.azure.check_account import AccountLooks
 from activities.azure.check_container import ContainerLooks
-from activities.azure.check_identity import PUBLIC_AUTHORITY, Clock, claims_of, credential_line, reach_look
+from activities.azure.check_identity import PUBLIC_AUTHORITY, Clock, credential_line, reach_look
 from activities.azure.check_workspace import WorkspaceLooks
 from activities.azure.connection import STORAGE_SCOPE
+from activities.azure.identity import claims_of, name_in
 from activities.azure.looks import Look, finding, look_at_all, passed
 from activities.azure.settings import AzureSettings
 from activities.azure.workspace import MlWorkspace
@@ -63,13 +64,13 @@ class AzureCheck(CheckActivities):
         if request.needs and "tables" in request.needs.needs:
             why = "The stages that ask for tables cannot run here; give them a connection of Google Cloud."
             lines.append(finding("tables", request.connection, "failed", "Azure connections have none", why))
-        return CheckReport(connection=request.connection, identity=_named(claims), lines=tuple(lines))
+        return CheckReport(connection=request.connection, identity=name_in(claims), lines=tuple(lines))
 
     def _who(self, claims: dict[str, Any]) -> Look:
         def ask() -> list[CheckLine]:
             claims.update(claims_of(self._identity.get_token(STORAGE_SCOPE).token))
             return [
-                passed("identity", _named(claims), f"tenant {claims.get('tid')}, object {claims.get('oid')}")
+                passed("identity", name_in(claims), f"tenant {claims.get('tid')}, object {claims.get('oid')}")
             ]
 
         client = self._environment.get("AZURE_CLIENT_ID", "YOUR_CLIENT_ID")
@@ -129,8 +130,3 @@ def _unseen(look: Look) -> CheckLine:
     return finding(
         look.check, look.subject, "unknown", "not looked at: there is no token", "See the line on identity."
     )
-
-
-def _named(claims: Mapping[str, Any]) -> str:
-    names = ("upn", "app_displayname", "appid", "azp", "oid", "sub")
-    return next((str(claims[name]) for name in names if claims.get(name)), "")

@@ -1,7 +1,5 @@
 """Who the worker is, with which kind of credential, and whether the endpoints it needs answer, by a clock like ours."""
 
-import base64
-import json
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -22,16 +20,6 @@ _KEYS = ("AZURE_CLIENT_SECRET", "AZURE_CLIENT_CERTIFICATE_PATH", "AZURE_PASSWORD
 """What azure-identity's `EnvironmentCredential` reads and somebody must renew."""
 _FEDERATED = "AZURE_FEDERATED_TOKEN_FILE"
 _OPTIONS: dict[str, Any] = {"retry_total": 0, "connection_timeout": 5, "read_timeout": 8}
-
-
-def claims_of(token: str) -> dict[str, Any]:
-    """Return what a token says of its holder. It is ours and only read, so nothing is verified."""
-    try:
-        body = token.split(".")[1]
-        claims: dict[str, Any] = json.loads(base64.urlsafe_b64decode(body + "=" * (-len(body) % 4)))
-    except (IndexError, ValueError):
-        return {}
-    return claims
 
 
 def credential_line(environment: Mapping[str, str], resource_group: str) -> CheckLine:

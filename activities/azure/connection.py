@@ -1,13 +1,12 @@
 """What an Azure connection answers about itself before a run relies on it."""
 
-import base64
-import json
 from typing import Any
 
 from azure.core.credentials import TokenCredential
 from temporalio import activity
 
 from activities.azure.errors import CLOUD, translate
+from activities.azure.identity import claims_of, name_in
 from activities.azure.machines import AzureMachines
 from activities.azure.settings import AzureSettings
 from activities.azure.workspace import MlWorkspace
@@ -18,8 +17,6 @@ from contracts.connections import ConnectionActivities, ConnectionReport, Prefli
 from contracts.errors import ErrorDetail, ErrorKind, failure
 
 STORAGE_SCOPE = "https://storage.azure.com/.default"
-_NAMES = ("upn", "app_displayname", "appid", "azp", "oid", "sub")
-"""Claims that name who a token is for, the most readable first."""
 
 
 class AzureConnection(ConnectionActivities):
@@ -45,7 +42,7 @@ class AzureConnection(ConnectionActivities):
         """See the contract."""
         with guarded(translate, request.connection):
             self._check_capabilities(request)
-            identity = _name_in(self._identity.get_token(STORAGE_SCOPE).token)
+            identity = name_in(claims_of(self._identity.get_token(STORAGE_SCOPE).token)) or "unknown"
             for uri in (self._store.default_container, *request.containers):
                 with translated(translate, uri):
                     self._store.ensure_container(uri, create=request.create)
@@ -87,16 +84,6 @@ class AzureConnection(ConnectionActivities):
                 ErrorKind.INVALID_REQUEST, self._settings.datastore, f"{told}; set CAUSEWAY_AZURE_DATASTORE"
             )
         return str(region or "")
-
-
-def _name_in(token: str) -> str:
-    """Return who a token is for. It is ours and only read, so nothing is verified."""
-    try:
-        body = token.split(".")[1]
-        claims: dict[str, Any] = json.loads(base64.urlsafe_b64decode(body + "=" * (-len(body) % 4)))
-    except (IndexError, ValueError):
-        return "unknown"
-    return next((str(claims[name]) for name in _NAMES if claims.get(name)), "unknown")
 
 
 def _refused(kind: ErrorKind, ref: str, message: str) -> Exception:

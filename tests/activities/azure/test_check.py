@@ -362,6 +362,20 @@ def test_what_jobs_need_and_is_missing_fails_with_a_fix(
     assert all(line.fix.startswith(("az ", "printf ")) for line in failed)
 
 
+def test_a_control_plane_that_is_down_is_unreachable_and_no_refusal(
+    settings: AzureSettings, sandbox: Any
+) -> None:
+    _IDENTITIES.clear()
+    sandbox.sandbox("fault", "azure", "unavailable", "--seconds", "30")
+    try:
+        report = check(settings)
+    finally:
+        sandbox.sandbox("fault", "azure", "clear")
+    assert {line.check for line in report.lines if line.verdict == "unreachable"} == {"identity", "reach"}
+    assert [line for line in report.lines if line.verdict == "failed"] == []
+    assert lines_of(report, "reach", "passed")[0].subject.startswith("Blob storage")
+
+
 def test_a_look_that_hangs_does_not_keep_the_others_waiting() -> None:
     ended = threading.Event()
 
