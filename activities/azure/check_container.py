@@ -65,9 +65,10 @@ class ContainerLooks:
         access = self._service.get_container_client(name).get_container_properties().public_access
         if not access:
             return [passed("public_access", uri, "private")]
+        # By the resource manager: an account that refuses its keys cannot be told otherwise.
         fix = (
-            f"az storage container set-permission --name {name} --account-name {self._service.account_name} "
-            "--public-access off --auth-mode key"
+            f"az storage container-rm update --name {name} --storage-account {self._service.account_name} "
+            f"--resource-group {self._account.split('/')[4]} --public-access off"
         )
         why = "Anyone on the internet reads what is in it, without a name."
         return [

@@ -238,6 +238,20 @@ def test_versions_and_soft_delete_are_said_to_cost(settings: AzureSettings, mana
     assert "billed" in retention.why
 
 
+def test_versions_that_a_lifecycle_rule_ends_are_no_finding(
+    settings: AzureSettings, manager: Manager
+) -> None:
+    ends = {"actions": {"version": {"delete": {"daysAfterCreationGreaterThan": 30}}}}
+    rules = [{"name": "end-versions", "enabled": True, "type": "Lifecycle", "definition": ends}]
+    on, off = ({"properties": {"isVersioningEnabled": kept}} for kept in (True, False))
+    ruled, bare = ({"properties": {"policy": {"rules": some}}} for some in (rules, []))
+    with (
+        manager.changed(on, off, "/blobServices/default"),
+        manager.changed(ruled, bare, "/managementPolicies/default"),
+    ):
+        assert "lifecycle" in lines_of(check(settings), "versions", "passed")[0].found
+
+
 def test_an_account_in_another_region_is_named(settings: AzureSettings, manager: Manager) -> None:
     with manager.changed({"location": "West Europe"}, {"location": "local"}):
         [line] = lines_of(check(settings), "region", "warning")
@@ -278,7 +292,8 @@ def test_a_public_container_fails(settings: AzureSettings, endpoints: Endpoints)
             container.delete_container()
     [line] = lines_of(report, "public_access", "failed")
     assert line.subject == "az://open-to-all/"
-    assert "--public-access off" in line.fix
+    assert line.fix.startswith("az storage container-rm update --name open-to-all ")
+    assert line.fix.endswith(" --public-access off")
     assert lines_of(report, "jobs") == []
 
 
