@@ -71,16 +71,17 @@ def _by(rounds: Sequence[Round], key: Callable[[Round], str]) -> dict[str, Any]:
         name: {
             "kills": len(group),
             "in_flight": sum(held.landed for held in group),
-            "recovery_seconds": _spread(
+            "recovery_seconds": spread(
                 [held.recovery_seconds for held in group if held.recovery_seconds is not None]
             ),
-            "ending_seconds": _spread([held.ending_seconds for held in group]),
+            "ending_seconds": spread([held.ending_seconds for held in group]),
         }
         for name, group in sorted(groups.items())
     }
 
 
-def _spread(values: Sequence[float]) -> dict[str, float] | None:
+def spread(values: Sequence[float]) -> dict[str, float] | None:
+    """Median and largest, to a tenth; nothing of nothing."""
     if not values:
         return None
     return {"median": round(statistics.median(values), 1), "max": round(max(values), 1)}
