@@ -201,12 +201,7 @@ class Drama:
 
     def _taken_up(self, died: datetime) -> float | None:
         """Seconds until the attempt that finished what was interrupted; none when the first went on by itself."""
-        later = [
-            (began - died).total_seconds()
-            for attempt, began in self.observer.attempts(self._workflow, self.cell.activity)
-            if attempt > 1 and began > died
-        ]
-        return min(later, default=None)
+        return self.observer.taken_up(self._workflow, self.cell.activity, died)
 
     def _hold(self, document: dict[str, Any]) -> None:
         stages = {stage["name"]: stage for stage in document["stages"]}

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +73,10 @@ class Count:
     landed: bool
     """Whether the activity had not ended when it was harmed."""
     seconds: float
+    recovery_seconds: float | None
+    """From the harm until another attempt of the activity began; none where the first went on."""
+    ending_seconds: float
+    """From the harm until the run had succeeded."""
 
 
 def points(cloud: str, count: int, seed: int) -> list[Point]:
@@ -127,12 +132,21 @@ class Harm:
         self._arm()
         run = Run.start(self.house, self._pipeline())
         self._await_phase(run)
+        harmed, when = time.monotonic(), datetime.now(UTC)
         with self._harmed(run):
             landed = self.observer.interrupted(run.id, f"jobs.{self.point.phase}")
             document = run.until("SUCCEEDED", PATIENCE_SECONDS)
         (stage,) = document["stages"]
-        jobs = self.house.jobs(self.point.cloud, self.point.stage)
-        return Count(self.point, len(jobs), stage["attempts"], landed, time.monotonic() - self.began)
+        ended = time.monotonic()
+        return Count(
+            self.point,
+            len(self.house.jobs(self.point.cloud, self.point.stage)),
+            stage["attempts"],
+            landed,
+            ended - self.began,
+            self.observer.taken_up(run.id, f"jobs.{self.point.phase}", when),
+            ended - harmed,
+        )
 
     def _pipeline(self) -> Path:
         seconds = 3 if self.point.phase == "wait" else 0.5

@@ -83,6 +83,15 @@ class Observer:
                 attempt = event.activity_task_started_event_attributes.attempt
                 yield attempt, event.event_time.ToDatetime(tzinfo=UTC)
 
+    def taken_up(self, workflow_id: str, activity: str, since: datetime) -> float | None:
+        """Seconds until a further attempt of an activity began that finished; none when the first went on by itself."""
+        later = [
+            (began - since).total_seconds()
+            for attempt, began in self.attempts(workflow_id, activity)
+            if attempt > 1 and began > since
+        ]
+        return min(later, default=None)
+
     def told(self, workflow_id: str) -> str:
         """The history as a person reads it, a line per event, and what is still to end."""
         try:

@@ -163,7 +163,7 @@ class Kill:
         document = run.until("SUCCEEDED", PATIENCE_SECONDS)
         ending = time.monotonic() - died
         self._hold(run, document)
-        recovery = self._recovery(run, when) if landed else None
+        recovery = self.observer.taken_up(run.id, self.moment.activity, when) if landed else None
         return Served(self.point, self._noted("started"), self._scored(), landed, recovery, ending)
 
     def told(self) -> str:
@@ -238,14 +238,6 @@ class Kill:
 
     def _words(self) -> list[list[str]]:
         return [line.split() for line in self.book.read_text().splitlines()]
-
-    def _recovery(self, run: Run, died: datetime) -> float | None:
-        later = [
-            (began - died).total_seconds()
-            for attempt, began in self.observer.attempts(run.id, self.moment.activity)
-            if attempt > 1 and began > died
-        ]
-        return min(later, default=None)
 
 
 def _scored(number: int) -> dict[str, Any]:

@@ -18,8 +18,11 @@ def played(house: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> dict[str
 
 def _document(seed: int, played: dict[str, list[Count | Exception]]) -> dict[str, object]:
     counts = {cloud: [one for one in found if isinstance(one, Count)] for cloud, found in played.items()}
+    every = [one for found in counts.values() for one in found]
     return {
         "seed": seed,
+        "jobs_too_many": sum(one.jobs - 1 for one in every),
+        "harms": {harm: _spreads([one for one in every if one.point.harm == harm]) for harm in HARMS},
         "clouds": {
             cloud: {
                 "points": len(played[cloud]),
@@ -36,6 +39,15 @@ def _document(seed: int, played: dict[str, list[Count | Exception]]) -> dict[str
             }
             for cloud, found in counts.items()
         },
+    }
+
+
+def _spreads(found: list[Count]) -> dict[str, object]:
+    recoveries = [one.recovery_seconds for one in found if one.recovery_seconds is not None]
+    return {
+        "points": len(found),
+        "recovery_seconds": figures.spread(recoveries),
+        "ending_seconds": figures.spread([one.ending_seconds for one in found]),
     }
 
 
