@@ -219,7 +219,8 @@ class Kill:
         assert stages[self.point.stage]["attempts"] == 1, f"{stages[self.point.stage]['attempts']} attempts"
         assert self._noted("started") == 1, f"{self._noted('started')} servers started"
         # Nothing but an interrupted invoke may have asked twice, and no more than what it had not stored yet.
-        again = SHARD if self.point.moment == "invoke" else 0
+        asked = self.observer.attempts(run.id, "endpoints.invoke")
+        again = SHARD if any(attempt > 1 for attempt, _ in asked) else 0
         assert ROWS <= self._scored() <= ROWS + again, f"{self._scored()} rows scored, of {ROWS}"
         if self.moment.serves:
             assert stages[self.point.stage]["endpoint"]["retired"], "the endpoint is not told to be retired"
