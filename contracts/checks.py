@@ -47,6 +47,18 @@ class CheckReport(Message):
     lines: Packed[CheckLine]
 
 
+class CheckWanted(Message):
+    """Which connections to look at."""
+
+    requests: tuple[CheckRequest, ...]
+
+
+class Checked(Message):
+    """What a check came to, connection by connection in the order asked."""
+
+    reports: tuple[CheckReport, ...]
+
+
 class CheckActivities:
     """What every cloud's worker answers when it is checked."""
 

@@ -112,6 +112,16 @@ def alerting() -> Preset:
     )
 
 
+def looking(until_taken_up: timedelta, attempt: timedelta) -> Preset:
+    """A check that a person waits for: taken up at once or not at all, and never repeated."""
+    return Preset(
+        start_to_close_timeout=attempt,
+        schedule_to_close_timeout=until_taken_up + attempt,
+        schedule_to_start_timeout=until_taken_up,
+        retry_policy=RetryPolicy(maximum_attempts=1),
+    )
+
+
 def local(stage_timeout: timedelta = timedelta(minutes=5)) -> Preset:
     """An activity on the workflows' own queue, which needs no cloud."""
     return Preset(

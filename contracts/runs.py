@@ -27,6 +27,7 @@ PIPELINE_WORKFLOW = "pipeline"
 TRANSFER_WORKFLOW = "transfer"
 JOB_LOGS_WORKFLOW = "job_logs"
 SWEEP_WORKFLOW = "sweep"
+CHECK_WORKFLOW = "check"
 
 PIPELINE_KEY = SearchAttributeKey.for_keyword("CausewayPipeline")
 STATE_KEY = SearchAttributeKey.for_keyword("CausewayState")

@@ -9,6 +9,7 @@ import typer
 from starter.exits import Exit
 from starter.leave import flushed, unwritten
 from starter.words import look, start, steer
+from starter.words.check import check
 from starter.words.sweep import sweep
 
 app = typer.Typer(
@@ -29,6 +30,7 @@ WORDS: dict[str, Callable[..., None]] = {
     "copy": start.copy,
     "limit": steer.limit,
     "validate": look.validate,
+    "check": check,
     "schema": look.schema,
     "permissions": look.permissions,
     "status": look.status,

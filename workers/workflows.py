@@ -14,6 +14,7 @@ from contracts.queues import WORKFLOW_QUEUE
 from workers.serve import Service
 from workers.versions import deployment
 from workflows.alert import AlertWorkflow
+from workflows.check import CheckWorkflow
 from workflows.foreach import FanoutWorkflow
 from workflows.job_logs import JobLogsWorkflow
 from workflows.lineage import LineageWorkflow
@@ -28,6 +29,7 @@ WORKFLOWS = (
     FanoutWorkflow,
     JobLogsWorkflow,
     SweepWorkflow,
+    CheckWorkflow,
     AlertWorkflow,
     LineageWorkflow,
 )

@@ -1,12 +1,14 @@
 """Everything the AWS room offers a worker. Clients are built here and nowhere else."""
 
 from collections.abc import Callable
+from functools import cache, partial
 from typing import Any
 
 import boto3
 from botocore.awsrequest import AWSHTTPConnection, AWSHTTPSConnection
 from botocore.config import Config
 
+from activities.aws.check import AwsCheck
 from activities.aws.connection import AwsConnection
 from activities.aws.endpoints import SageMakerEndpoints
 from activities.aws.errors import translate
@@ -59,6 +61,12 @@ def client(settings: AwsSettings, service: str) -> Any:
     if service == "s3":
         built.meta.events.register_first("request-created.s3.PutObject", _unasked)
     return built
+
+
+@cache
+def checking_client(settings: AwsSettings, service: str) -> Any:
+    """Build a client for questions of a check, once for each service."""
+    return client(settings, service)
 
 
 def _unasked(request: Any, **_: Any) -> None:
@@ -115,6 +123,7 @@ def activities(settings: AwsSettings) -> list[Callable[..., Any]]:
             translate,
         ),
         ServiceEndpointActivities(served, bucket, translate),
+        AwsCheck(settings, bucket, partial(checking_client, settings)),
         AwsConnection(
             bucket, sts, sagemaker, machines(settings), _defaults(settings), private=settings.private_store
         ),

@@ -11,6 +11,7 @@ from activities.fanout import StoreGatherActivities
 from activities.grant_client import GrantClient
 from activities.jobs import ServiceJobActivities
 from activities.onprem.batch import BatchingJobs
+from activities.onprem.check import OnpremCheck
 from activities.onprem.connection import OnpremConnection
 from activities.onprem.endpoints import ProcessEndpoints, Servers
 from activities.onprem.errors import translate
@@ -66,5 +67,6 @@ def activities(settings: OnpremSettings) -> list[Callable[..., Any]]:
             translate,
         ),
         ServiceEndpointActivities(served, files, translate),
+        OnpremCheck(settings, files, search_path(settings.path)),
         OnpremConnection(settings, files, search_path(settings.path), OnpremMachine(settings)),
     )

@@ -1,0 +1,62 @@
+"""What the command `check` does: has connections look at themselves, and tells what they found."""
+
+import json
+import sys
+from pathlib import Path
+
+from temporalio.client import WorkflowFailureError
+
+from contracts.checks import Checked, CheckRequest, CheckWanted
+from contracts.queues import WORKFLOW_QUEUE, Cloud, normalise
+from starter import temporal
+from starter.check_show import check_document, check_view, exit_of
+from starter.exits import Exit, StarterError
+from starter.options import key_of, params_of
+from starter.show import console
+from starter.spec.load import find, load
+from workflows.check import CheckWorkflow
+from workflows.preflight import requests_of
+
+
+async def check(what: str | None, param: tuple[str, ...], *, as_json: bool) -> Exit:
+    """Check one connection, what a pipeline needs, or each cloud's default connection.
+
+    Raises:
+        StarterError: there is no such connection or pipeline, or Temporal cannot be reached.
+    """
+    wanted = CheckWanted(requests=_requests(what, param))
+    client = await temporal.connected()
+    try:
+        # Not `check/...`, which would be the identity of a run of a pipeline named check.
+        checked: Checked = await client.execute_workflow(
+            CheckWorkflow.run, wanted, id=f"check:{key_of(None)}", task_queue=WORKFLOW_QUEUE
+        )
+    except WorkflowFailureError as error:
+        raise StarterError(f"the check failed: {error.cause}", Exit.FAILED) from None
+    if as_json:
+        sys.stdout.write(json.dumps(check_document(checked), indent=2) + "\n")
+    else:
+        console().print(check_view(checked))
+    return exit_of(checked)
+
+
+def _requests(what: str | None, param: tuple[str, ...]) -> tuple[CheckRequest, ...]:
+    if what is None:
+        return tuple(CheckRequest(connection=normalise(cloud)) for cloud in Cloud)
+    connection = _connection(what)
+    if connection is not None:
+        return (CheckRequest(connection=connection),)
+    spec = load(find(what), params_of(param)).spec
+    return tuple(
+        CheckRequest(connection=needs.connection, needs=needs) for needs in requests_of(spec, create=False)
+    )
+
+
+def _connection(what: str) -> str | None:
+    """Return the connection that a word names; None where it is a pipeline."""
+    if Path(what).exists():
+        return None
+    try:
+        return normalise(what)
+    except ValueError:
+        return None
