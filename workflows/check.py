@@ -6,6 +6,7 @@ from datetime import timedelta
 from temporalio import workflow
 from temporalio.exceptions import (
     ActivityError,
+    ApplicationError,
     TimeoutType,
     is_cancelled_exception,
 )
@@ -22,6 +23,8 @@ from workflows.failures import stage_error
 
 PATIENCE = timedelta(seconds=10)
 """For a worker to take the question up: one that polls does so at once."""
+UNREGISTERED = "NotFoundError"
+"""What Temporal's SDK answers for a worker that has no activity of a name."""
 LOOKING = timedelta(seconds=45)
 """For all looks of a connection; each is bounded by itself, and they go on at once."""
 
@@ -70,6 +73,8 @@ class CheckWorkflow:
             cause = error.cause
             if isinstance(cause, TemporalTimeout) and cause.type is TimeoutType.SCHEDULE_TO_START:
                 return await self._nobody(request.connection)
+            if isinstance(cause, ApplicationError) and cause.type == UNREGISTERED:
+                return _older(request.connection)
             said = stage_error(error)
             line = CheckLine(
                 check="worker",
@@ -93,3 +98,15 @@ class CheckWorkflow:
             fix=f"python -m workers {cloud_of(connection)}{named}",
         )
         return CheckReport(connection=connection, lines=(line,))
+
+
+def _older(connection: str) -> CheckReport:
+    line = CheckLine(
+        check="worker",
+        subject=queue_of(connection),
+        verdict="unknown",
+        found="it is there, and knows no check",
+        why="Nothing of the connection could be looked at; its runs are looked at before they start, as ever.",
+        fix="update it to a version that has one",
+    )
+    return CheckReport(connection=connection, lines=(line,))

@@ -37,7 +37,8 @@ class AwsCheck(CheckActivities):
         """Check what these reach; `environment` is where boto3 finds its credentials."""
         self._settings = settings
         self._store = store
-        self._clients = clients
+        self._build = clients
+        self._built: dict[str, Any] = {}
         self._environment = environment
         self._now = now
 
@@ -63,6 +64,12 @@ class AwsCheck(CheckActivities):
             why = "The stages that ask for tables cannot run here; give them a connection of Google Cloud."
             lines.append(finding("tables", request.connection, "failed", "AWS connections have none", why))
         return CheckReport(connection=request.connection, identity="".join(identity), lines=tuple(lines))
+
+    def _clients(self, service: str) -> Any:
+        """Build the client of a service once; two looks that ask at one moment may both build it."""
+        if service not in self._built:
+            self._built[service] = self._build(service)
+        return self._built[service]
 
     def _who(self, identity: list[str]) -> Look:
         def ask() -> list[CheckLine]:

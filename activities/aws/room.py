@@ -1,7 +1,7 @@
 """Everything the AWS room offers a worker. Clients are built here and nowhere else."""
 
 from collections.abc import Callable
-from functools import cache, partial
+from functools import partial
 from typing import Any
 
 import boto3
@@ -63,12 +63,6 @@ def client(settings: AwsSettings, service: str) -> Any:
     return built
 
 
-@cache
-def checking_client(settings: AwsSettings, service: str) -> Any:
-    """Build a client for questions of a check, once for each service."""
-    return client(settings, service)
-
-
 def _unasked(request: Any, **_: Any) -> None:
     """Send small objects without asking first whether S3 would take them: that costs a round trip for each."""
     del request.headers["Expect"]
@@ -123,7 +117,7 @@ def activities(settings: AwsSettings) -> list[Callable[..., Any]]:
             translate,
         ),
         ServiceEndpointActivities(served, bucket, translate),
-        AwsCheck(settings, bucket, partial(checking_client, settings)),
+        AwsCheck(settings, bucket, partial(client, settings)),
         AwsConnection(
             bucket, sts, sagemaker, machines(settings), _defaults(settings), private=settings.private_store
         ),
