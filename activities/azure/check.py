@@ -19,10 +19,11 @@ from activities.azure.check_container import ContainerLooks
 from activities.azure.check_identity import PUBLIC_AUTHORITY, Clock, credential_line, reach_look
 from activities.azure.check_workspace import WorkspaceLooks
 from activities.azure.connection import STORAGE_SCOPE
+from activities.azure.errors import translate
 from activities.azure.identity import claims_of, name_in
-from activities.azure.looks import Look, finding, look_at_all, passed
 from activities.azure.settings import AzureSettings
 from activities.azure.workspace import MlWorkspace
+from activities.looking import Look, finding, look_at_all, passed
 from contracts.checks import CheckActivities, CheckLine, CheckReport, CheckRequest
 
 _OPTIONS: dict[str, Any] = {"retry_total": 0, "connection_timeout": 5, "read_timeout": 8}
@@ -57,10 +58,10 @@ class AzureCheck(CheckActivities):
     def check(self, request: CheckRequest) -> CheckReport:
         """See the contract."""
         claims: dict[str, Any] = {}
-        lines = look_at_all([self._who(claims), *self._reach()])
+        lines = look_at_all([self._who(claims), *self._reach()], translate)
         lines.insert(1, credential_line(self._environment, self._settings.resource_group))
         looks = self._looks(request, str(claims.get("oid") or "YOUR_OBJECT_ID"))
-        lines += look_at_all(looks) if claims else [_unseen(look) for look in looks]
+        lines += look_at_all(looks, translate) if claims else [_unseen(look) for look in looks]
         if request.needs and "tables" in request.needs.needs:
             why = "The stages that ask for tables cannot run here; give them a connection of Google Cloud."
             lines.append(finding("tables", request.connection, "failed", "Azure connections have none", why))

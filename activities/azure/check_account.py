@@ -7,7 +7,7 @@ from azure.core.exceptions import HttpResponseError
 
 from activities.azure import arm
 from activities.azure.arm import ResourceReader
-from activities.azure.looks import Look, finding, passed
+from activities.looking import Look, finding, passed
 from contracts.checks import CheckLine
 
 Properties = dict[str, Any]

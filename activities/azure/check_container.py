@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from azure.storage.blob import BlobServiceClient
 
 from activities.azure.blobs import SCHEME
-from activities.azure.looks import Look, finding, passed
+from activities.looking import Look, finding, passed
 from contracts.checks import CheckLine
 from contracts.storage import HIDDEN
 

@@ -9,8 +9,8 @@ from urllib.parse import urlsplit
 from azure.core import PipelineClient
 from azure.core.rest import HttpRequest, HttpResponse
 
-from activities.azure.looks import Look, finding, passed
 from activities.azure.signing import CLOCK_SKEW
+from activities.looking import Look, finding, passed
 from contracts.checks import CheckLine, Verdict
 
 Clock = Callable[[], datetime]

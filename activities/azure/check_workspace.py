@@ -5,8 +5,8 @@ from typing import Any
 
 from activities.azure import arm
 from activities.azure.arm import ResourceReader
-from activities.azure.looks import Look, finding, passed
 from activities.azure.settings import AzureSettings
+from activities.looking import Look, finding, passed
 from contracts.checks import CheckLine
 
 SUBMIT = "Microsoft.MachineLearningServices/workspaces/jobs/write"

@@ -18,9 +18,10 @@ from activities.azure import arm, room
 from activities.azure.check import AzureCheck
 from activities.azure.check_container import ContainerLooks
 from activities.azure.check_workspace import allows
+from activities.azure.errors import translate
 from activities.azure.identity import WorkerIdentity
-from activities.azure.looks import Look, look_at_all, passed
 from activities.azure.settings import AzureSettings
+from activities.looking import Look, look_at_all, passed
 from contracts.checks import CheckLine, CheckReport, CheckRequest
 from contracts.connections import PreflightRequest
 from sandbox.layout import Endpoints, Layout
@@ -311,7 +312,7 @@ def test_an_identity_that_may_only_read_fails_to_write_and_is_told_the_role(
         permission=ContainerSasPermissions(read=True, list=True), expiry=datetime.now(UTC) + timedelta(minutes=5),
     )  # fmt: skip
     with BlobServiceClient(settings.storage_url, credential=signed) as service:
-        lines = look_at_all(ContainerLooks(service, "/account", "me").at("causeway")[:2])
+        lines = look_at_all(ContainerLooks(service, "/account", "me").at("causeway")[:2], translate)
     assert [line.verdict for line in lines] == ["passed", "failed"]
     assert '--role "Storage Blob Data Contributor" --scope "/account/blobServices' in lines[1].fix
 
@@ -402,7 +403,7 @@ def test_a_look_that_hangs_does_not_keep_the_others_waiting() -> None:
         Look("reach", "slow", hang),
         Look("reach", "quick", lambda: [passed("reach", "quick", "answers")]),
     ]
-    lines = look_at_all(looks, seconds=0.2)
+    lines = look_at_all(looks, translate, seconds=0.2)
     ended.set()
     assert [line.verdict for line in lines] == ["unreachable", "passed"]
 
