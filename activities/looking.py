@@ -25,6 +25,8 @@ WORST_SKEW = timedelta(minutes=5)
 PROBE = b"causeway check\n"
 UNKNOWN = "What this identity may not see cannot be vouched for."
 SILENT = "Nothing is known of it before it answers."
+_AWAY = {502, 503, 504}
+"""What stands before a server answers when the server does not; any other answer to a bare GET shows that it is there."""
 _VERDICTS: dict[str, Verdict] = {
     ErrorKind.UNAVAILABLE: "unreachable",
     ErrorKind.UNAUTHENTICATED: "failed",
@@ -131,7 +133,7 @@ def _reached(subject: str, url: str, now: Callable[[], datetime]) -> list[CheckL
         except urllib3.exceptions.HTTPError as error:
             found = f"cannot be reached ({_reason(error)})"
             return [finding("reach", subject, "unreachable", found, SILENT, f"curl -v {url}")]
-    if answer.status >= 500:
+    if answer.status in _AWAY:
         return [
             finding("reach", subject, "unreachable", f"answered {answer.status}", SILENT, f"curl -v {url}")
         ]

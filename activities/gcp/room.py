@@ -14,6 +14,7 @@ from activities.code import StoreCodeActivities
 from activities.endpoints import ServiceEndpointActivities
 from activities.fanout import StoreGatherActivities
 from activities.gcp.batch import BatchPredictionJobs
+from activities.gcp.check import GcpCheck, is_long_lived
 from activities.gcp.connection import GcpConnection
 from activities.gcp.endpoints import VertexEndpoints
 from activities.gcp.errors import translate
@@ -167,6 +168,14 @@ def activities(settings: GcpSettings) -> list[Callable[..., Any]]:
         RoomSweepActivities(sweepers(settings, identity), translate),
         ServiceEndpointActivities(endpoints(settings, identity), bucket, translate),
         BigQueryTables(tables, bucket),
+        GcpCheck(
+            settings,
+            bucket,
+            (storage_client(settings, identity), tables, vertex),
+            account_of(identity),
+            is_long_lived(),
+            _vertex_address(settings),
+        ),
         GcpConnection(
             bucket,
             tables,

@@ -25,6 +25,7 @@ _RIGHTS = {
             "Action": [
                 *("s3:*", "sagemaker:*", "kms:*", "logs:*", "cloudwatch:*", "sts:*"),
                 *("iam:GetRole", "iam:PassRole", "iam:GetUser", "iam:SimulatePrincipalPolicy"),
+                *("cloudtrail:DescribeTrails", "cloudtrail:GetTrailStatus"),
             ],
             "Resource": "*",
         },
