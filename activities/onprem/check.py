@@ -35,6 +35,18 @@ class OnpremCheck(CheckActivities):
         """See the contract."""
         root, uri = self._settings.root, self._store.default_container
         identity = f"{getpass.getuser()}@{socket.gethostname()}"
+        if not root.is_dir():
+            # A probe would make it anew, perhaps where a disk is not mounted.
+            why = "No stage of this connection can run."
+            line = finding(
+                "read",
+                str(root),
+                "failed",
+                "there is no such folder",
+                why,
+                f"findmnt {root.parent}  # or: mkdir {root}",
+            )
+            return CheckReport(connection=request.connection, identity=identity, lines=(line,))
         needs = ("storage", "jobs") if request.needs is None else request.needs.needs
         fix = f"chown -R {getpass.getuser()} {root}"
         looks = [

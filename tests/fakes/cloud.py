@@ -21,6 +21,7 @@ from contracts.tables import (
     TableCancelReceipt,
     TableCancelRequest,
 )
+from tests.fakes.checks import FakeCheck
 from tests.fakes.connection import container_of
 from tests.fakes.endpoints import FakeEndpoints
 from tests.fakes.jobs import FakeJobs
@@ -29,7 +30,7 @@ from tests.fakes.sweeps import FakeSweeps
 from tests.fakes.world import World
 
 
-class FakeCloud(FakeJobs, FakeEndpoints, FakeParts, FakeSweeps):
+class FakeCloud(FakeJobs, FakeEndpoints, FakeParts, FakeSweeps, FakeCheck):
     """One connection's worker."""
 
     @activity.defn(name="connections.preflight")

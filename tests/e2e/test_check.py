@@ -1,0 +1,50 @@
+"""`starter check` as a person calls it, on the local clouds."""
+
+import time
+
+from tests.house import Sandbox
+
+
+def test_the_local_clouds_are_green_in_under_20_seconds(house: Sandbox) -> None:
+    began = time.monotonic()
+    answer = house.starter("check", "--json")
+    took = time.monotonic() - began
+    assert answer.code == 0, answer.out
+    assert answer.document["green"] is True
+    connections = {held["connection"]: held for held in answer.document["connections"]}
+    assert set(connections) == {"aws/default", "azure/default", "gcp/default", "onprem/default"}
+    for held in connections.values():
+        assert held["identity"]
+        assert {"read", "write"} <= {line["check"] for line in held["lines"] if line["verdict"] == "passed"}
+    assert took < 20
+
+
+def test_a_pipeline_is_checked_for_what_it_needs(house: Sandbox) -> None:
+    answer = house.starter("check", "quickstart")
+    assert answer.code == 0, answer.out
+    assert "BigQuery" in answer.out
+    assert "-> " in answer.out
+
+
+def test_an_absent_worker_is_one_line_and_exit_3(house: Sandbox) -> None:
+    answer = house.starter("check", "gcp/nowhere")
+    assert answer.code == 3
+    assert "no worker serves causeway-gcp.nowhere" in answer.out
+    assert "python -m workers gcp --connection nowhere" in answer.out
+
+
+def test_a_word_that_is_neither_a_connection_nor_a_pipeline_is_refused(house: Sandbox) -> None:
+    answer = house.starter("check", "mars")
+    assert answer.code == 2
+    assert "mars" in answer.err
+
+
+def test_a_control_plane_that_is_away_is_named_and_exit_3(house: Sandbox) -> None:
+    house.sandbox("fault", "sagemaker", "away", "--seconds", "30")
+    try:
+        answer = house.starter("check", "aws")
+    finally:
+        house.sandbox("fault", "sagemaker", "clear")
+    assert answer.code == 3
+    assert "unreachable" in answer.out
+    assert "sagemaker" in answer.out
