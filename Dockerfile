@@ -19,6 +19,7 @@ RUN useradd --uid 10001 --create-home causeway
 COPY --from=build /opt/venv /opt/venv
 WORKDIR /app
 COPY contracts contracts
+COPY telemetry telemetry
 COPY workflows workflows
 COPY activities activities
 COPY workers workers

@@ -1,13 +1,15 @@
 """How every process of Causeway speaks to Temporal: one plugin, one way to find the server."""
 
 import os
+from collections.abc import Sequence
 from typing import TypedDict
 from urllib.parse import quote
 
-from temporalio.client import Client
+from temporalio.client import Client, Interceptor
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.envconfig import ClientConfig
 from temporalio.plugin import SimplePlugin
+from temporalio.runtime import Runtime
 from temporalio.worker import WorkflowRunner
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
@@ -41,15 +43,17 @@ def page_of(identity: str, run_id: str | None = None) -> str:
     return f"{page}/{run_id}/timeline" if run_id else page
 
 
-async def connect() -> Client:
+async def connect(interceptors: Sequence[Interceptor] = (), runtime: Runtime | None = None) -> Client:
     """Connect as the environment says, with Causeway's plugin.
+
+    Interceptors trace the client and the workers that are given it; a runtime of its own measures them.
 
     Raises:
         RuntimeError: the server cannot be reached.
     """
     settings = ClientConfig.load_client_connect_config()
     settings["target_host"] = settings.get("target_host") or DEFAULT_ADDRESS
-    return await Client.connect(**settings, plugins=[plugin()])
+    return await Client.connect(**settings, plugins=[plugin()], interceptors=interceptors, runtime=runtime)
 
 
 def plugin() -> SimplePlugin:

@@ -6,6 +6,7 @@ import sys
 from typing import NoReturn, TextIO
 
 from starter.exits import Exit
+from starter.traced import close
 
 _OF_OUTPUT = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EPIPE}
 
@@ -15,6 +16,7 @@ def leave(code: int) -> NoReturn:
 
     The core's threads outlive the interpreter and abort it now and then with code 134 (temporalio/sdk-python issue 300).
     """
+    close()
     os._exit(flushed(code))
 
 

@@ -34,6 +34,7 @@ from contracts.runs import (
 from starter import local
 from starter.exits import Exit, StarterError
 from starter.presence import why_nobody_answers
+from starter.traced import interceptors
 from workflows.pipeline import PipelineWorkflow
 
 ANSWER_TIMEOUT = timedelta(seconds=10)
@@ -47,7 +48,7 @@ async def client() -> Client:
         StarterError: it cannot be reached.
     """
     try:
-        return await connect()
+        return await connect(interceptors())
     except (RuntimeError, ValueError):
         where = address()["address"]
         told = (

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from activities.run_lines import KEPT
+from telemetry.current import trace_id
 
 QUIET = ("azure", "urllib3", "google", "botocore", "msal", "msrest")
 """Libraries whose information lines would drown ours; their warnings stay."""
@@ -51,5 +52,6 @@ def _about(record: logging.LogRecord) -> dict[str, Any]:
         "activity": info.get("activity_type"),
         "attempt": info.get("attempt"),
         "stage": getattr(record, "stage", None),
+        "trace": trace_id(),
     }
     return {name: value for name, value in about.items() if value is not None}

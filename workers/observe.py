@@ -9,6 +9,7 @@ from temporalio.exceptions import ApplicationError, is_cancelled_exception
 from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, Interceptor
 
 from activities.run_lines import KEPT
+from telemetry.current import mark
 
 _JOB = re.compile(r"cw-(?P<stage>[a-z0-9-]+)-[0-9a-f]{12}-[0-9a-f]{8}-g\d+")
 
@@ -26,10 +27,19 @@ class _Observed(ActivityInboundInterceptor):
         """Run it, and say how it went."""
         extra = {"stage": _stage_of(input.args[0] if input.args else None)}
         began, info = time.monotonic(), activity.info()
+        mark(
+            {
+                "causeway.run": info.workflow_id or "",
+                "causeway.stage": extra["stage"] or "",
+                "causeway.attempt": info.attempt,
+                "causeway.queue": info.task_queue,
+            }
+        )
         KEPT.began(info.workflow_run_id or "", info.activity_id, extra["stage"])
         try:
             result = await super().execute_activity(input)
         except BaseException as error:
+            _count(error)
             activity.logger.warning("%s after %.2f s", _ending(error), time.monotonic() - began, extra=extra)
             raise
         else:
@@ -37,6 +47,17 @@ class _Observed(ActivityInboundInterceptor):
             return result
         finally:
             KEPT.ended(info.workflow_run_id or "", info.activity_id)
+
+
+def _count(error: BaseException) -> None:
+    """Count a failed attempt by its kind; that somebody cancelled is no failure."""
+    if is_cancelled_exception(error):
+        return
+    kind = (error.type if isinstance(error, ApplicationError) else None) or "UNKNOWN"
+    counter = activity.metric_meter().create_counter(
+        "causeway_activity_errors", "Attempts of activities that failed, by kind."
+    )
+    counter.add(1, {"kind": kind})
 
 
 def _ending(error: BaseException) -> str:

@@ -10,6 +10,7 @@ from typing import NoReturn
 
 from workers.catalogue import own_environment
 from workers.connections import adopt
+from workers.health import address_of
 from workers.logs import configure
 from workers.serve import Service, end, serve
 
@@ -26,6 +27,7 @@ def run(worker: str, ready_file: str | None = None, parent: int | None = None) -
         threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
     try:
         adopt(worker, os.environ)
+        address_of(os.environ)
         service: Service = importlib.import_module(f"workers.{worker}").service()
     except ImportError as error:
         sys.exit(_refusal(worker, f"{error}; install the extra {worker} of pyproject.toml"))

@@ -16,7 +16,9 @@ from temporalio.client import Client
 from temporalio.worker import Worker, WorkerDeploymentConfig
 
 from contracts.connect import address, connect
+from workers.health import Phase
 from workers.observe import Observer
+from workers.telemetry import Shown, shown
 
 SLOTS = 500
 """Activities at once; most of them watch a job and sleep. A watch holds its slot as long as its job lives, so this
@@ -39,6 +41,8 @@ class Service:
     workflows: Sequence[type] = ()
     activities: Callable[[Client], Sequence[Callable[..., Any]]] = lambda client: ()
     """Built once the client is there."""
+    sinks: Sequence[Any] = ()
+    """OpenTelemetry's exporters of metrics that this worker's own settings ask for."""
     deployment: WorkerDeploymentConfig | None = None
     """Which build this is; None where any worker of the queue may take up any run."""
 
@@ -47,13 +51,18 @@ async def serve(service: Service) -> None:
     """Serve until SIGTERM or SIGINT, then let activities land.
 
     Raises:
-        SystemExit: Temporal could not be reached for two minutes.
+        SystemExit: Temporal could not be reached for two minutes, or what is measured cannot be served.
     """
+    with shown(service.name, service.queue, os.environ, service.sinks) as seen:
+        await _serve(service, seen)
+
+
+async def _serve(service: Service, seen: Shown) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for signum in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(signum, stop.set)
-    client = await _connected(stop)
+    client = seen.health.client = await _connected(stop, seen)
     if client is None:
         return
     with ThreadPoolExecutor(SLOTS, thread_name_prefix="activity") as threads:
@@ -72,8 +81,10 @@ async def serve(service: Service) -> None:
             deployment_config=service.deployment,
         )
         async with worker:
+            seen.health.phase = Phase.SERVING
             _ready(service)
             await stop.wait()
+            seen.health.phase = Phase.DRAINING
             logger.info("stopping: letting activities land")
     logger.info("stopped")
 
@@ -100,12 +111,12 @@ def end(main: Coroutine[Any, Any, None]) -> NoReturn:
     os._exit(code)
 
 
-async def _connected(stop: asyncio.Event) -> Client | None:
+async def _connected(stop: asyncio.Event, seen: Shown) -> Client | None:
     """Connect, waiting for a server that is on its way up; None when told to stop meanwhile."""
     deadline = asyncio.get_running_loop().time() + PATIENCE.total_seconds()
     while not stop.is_set():
         try:
-            return await connect()
+            return await connect(seen.interceptors, seen.runtime)
         except RuntimeError as error:
             where = address()["address"]
             if asyncio.get_running_loop().time() > deadline:

@@ -20,6 +20,7 @@ from contracts.runs import (
     TransferResult,
 )
 from workflows.details import stage_table
+from workflows.measured import generation_began, run_ended, stage_ended, transferred
 
 
 class Book:
@@ -46,6 +47,10 @@ class Book:
             fields["ended_at"] = workflow.now()
         stages = {**self.status.stages, name: held.model_copy(update=fields)}
         self.status = self.status.model_copy(update={"stages": stages})
+        if phase is not None and phase.ended and not held.phase.ended:
+            stage_ended(stages[name])
+        if fields.get("attempts", held.attempts) > held.attempts:
+            generation_began(stages[name])
 
     def note(self, name: str, note: str) -> None:
         """Say what a stage does now."""
@@ -54,6 +59,7 @@ class Book:
 
     def record(self, result: TransferResult) -> None:
         """Add a finished transfer."""
+        transferred(result)
         self.status = self.status.model_copy(update={"transfers": (*self.status.transfers, result)})
 
     def update(self, **fields: Any) -> None:
@@ -116,6 +122,7 @@ class Book:
     def close(self, phase: RunPhase) -> RunStatus:
         """End the run in this phase; the whole status goes into the memo, so no worker is needed to read it."""
         self.update(phase=phase, ended_at=workflow.now(), jobs_running=0)
+        run_ended(self.status)
         self.mirror()
         workflow.upsert_memo({STATUS_MEMO: self.status})
         return self.status

@@ -18,7 +18,7 @@ from tests.house import CHECKOUT
 from workers.catalogue import WORKERS
 from workers.serve import GRACE
 
-ROOMS = ("contracts", "workflows", "activities", "workers", "starter", "pipelines")
+ROOMS = ("contracts", "telemetry", "workflows", "activities", "workers", "starter", "pipelines")
 NOWHERE = "127.0.0.1:1"
 
 

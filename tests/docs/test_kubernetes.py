@@ -1,3 +1,4 @@
+import re
 from collections.abc import Iterator
 from copy import deepcopy
 from typing import Any
@@ -160,3 +161,16 @@ def test_the_image_has_a_version() -> None:
     (image,) = KUSTOMIZATION["images"]
     assert image["name"] == DEPLOYMENTS["aws"]["spec"]["template"]["spec"]["containers"][0]["image"]
     assert image["newTag"] in books.read("pyproject.toml")
+
+
+@pytest.mark.parametrize("worker", WORKERS)
+def test_probes_ask_for_pages_that_a_worker_serves_where_it_serves_them(worker: str) -> None:
+    (container,) = DEPLOYMENTS[worker]["spec"]["template"]["spec"]["containers"]
+    asked = {name: container[name]["httpGet"] for name in ("startupProbe", "readinessProbe", "livenessProbe")}
+    served = re.findall(r'^ +"(/\w+)":', books.read("workers/health.py"), re.MULTILINE)
+    assert {probe["path"] for probe in asked.values()} <= set(served)
+    ports = {port["name"]: port["containerPort"] for port in container["ports"]}
+    told = {item["name"]: item["value"] for item in container["env"] if "value" in item}
+    assert {ports[probe["port"]] for probe in asked.values()} == {
+        int(told["CAUSEWAY_METRICS_ADDRESS"].rpartition(":")[2])
+    }
