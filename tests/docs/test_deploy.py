@@ -139,6 +139,15 @@ def test_the_image_runs_as_nobody_special_and_installs_by_hash() -> None:
     assert text.count("--require-hashes") == text.count("pip install")
 
 
+def test_the_image_holds_bytecode_so_that_no_run_compiles_the_workflows_again() -> None:
+    text = books.read("Dockerfile")
+    rooms = re.findall(r"^RUN \S+ -m compileall -q (.+)$", text, re.MULTILINE)[0].split()
+    assert set(rooms) == set(ROOMS)
+    assert text.index("-m compileall") < text.index("\nUSER "), (
+        "the user of the image may write nothing there"
+    )
+
+
 def test_the_image_offers_extras_that_exist() -> None:
     project = books.read("pyproject.toml")
     extras = re.findall(r'^ARG EXTRAS="([^"]*)"', books.read("Dockerfile"), re.MULTILINE)[0].split()
