@@ -66,16 +66,28 @@ async def show(client: Client, options: LogOptions) -> Exit:
     Raises:
         StarterError: there is no such run, stage or generation, or its worker does not answer.
     """
-    source = await _source(client, options)
+    source, waited = await _source(client, options)
+    if waited and options.generation is None and options.item is None:
+        # Who waited for a job may have looked away while the first of them failed.
+        await _earlier(client, options, 1, source.ref.generation)
     await _print(client, options, source)
     while options.follow and options.generation is None and options.item is None:
         later = await _next(client, options, source.ref.generation)
         if later is None:
             break
+        await _earlier(client, options, source.ref.generation + 1, later.ref.generation)
         source = later
         _say(f"generation {source.ref.generation} of {options.stage}")
         await _print(client, options, source, after=LOG_BEGINNING)
     return Exit.SUCCEEDED
+
+
+async def _earlier(client: Client, options: LogOptions, first: int, end: int) -> None:
+    """Print the whole logs of generations that came and went unseen."""
+    for generation in range(first, end):
+        source, _ = await _source(client, replace(options, generation=generation))
+        _say(f"generation {generation} of {options.stage}")
+        await _print(client, options, source, after=LOG_BEGINNING)
 
 
 async def _print(client: Client, options: LogOptions, source: Source, after: str | None = None) -> None:
@@ -121,15 +133,15 @@ async def _left(handle: WorkflowHandle[Any, Any]) -> None:
         return
 
 
-async def _source(client: Client, options: LogOptions) -> Source:
-    """Return the job to read, waiting for it when it is to be followed."""
+async def _source(client: Client, options: LogOptions) -> tuple[Source, bool]:
+    """Return the job to read, waiting for it when it is to be followed, and whether it was waited for."""
     said = ""
     while True:
         now = await temporal.status(client, options.run_id)
         held = _stage(now, options)
         found = _item(now, held, options) or _job(now, held, options)
         if found is not None:
-            return found
+            return found, bool(said)
         if not options.follow or held.phase.ended or held.phase is StagePhase.WAITING:
             raise StarterError(
                 f"stage {held.name!r} has no job: it is a {held.kind} stage that is {held.phase}"

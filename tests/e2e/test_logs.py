@@ -72,6 +72,25 @@ def test_a_log_is_followed_from_before_its_job_through_its_generations(
     assert "has had 2 generations, not 3" in absent.err
 
 
+def test_who_looked_away_while_a_generation_failed_is_told_it_first(house: Sandbox, tmp_path: Path) -> None:
+    run = Run.start(house, pipeline(tmp_path, "onprem", seconds=6))
+    told = tmp_path / "told"
+    with told.open("w") as out:
+        words = ("-m", "starter", "logs", run.id, "talk", "--follow", "--json")
+        process = house.spawn(*words, stdout=out, stderr=subprocess.PIPE)
+    assert process.stderr is not None
+    assert "waiting for the job of talk" in process.stderr.readline()
+    process.send_signal(signal.SIGSTOP)
+    until(lambda: run.stage("talk")["attempts"] == 2, "the second generation", 60)
+    process.send_signal(signal.SIGCONT)
+    process.communicate(timeout=90)
+    lines = [json.loads(line) for line in told.read_text().splitlines()]
+    first = [one["line"] for one in lines if one["generation"] == 1]
+    assert first == [*LINES, "the first one fails"]
+    assert [one["line"] for one in lines if one["generation"] == 2] == LINES
+    assert process.returncode == 0
+
+
 def test_who_follows_a_quiet_job_leaves_with_ctrl_c_and_the_run_goes_on(
     house: Sandbox, tmp_path: Path
 ) -> None:
