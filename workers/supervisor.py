@@ -107,7 +107,8 @@ def _wanted() -> list[tuple[str, str]]:
     try:
         connections = Book(Path(file)).connections
     except ConnectionsError as error:
-        raise SystemExit(str(error)) from None
+        sys.stderr.write(f"no worker starts: {error}\n")
+        raise SystemExit(REFUSED) from None
     named = [connection.partition("/") for connection in connections]
     return [("workflows", ""), *((cloud, name) for cloud, _, name in named)]
 

@@ -165,6 +165,16 @@ def test_the_schema_is_printed_without_any_clouds_sdk() -> None:
     assert json.loads(done.stdout) == json.loads(json.dumps(schema()))
 
 
+def test_a_file_that_is_wrong_starts_no_worker_and_is_told_as_a_wrong_setting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv(FILE, str(tmp_path / "nowhere.yaml"))
+    with pytest.raises(SystemExit) as ended:
+        _wanted()
+    assert ended.value.code == 2
+    assert "nowhere.yaml cannot be read" in capsys.readouterr().err
+
+
 def test_all_workers_are_those_of_the_file(example: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(FILE, str(example))
     wanted = [("workflows", ""), ("aws", "default"), ("aws", "us")]
