@@ -13,6 +13,7 @@ from typing import Any
 
 from temporalio.testing import WorkflowEnvironment
 
+from contracts.checks import CheckRequest, CheckWanted
 from contracts.connect import plugin
 from contracts.errors import ErrorKind
 from contracts.jobs import JobPhase, JobRef, LogRequest
@@ -24,6 +25,7 @@ from tests.fakes.lives import Life
 from tests.workflows.play import CONNECTIONS, Play, Run, spec_of
 from tests.workflows.servers import dev_server
 from tests.workflows.test_flow import quickstart
+from workflows.check import CheckWorkflow
 from workflows.job_logs import JobLogsRequest, JobLogsWorkflow
 from workflows.sweep import SweepWorkflow
 
@@ -129,6 +131,19 @@ async def sweep(play: Play) -> Any:
     return handle
 
 
+async def check(play: Play) -> Any:
+    """Four connections: one without a worker, one whose worker fails."""
+    await play.serve(*CONNECTIONS)
+    play.world.absent = {"causeway-gcp"}
+    play.world.fail("connections.check", ErrorKind.UNKNOWN, "it broke", on="aws/default")
+    wanted = CheckWanted(requests=tuple(CheckRequest(connection=name) for name in CONNECTIONS))
+    handle = await play.client.start_workflow(
+        CheckWorkflow.run, wanted, id="check:recorded", task_queue=WORKFLOW_QUEUE
+    )
+    await handle.result()
+    return handle
+
+
 async def chosen(play: Play) -> Run:
     """Items of which one is tried again, a pick among them, a condition, and its model brought to another cloud."""
     play.world.lives |= {f"each-{index}": [Life(metrics={"auc": index / 10})] for index in range(4)}
@@ -216,6 +231,7 @@ RECORDINGS: dict[str, Callable[[Play], Awaitable[Any]]] = {
     "pipeline-watched-early": watched_early,
     "job_logs": log,
     "sweep": sweep,
+    "check": check,
 }
 CHILDREN = {
     "transfer-push": ("pipeline-succeeded", "transfer/ingest.data-to-aws.default"),

@@ -15,7 +15,13 @@ from contracts.alerts import ALERT_WORKFLOW
 from contracts.connect import plugin
 from contracts.fanout import FANOUT_WORKFLOW
 from contracts.lineage import LINEAGE_WORKFLOW
-from contracts.runs import JOB_LOGS_WORKFLOW, PIPELINE_WORKFLOW, SWEEP_WORKFLOW, TRANSFER_WORKFLOW
+from contracts.runs import (
+    CHECK_WORKFLOW,
+    JOB_LOGS_WORKFLOW,
+    PIPELINE_WORKFLOW,
+    SWEEP_WORKFLOW,
+    TRANSFER_WORKFLOW,
+)
 from tests.house import CHECKOUT
 from tests.replay.record import CHILDREN, HISTORIES, IDENTITY, RECORDINGS
 from workers.workflows import WORKFLOWS
@@ -48,6 +54,7 @@ def test_every_workflow_and_every_recording_has_a_history() -> None:
         JOB_LOGS_WORKFLOW,
         SWEEP_WORKFLOW,
         ALERT_WORKFLOW,
+        CHECK_WORKFLOW,
         LINEAGE_WORKFLOW,
     }
     assert kinds == known
