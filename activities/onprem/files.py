@@ -4,7 +4,7 @@ import os
 import time
 import uuid
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from hashlib import sha256
 from pathlib import Path
 
@@ -70,8 +70,9 @@ class Publisher:
         except (FileNotFoundError, ValueError):
             return None
 
-    def forget(self, uri: str) -> None:
-        """Drop the metadata of versions that are gone."""
+    def forget(self, uri: str, etag: str) -> None:
+        """Drop the metadata of a version that was removed, and of others that are long gone."""
+        (self._folder(uri) / etag).unlink(missing_ok=True)
         self._forget_old(uri)
 
     @contextmanager
@@ -93,12 +94,15 @@ class Publisher:
 
     def _forget_old(self, uri: str) -> None:
         target, folder = self._places.file(uri), self._folder(uri)
-        now = etag_of(target.stat()) if target.exists() else ""
         # A young record may be of a version that another writer is just about to place.
         limit = time.time() - _YOUNG_SECONDS
-        for record in folder.iterdir() if folder.is_dir() else ():
-            if record.name != now and _last_written(record) < limit:
-                record.unlink(missing_ok=True)
+        with suppress(
+            FileNotFoundError
+        ):  # somebody removed the object meanwhile, or nothing was ever recorded of it
+            now = etag_of(target.stat()) if target.exists() else ""
+            for record in folder.iterdir():
+                if record.name != now and _last_written(record) < limit:
+                    record.unlink(missing_ok=True)
 
     def _folder(self, uri: str) -> Path:
         # By digest, since a name with its suffix could exceed what the file system takes.

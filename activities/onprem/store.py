@@ -140,10 +140,11 @@ class FileStore:
         """Remove a file; False when there was none."""
         path = self.places.file(uri)
         try:
+            etag = etag_of(path.stat())
             path.unlink()
         except (FileNotFoundError, NotADirectoryError):
             return False
-        self._publisher.forget(uri)
+        self._publisher.forget(uri, etag)
         return True
 
     def sign_read(self, source: ObjectStat, life: timedelta, *, bare: bool = False) -> ReadGrant:

@@ -11,6 +11,7 @@ import pytest
 from temporalio.exceptions import ApplicationError
 
 from activities.onprem.errors import translate
+from activities.onprem.files import Metadata, Publisher
 from activities.onprem.settings import OnpremSettings
 from activities.onprem.store import FileStore
 from activities.settings import SettingsError
@@ -72,6 +73,38 @@ def test_a_listing_shows_what_lies_below_the_root_and_nothing_of_ours(store: Fil
     put(store, "file:///data/own", b"x")
     listed = [stat.uri for stat in store.list("file:///", None, 100).objects]
     assert listed == ["file:///data/file", "file:///data/link-in", "file:///data/own"]
+
+
+def test_of_an_object_that_was_deleted_no_record_is_left_and_it_can_be_written_again(
+    store: FileStore, root: Path
+) -> None:
+    held = root / ".causeway" / "meta"
+    for content in (b"one", b"another"):
+        put(store, "file:///data/gone", content)
+        assert [path for path in held.rglob("*") if path.is_file()]
+        assert store.delete("file:///data/gone")
+        assert [path for path in held.rglob("*") if path.is_file()] == []
+
+
+def test_who_deletes_leaves_the_records_of_who_is_writing(store: FileStore, root: Path) -> None:
+    put(store, "file:///data/busy", b"one")
+    [record] = [path for path in (root / ".causeway" / "meta").rglob("*") if path.is_file()]
+    under_way = record.with_name("of-a-version-that-is-about-to-appear")
+    under_way.write_text("{}")
+    assert store.delete("file:///data/busy")
+    assert list(under_way.parent.iterdir()) == [under_way]
+
+
+def test_writers_and_who_deletes_do_not_trip_over_each_other(store: FileStore) -> None:
+    uri, publisher = "file:///data/shared", Publisher(store.places)
+    metadata = Metadata(crc32c="", sha256="", owner="", media_type="")
+
+    def go(number: int) -> None:
+        publisher.write(uri, (b"%d" % number,), metadata, replace=True)
+        store.delete(uri)
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(go, range(200)))
 
 
 def test_metadata_is_not_told_of_a_file_that_was_changed_by_hand(store: FileStore, root: Path) -> None:
