@@ -60,10 +60,13 @@ def parse_size(value: object) -> int:
 
 
 def format_size(value: int) -> str:
-    """Write a size as people read it: exactly where a unit holds it, else in GiB with one decimal."""
-    units = ("TiB", "GiB", "MiB", "KiB")
-    exact = next((unit for unit in units if value % _BINARY[unit] == 0), None)
-    return f"{value // _BINARY[exact]} {exact}" if exact else f"{value / GIB:.1f} GiB"
+    """Write a size as people read it: exactly where a number of four digits holds it, else with one decimal."""
+    fitting = [unit for unit in reversed(_BINARY) if value >= _BINARY[unit]]
+    if not fitting:
+        return f"{value} bytes"
+    exact = (unit for unit in fitting if value % _BINARY[unit] == 0 and value < 10_000 * _BINARY[unit])
+    unit = next(exact, fitting[0])
+    return f"{value / _BINARY[unit]:.1f}".removesuffix(".0") + f" {unit}"
 
 
 def parse_rate(value: object) -> int:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from contracts.artifacts import locate
 from contracts.placeholders import Reference, parse_template, render, split_command
 from contracts.queues import cloud_of, normalise, queue_of
-from contracts.units import LONGEST, format_duration, parse_duration, parse_size
+from contracts.units import LONGEST, format_duration, format_size, parse_duration, parse_size
 
 NAMES = st.from_regex(r"[a-z][a-z0-9_]{0,8}", fullmatch=True)
 METRICS = st.from_regex(r"[A-Za-z0-9_.-]{1,8}", fullmatch=True)
@@ -98,6 +98,23 @@ def test_other_durations_are_refused(text: object) -> None:
 )
 def test_sizes_are_whole_numbers_with_a_binary_unit(text: object, size: int) -> None:
     assert parse_size(text) == size
+
+
+@pytest.mark.parametrize(
+    ("size", "text"),
+    [
+        (24_684_096 * 1024, "23.5 GiB"),
+        (1952 * 1024**3, "1952 GiB"),
+        (1536 * 1024**2, "1536 MiB"),
+        (64 * 1024**4, "64 TiB"),
+        (100 * 1000**3, "93.1 GiB"),
+        (5_000_001, "4.8 MiB"),
+        (700, "700 bytes"),
+        (0, "0 bytes"),
+    ],
+)
+def test_a_size_is_written_in_the_unit_a_person_reads_it_in(size: int, text: str) -> None:
+    assert format_size(size) == text
 
 
 @pytest.mark.parametrize("text", ["", "0GiB", "4Gb", "4 GiB", "4g", "1.5GiB", 0, -1, True, None])
