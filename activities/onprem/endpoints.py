@@ -25,6 +25,10 @@ from contracts.units import LONGEST, MIB
 HOST = "127.0.0.1"
 PORT = "PORT"
 """The variable that tells a server where to listen."""
+ENDED_BY_ITSELF = (
+    "the server ended by itself, with exit code 0, before anybody asked it to; "
+    f"let its command stay and listen on {PORT} until it is stopped"
+)
 PING_SECONDS = 2.0
 ANSWER_SECONDS = 60.0
 _KIND_OF_STATUS = {429: ErrorKind.THROTTLED, 503: ErrorKind.UNAVAILABLE}
@@ -87,7 +91,7 @@ class ProcessEndpoints:
         if folder.stop_asked:
             return _state(ref, EndpointPhase.DELETING, job=job)
         if job.phase.terminal:
-            told = job.message or f"the server ended {job.phase}"
+            told = job.message or ENDED_BY_ITSELF
             return _state(ref, EndpointPhase.FAILED, told, job)
         well = job.phase is JobPhase.RUNNING and self._is_well(ref)
         return _state(ref, EndpointPhase.READY if well else EndpointPhase.CREATING, job=job)
