@@ -12,6 +12,8 @@ class PermissionRequest(Message):
     """What a run will do on one connection."""
 
     connection: str
+    pipeline: str = ""
+    """Whose rights these are: what is named after it says so."""
     features: tuple[Feature, ...] = ()
     reads: tuple[str, ...] = ()
     """URIs of the author's own that are read: an object, or a folder that ends in `/`."""

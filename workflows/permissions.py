@@ -17,7 +17,8 @@ def requests_of(spec: PipelineSpec, *, create: bool = False) -> tuple[Permission
     for request in (*asked, *_of_logs(spec)):
         held = found.get(request.connection)
         found[request.connection] = _joined(held, request) if held else request
-    return tuple(found[name].model_copy(update={"create": create}) for name in sorted(found))
+    told = {"pipeline": spec.pipeline, "create": create}
+    return tuple(found[name].model_copy(update=told) for name in sorted(found))
 
 
 def _of_stage(stage: Stage) -> tuple[PermissionRequest, ...]:

@@ -202,3 +202,8 @@ def test_who_keeps_logs_may_write_them_below_the_pipeline_s_own_folder_and_nowhe
     allowed = policy.worker_policy(aws, AWS)["Statement"][0]
     assert f"arn:aws:s3:::kept/logs/{quick.pipeline}/*" in allowed["Resource"]
     assert not [name for name in allowed["Resource"] if name.startswith("arn:aws:s3:::kept/*")]
+
+
+def test_each_connection_is_told_whose_pipeline_it_serves() -> None:
+    asked_for = requests_of(load(find("quickstart")).spec, create=True)
+    assert {(held.pipeline, held.create) for held in asked_for} == {("quickstart", True)}
