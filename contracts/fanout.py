@@ -1,5 +1,7 @@
 """A stage that runs over many items as its workflow sees it, and how its outputs are put together."""
 
+from enum import StrEnum
+
 from pydantic import Field
 from temporalio import activity
 
@@ -11,7 +13,7 @@ from contracts.model import Message
 from contracts.packed import Packed
 from contracts.plan import Placement
 from contracts.results import FanoutStatus
-from contracts.runs import Pause, StageError
+from contracts.runs import Pause, StageError, StageJob
 from contracts.spec import PipelineSpec
 
 FANOUT_WORKFLOW = "foreach"
@@ -49,6 +51,8 @@ class FanoutProgress(Message):
     """Parts of the metrics table that are written."""
     paused_seconds: float = 0.0
     pause: Pause | None = None
+    generations: dict[int, int] = Field(default_factory=dict)
+    """Of items that have ended: how many jobs each had, where that is not one."""
     news_seconds: float = 1.0
     """Between two words to the run, which come ever more rarely."""
 
@@ -87,6 +91,30 @@ class FanoutNews(Message):
 
     stage: str
     status: FanoutStatus
+
+
+class ItemPhase(StrEnum):
+    """Where one item stands."""
+
+    TO_COME = "TO_COME"
+    RUNNING = "RUNNING"
+    ENDED = "ENDED"
+
+
+class ItemRequest(Message):
+    """Asks a fan-out for one item."""
+
+    index: int
+
+
+class ItemState(Message):
+    """One item as its fan-out knows it."""
+
+    phase: ItemPhase
+    generations: int = 0
+    """Of its job, that were begun; 0 where none was, or nobody knows any more."""
+    job: StageJob | None = None
+    """While it runs: the job it has."""
 
 
 class GatherPart(Message):

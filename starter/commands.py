@@ -25,7 +25,7 @@ from starter import copy_commands, job_logs, local, temporal
 from starter.copies import COPY, CopyOptions, is_copy, limits_of
 from starter.document import run_document
 from starter.exits import Exit, StarterError
-from starter.job_logs import LogOptions
+from starter.log_pages import LogOptions
 from starter.options import key_of, moment_of, params_of
 from starter.show import STYLES, console, live_view
 from starter.show import report as report_view

@@ -129,7 +129,7 @@ async def describe(temporal: Client, identity: str) -> WorkflowExecutionDescript
     except RPCError as error:
         if error.status == RPCStatusCode.NOT_FOUND:
             raise StarterError(f"there is no run {identity!r}; see: python -m starter list") from None
-        raise _unanswered(identity, error) from None
+        raise unanswered(identity, error) from None
 
 
 async def status(temporal: Client, identity: str) -> RunStatus:
@@ -166,7 +166,7 @@ async def decide(temporal: Client, identity: str, update: Any, decision: Any) ->
         said = error.cause.message if isinstance(error.cause, ApplicationError) else str(error.cause)
         raise StarterError(said) from None
     except RPCError as error:
-        raise _unanswered(identity, error) from None
+        raise unanswered(identity, error) from None
 
 
 async def tell(temporal: Client, identity: str, signal: Any, payload: dict[str, Any]) -> None:
@@ -178,7 +178,7 @@ async def tell(temporal: Client, identity: str, signal: Any, payload: dict[str, 
     try:
         await handle(temporal, identity).signal(signal, payload)
     except RPCError as error:
-        raise _unanswered(identity, error) from None
+        raise unanswered(identity, error) from None
 
 
 async def cancel(temporal: Client, identity: str) -> None:
@@ -186,7 +186,7 @@ async def cancel(temporal: Client, identity: str) -> None:
     try:
         await handle(temporal, identity).cancel()
     except RPCError as error:
-        raise _unanswered(identity, error) from None
+        raise unanswered(identity, error) from None
 
 
 def web_ui(identity: str, run_id: str | None = None) -> str:
@@ -206,7 +206,8 @@ async def _same_spec(temporal: Client, request: RunRequest) -> None:
         )
 
 
-def _unanswered(identity: str, error: RPCError) -> StarterError:
+def unanswered(identity: str, error: RPCError) -> StarterError:
+    """Say of a run why it did not answer."""
     if error.status == RPCStatusCode.NOT_FOUND:
         return StarterError(f"there is no run {identity!r} that has not ended; see: python -m starter list")
     return StarterError(

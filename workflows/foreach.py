@@ -6,7 +6,15 @@ from functools import partial
 from temporalio import workflow
 from temporalio.exceptions import ActivityError, is_cancelled_exception
 
-from contracts.fanout import FANOUT_WORKFLOW, FanoutNews, FanoutProgress, FanoutRequest, FanoutResult
+from contracts.fanout import (
+    FANOUT_WORKFLOW,
+    FanoutNews,
+    FanoutProgress,
+    FanoutRequest,
+    FanoutResult,
+    ItemRequest,
+    ItemState,
+)
 from contracts.foreach import Item
 from contracts.results import FanoutStatus
 from contracts.transfers import Drained
@@ -77,6 +85,11 @@ class FanoutWorkflow:
             update={"running": len(self.items.live), "jobs": self.items.live_jobs}
         )
 
+    @workflow.query
+    def item(self, asked: ItemRequest) -> ItemState:
+        """Say how one item stands."""
+        return self.items.state(asked.index, begun=asked.index < self.next)
+
     @workflow.signal
     def pause(self, *payload: object) -> None:
         """Start nothing new; jobs go on."""
@@ -138,6 +151,7 @@ class FanoutWorkflow:
             paused_seconds=self.checkpoint.paused_before.total_seconds(),
             pause=self.checkpoint.pause,
             news_seconds=self.news_seconds,
+            generations=self.items.generations,
         )
         workflow.continue_as_new(self.request.model_copy(update={"progress": progress}))
 

@@ -10,7 +10,7 @@ from temporalio.exceptions import ActivityError
 from contracts import presets
 from contracts.artifacts import Artifact
 from contracts.errors import ErrorKind, failure
-from contracts.fanout import EnumerateRequest, FanoutRequest, GatherActivities
+from contracts.fanout import EnumerateRequest, FanoutRequest, GatherActivities, ItemPhase, ItemState
 from contracts.foreach import ITEMS_LIMIT, Foreach, Item, Value, item_stage
 from contracts.jobs import JobRef
 from contracts.plan import Placement, Plan
@@ -69,6 +69,8 @@ class Items:
         self.found: tuple[Item, ...] = request.progress.items if request.progress else ()
         self.live: set[int] = set()
         """Items under way."""
+        self.generations = dict(request.progress.generations) if request.progress else {}
+        """Of items that have ended: how many jobs each had, where that is not one."""
         self._checkpoint = checkpoint
         self._effects = effects
         self._book = Book(_status_of(request))
@@ -77,6 +79,15 @@ class Items:
     def live_jobs(self) -> int:
         """Remote jobs that live."""
         return self._book.live_jobs
+
+    def state(self, index: int, *, begun: bool) -> ItemState:
+        """Say how an item stands."""
+        if not begun:
+            return ItemState(phase=ItemPhase.TO_COME)
+        held = self._book.status.stages.get(item_stage(self.request.stage, index))
+        if index not in self.live or held is None:
+            return ItemState(phase=ItemPhase.ENDED, generations=self.generations.get(index, 1))
+        return ItemState(phase=ItemPhase.RUNNING, generations=held.attempts, job=held.job)
 
     async def find(self) -> None:
         """List the items, once.
@@ -112,6 +123,8 @@ class Items:
             return await run_generations(self._context(item), name, self.stage, inputs, self.request.code)
         finally:
             self.live.discard(item.index)
+            if (had := self._book.stage(name).attempts) != 1:
+                self.generations[item.index] = had
             stages = {other: held for other, held in self._book.status.stages.items() if other != name}
             self._book.update(stages=stages)
 

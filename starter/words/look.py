@@ -120,7 +120,7 @@ def logs(
     is one, and ends when the stage has no more to say. Ctrl-C ends it at any time; the job goes on.
     """
     from starter import commands
-    from starter.job_logs import LogOptions
+    from starter.log_pages import LogOptions
 
     options = LogOptions(run_id, stage, tail, follow, generation, as_json, item)
     end(lambda: commands.logs(options))

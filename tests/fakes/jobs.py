@@ -107,4 +107,12 @@ class FakeJobs(FakeConnection):
 
     @activity.defn(name="jobs.logs")
     async def logs(self, request: LogRequest) -> LogPage:
-        return await self._play("jobs.logs", request, lambda: LogPage(lines=self.world.log))
+        now = await self.world.now()
+        return await self._play("jobs.logs", request, lambda: self._logs(request, now))
+
+    def _logs(self, request: LogRequest, now: datetime) -> LogPage:
+        job = self.world.jobs[request.ref.name]
+        said = job.life.says or self.world.log
+        seen = int(request.after or 0)
+        ended = request.patience_seconds > 0 and job.phase(now).terminal
+        return LogPage(lines=said[seen:], next_after=str(len(said)), ended=ended)

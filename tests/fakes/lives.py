@@ -25,6 +25,8 @@ class Life:
     leaves: dict[str, dict[str, bytes]] = field(default_factory=dict)
     """Files by output; by default each output holds one small file that names it."""
     metrics: dict[str, float] = field(default_factory=dict)
+    says: tuple[str, ...] = ()
+    """Its log; what the world says by default."""
 
 
 @dataclass

@@ -1,0 +1,119 @@
+"""`logs`, as it asks and is answered: what is followed, for how long, and what is said of a stage without a log."""
+
+import asyncio
+import json
+from typing import Any
+
+import pytest
+
+from contracts.errors import ErrorKind
+from contracts.jobs import JobPhase
+from starter.exits import StarterError
+from starter.job_logs import show
+from starter.log_pages import LogOptions
+from tests.fakes.lives import Life
+from tests.workflows.play import Play, Run, job_of, spec_of
+
+PREEMPTED = Life(end=JobPhase.FAILED, reason=ErrorKind.PREEMPTED, says=("the first", "was taken back"))
+SECOND = Life(says=("the second", "is done"))
+
+
+def over(items: int, **fields: Any) -> dict[str, Any]:
+    return {"foreach": {"range": items, **fields}, "retries": 1}
+
+
+def item_of(run: Run, number: int, **fields: Any) -> LogOptions:
+    return LogOptions(run.id, "each", tail=100, follow=True, as_json=True, item=number, **fields)
+
+
+def told(out: str) -> list[tuple[int | None, str]]:
+    return [(line["generation"], line["line"]) for line in map(json.loads, out.splitlines())]
+
+
+BOTH = [(1, "the first"), (1, "was taken back"), (2, "the second"), (2, "is done")]
+
+
+async def until_said(capsys: pytest.CaptureFixture[str], words: str) -> str:
+    out = err = ""
+    async with asyncio.timeout(20):
+        while words not in err:
+            await asyncio.sleep(0.05)
+            more = capsys.readouterr()
+            out, err = out + more.out, err + more.err
+    return out
+
+
+async def test_an_item_is_followed_through_the_generations_of_its_job_until_it_is_done(
+    play: Play, capsys: pytest.CaptureFixture[str]
+) -> None:
+    play.world.lives["each-1"] = [PREEMPTED, SECOND]
+    run = await play.start(spec_of({"each": over(3)}))
+    await play.until(run, lambda _: any(job.request.stage == "each-1" for job in play.world.jobs.values()))
+    following = play.in_background(show(play.client, item_of(run, 1)))
+    # A machine that was taken back is replaced after ten seconds, which do not pass by themselves.
+    out = await until_said(capsys, "item 1 of each is not done")
+    assert told(out) == BOTH[:2]
+    await play.pass_time(seconds=11)
+    await asyncio.wait_for(following, 20)
+    assert told(capsys.readouterr().out) == BOTH[2:]
+    await play.result(run)
+
+
+async def test_an_item_is_followed_from_before_its_turn(
+    play: Play, capsys: pytest.CaptureFixture[str]
+) -> None:
+    hold = play.world.hold("jobs.submit", stage="each-0")
+    play.world.lives["each-1"] = [SECOND]
+    run = await play.start(spec_of({"each": over(2, max_parallel=1)}))
+    await play.reach(hold)
+    following = play.in_background(show(play.client, item_of(run, 1)))
+    await until_said(capsys, "waiting for item 1 of each: for its turn")
+    hold.release()
+    await asyncio.wait_for(following, 20)
+    assert told(capsys.readouterr().out) == [(1, "the second"), (1, "is done")]
+
+
+async def test_of_an_item_that_is_done_the_newest_job_is_printed_and_that_is_all(
+    play: Play, capsys: pytest.CaptureFixture[str]
+) -> None:
+    failed = Life(end=JobPhase.FAILED, reason=ErrorKind.JOB_FAILED, says=("wrong",))
+    play.world.lives["each-1"] = [failed, SECOND]
+    run = await play.start(spec_of({"each": over(2)}))
+    await play.result(run)
+    await asyncio.wait_for(show(play.client, item_of(run, 1)), 20)
+    assert told(capsys.readouterr().out) == [(2, "the second"), (2, "is done")]
+
+
+async def test_an_item_whose_number_is_too_high_is_refused_while_it_would_be_waited_for(play: Play) -> None:
+    hold = play.world.hold("jobs.submit", stage="each-0")
+    run = await play.start(spec_of({"each": over(2)}))
+    await play.reach(hold)
+    await play.until(run, lambda now: now.stages["each"].fanout is not None)
+    with pytest.raises(StarterError, match="no item 2; they are numbered 0 to 1"):
+        await asyncio.wait_for(show(play.client, item_of(run, 2)), 20)
+
+
+async def test_a_stage_without_a_log_is_refused_with_those_that_have_one(play: Play) -> None:
+    uri = play.put("gcp", "rows.csv")
+    stages = {
+        "bring": {"kind": "copy", "on": "aws", "source": uri},
+        "train": {"after": ["bring"]},
+        "each": {**over(2), "after": ["bring"]},
+    }
+    run = await play.start(spec_of(stages))
+    await play.result(run)
+    with pytest.raises(StarterError) as refused:
+        await show(play.client, LogOptions(run.id, "bring", tail=100))
+    assert refused.value.message == (
+        "stage 'bring' has no job: it is a copy stage that is SUCCEEDED\n-> stages with a log: train, each"
+    )
+    assert job_of(play, "train")
+
+
+async def test_a_server_has_no_job_and_that_is_told_at_once(play: Play) -> None:
+    hold = play.world.hold("endpoints.deploy")
+    serve = {"kind": "deploy", "on": "aws", "command": "python serve.py"}
+    run = await play.start(spec_of({"serve": serve}))
+    await play.reach(hold)
+    with pytest.raises(StarterError, match="no stage of this run has a log yet"):
+        await asyncio.wait_for(show(play.client, LogOptions(run.id, "serve", tail=100, follow=True)), 20)
