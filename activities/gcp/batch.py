@@ -15,6 +15,14 @@ from contracts.endpoints import PREDICTIONS
 from contracts.errors import ErrorDetail, ErrorKind, failure
 from contracts.jobs import JobRef, JobRequest, JobState
 
+NEEDS = {
+    "create": ("aiplatform.batchPredictionJobs.create",),
+    "get": ("aiplatform.batchPredictionJobs.get",),
+    "list": ("aiplatform.batchPredictionJobs.list",),
+    "cancel": ("aiplatform.batchPredictionJobs.cancel",),
+}
+"""The calls are those of `activities.gcp.jobs`, on its own kind."""
+
 
 class BatchPredictionJobs(VertexJobs):
     """One project's batch predictions in one region; a claim decides who creates, as for custom jobs."""

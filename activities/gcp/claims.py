@@ -20,6 +20,12 @@ from contracts.model import Message
 SETTLED = "causeway-settled"
 """Metadata of a claim of which a job came."""
 LEASE = timedelta(seconds=30)
+NEEDS = {
+    "upload_from_string": ("storage.objects.create", "storage.objects.delete"),
+    "reload": ("storage.objects.get", "storage.objects.list"),
+    "download_as_bytes": ("storage.objects.get",),
+    "delete": ("storage.objects.delete",),
+}
 _TIMEOUT = (5.0, 20.0)
 _PATIENCE_SECONDS = 5.0
 """How long a holder is waited for here; after that Temporal tries again later."""

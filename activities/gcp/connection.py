@@ -15,6 +15,12 @@ from activities.store import Store
 from contracts.connections import ConnectionActivities, ConnectionReport, PreflightRequest
 from contracts.errors import ErrorDetail, ErrorKind, failure
 
+NEEDS = {
+    "list_custom_jobs": ("aiplatform.customJobs.list",),
+    # It shows the datasets that may be described, and refuses nobody.
+    "list_datasets": ("bigquery.datasets.get",),
+}
+
 
 class GcpConnection(ConnectionActivities):
     """The preflight of one connection, over its store, its tables and its job service."""

@@ -9,6 +9,13 @@ from activities.store import WriteTarget
 from contracts.artifacts import ObjectStat, locate
 from contracts.errors import ErrorDetail, ErrorKind, failure
 
+NEEDS = {
+    "get_blob": ("storage.objects.get", "storage.objects.list"),
+    "reload": ("storage.objects.get",),
+    "rewrite": ("storage.objects.get", "storage.objects.create", "storage.objects.delete"),
+}
+"""To replace an object is to delete the one that lies there."""
+
 
 def rewrite(client: storage.Client, source: ObjectStat, target: WriteTarget) -> ObjectStat:
     """Copy this generation, with its media type and metadata; the owner is new.

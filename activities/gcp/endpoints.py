@@ -20,6 +20,16 @@ from contracts.endpoints import EndpointPhase, EndpointRef, EndpointState
 from contracts.errors import ErrorDetail, ErrorKind, failure
 from contracts.jobs import KEPT_TAG, JobRequest
 
+NEEDS = {
+    "create_endpoint": ("aiplatform.endpoints.create",),
+    "get_endpoint": ("aiplatform.endpoints.get",),
+    "list_endpoints": ("aiplatform.endpoints.list",),
+    "update_endpoint": ("aiplatform.endpoints.update",),
+    "delete_endpoint": ("aiplatform.endpoints.delete",),
+    "deploy_model": ("aiplatform.endpoints.deploy",),
+    "undeploy_model": ("aiplatform.endpoints.undeploy",),
+}
+
 
 class VertexEndpoints:
     """One project's endpoints in one region."""

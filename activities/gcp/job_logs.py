@@ -12,6 +12,8 @@ from contracts.jobs import LogPage
 _TIMEOUT = (5.0, 60.0)
 _PAGE = 1000
 """The most entries that Cloud Logging returns at once."""
+NEEDS = {"post": ("logging.logEntries.list",)}
+"""https://cloud.google.com/logging/docs/access-control"""
 Place = tuple[str, str]
 """Timestamp and insert id of an entry: entries of one moment are ordered by their ids."""
 

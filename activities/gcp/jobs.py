@@ -25,6 +25,15 @@ TIMEOUT = 12.0
 SCRIPT = "run.sh"
 WORK = "causeway-work"
 """In the container's working directory."""
+NEEDS = {
+    "create": ("aiplatform.customJobs.create",),
+    "get": ("aiplatform.customJobs.get",),
+    "list": ("aiplatform.customJobs.list",),
+    "cancel": ("aiplatform.customJobs.cancel",),
+}
+"""https://cloud.google.com/vertex-ai/docs/general/iam-permissions"""
+NEEDS_WITH_ACCOUNT = {"create": ("iam.serviceAccounts.actAs",)}
+"""On the account that jobs run as, where it is not Vertex AI's own."""
 _PAGE = 100
 
 

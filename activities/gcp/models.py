@@ -16,6 +16,13 @@ from contracts.jobs import JobRequest
 
 PAGE = 100
 
+NEEDS = {
+    "upload_model": ("aiplatform.models.upload",),
+    "get_model": ("aiplatform.models.get",),
+    "list_models": ("aiplatform.models.list",),
+    "delete_model": ("aiplatform.models.delete",),
+}
+
 
 class VertexModels:
     """One project's models in one region."""

@@ -14,6 +14,11 @@ from contracts.artifacts import ObjectStat, locate
 from contracts.errors import ErrorDetail, ErrorKind, failure
 
 NAME_LIMIT_BYTES = 1024
+NEEDS = {
+    # Who may not list is told 403 where there is no object, and not 404.
+    "get_blob": ("storage.objects.get", "storage.objects.list"),
+}
+"""What the calls of a module take: https://cloud.google.com/storage/docs/access-control/iam-json"""
 _UNFIT = re.compile(r"[\x00-\x1f\x7f\ufffe\uffff]")
 
 

@@ -19,6 +19,12 @@ from contracts.errors import ErrorDetail, ErrorKind, failure
 
 PATIENCE_SECONDS = 120.0
 """How long something quick, such as an upload of a model, is waited for here; then Temporal tries again."""
+NEEDS = {"request": ("aiplatform.models.get",)}
+"""To see how an operation goes takes what it takes to see what it works on."""
+NEEDS_OF_ENDPOINTS = {
+    "request": ("aiplatform.endpoints.get", "aiplatform.endpoints.deploy", "aiplatform.operations.list")
+}
+"""A deployment is cancelled by whoever may deploy. What listing takes Google's table does not say; the last is named for it."""
 _SOON_SECONDS = 5.0
 _TIMEOUT = (5.0, 20.0)
 _PAUSE_SECONDS = 0.3

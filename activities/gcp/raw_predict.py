@@ -18,6 +18,8 @@ SERVED_BY = "X-Vertex-AI-Deployed-Model-Id"
 """Says that an answer is the model's own: google/cloud/aiplatform/v1/prediction_service.proto."""
 KIND_OF_ANSWER = {429: ErrorKind.THROTTLED, 503: ErrorKind.UNAVAILABLE}
 
+NEEDS = {"post": ("aiplatform.endpoints.predict",)}
+
 
 class RawPredict:
     """One region's endpoints as they are asked."""

@@ -18,6 +18,11 @@ TIMEOUT = (5.0, 60.0)
 _JOINED_BYTES = 64 * 1024
 """Up to here one packet costs more than a copy."""
 
+NEEDS = {
+    "post": ("storage.objects.create", "storage.objects.delete"),
+    "delete": ("storage.objects.delete",),
+}
+
 
 class Sender:
     """Sends objects as multipart uploads.

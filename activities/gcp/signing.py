@@ -22,6 +22,9 @@ CRC32C, SHA256, OWNER = CARRIED = ("causeway-crc32c", "causeway-sha256", "causew
 METADATA_LIMIT_BYTES = 8192 - 400
 """What Cloud Storage takes, less what Causeway notes itself: https://cloud.google.com/storage/quotas"""
 
+NEEDS = {"generate_signed_url": ("iam.serviceAccounts.signBlob",)}
+"""Of the worker on its own account, where it holds no key: https://cloud.google.com/iam/docs/service-account-permissions"""
+
 
 class Signer:
     """Mints signed URLs with the worker's own identity, whatever kind of credentials it has."""

@@ -20,6 +20,16 @@ from contracts.storage import HIDDEN, ContainerReceipt, ObjectPage
 
 READ_BYTES = 8 * 1024 * 1024
 
+NEEDS = {
+    "get_bucket": ("storage.buckets.get",),
+    "get_blob": ("storage.objects.get", "storage.objects.list"),
+    "list_blobs": ("storage.objects.list",),
+    "download_as_bytes": ("storage.objects.get", "storage.objects.list"),
+    "delete": ("storage.objects.delete", "storage.objects.list"),
+    "patch": ("storage.objects.get", "storage.objects.update"),
+}
+NEEDS_TO_CREATE = {"create_bucket": ("storage.buckets.create",)}
+
 
 class GcsStore:
     """One project's buckets, reached by the worker's own rights. An `etag` is the object's generation."""

@@ -22,6 +22,12 @@ CLAIMS = "runs/*/*/g*/job/claim.json"
 """Where `activities.gcp.jobs` keeps the claims of jobs."""
 _TIMEOUT_SECONDS, _PAGE = 12.0, 1000
 
+NEEDS = {
+    "list_blobs": ("storage.objects.list",),
+    "list_custom_jobs": ("aiplatform.customJobs.list",),
+    "list_batch_prediction_jobs": ("aiplatform.batchPredictionJobs.list",),
+}
+
 
 class VertexLive:
     """Lists the custom jobs and batch predictions of a project's region that have not ended."""
@@ -35,8 +41,10 @@ class VertexLive:
         """Return all of them: quotas keep them few."""
         going_on = " AND ".join(f'state!="{state}"' for state in ENDED)
         wanted = {"parent": self._parent, "filter": f"labels.{RUN_TAG}:* AND {going_on}", "page_size": 100}
-        services = (self._client.list_custom_jobs, self._client.list_batch_prediction_jobs)
-        jobs = chain(*(listed(wanted, timeout=_TIMEOUT_SECONDS, retry=None) for listed in services))
+        jobs = chain(
+            self._client.list_custom_jobs(wanted, timeout=_TIMEOUT_SECONDS, retry=None),
+            self._client.list_batch_prediction_jobs(wanted, timeout=_TIMEOUT_SECONDS, retry=None),
+        )
         return [_job(job) for job in jobs if not phase_of(job.state.name).terminal], None
 
 

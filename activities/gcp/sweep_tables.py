@@ -14,6 +14,15 @@ from contracts.sweeps import SweepItem
 
 STATES = ("pending", "running")
 
+NEEDS = {
+    # Everybody may list the jobs that are their own.
+    "list_jobs": (),
+    "list_datasets": ("bigquery.datasets.get",),
+    "list_tables": ("bigquery.tables.list",),
+    "get_table": ("bigquery.tables.get",),
+    "delete_table": ("bigquery.tables.delete",),
+}
+
 
 class TableJobsLeft:
     """Loads and queries that go on."""

@@ -12,6 +12,14 @@ from activities.stopping import rest
 from contracts.tables import TableCancelReceipt, TableCancelRequest
 
 _FIRST_POLL_SECONDS, _LONGEST_POLL_SECONDS = 0.2, 5.0
+NEEDS = {
+    # Of one's own jobs it is given; without it nobody is told that there is no such job.
+    "get_job": ("bigquery.jobs.get",),
+    "cancel": (),
+    "reload": (),
+    "delete_table": ("bigquery.tables.delete",),
+}
+"""Who creates a job may get and cancel it: https://cloud.google.com/bigquery/docs/jobs-overview#required_permissions"""
 LOAD, QUERY = ("stage", "load"), ("query",)
 
 

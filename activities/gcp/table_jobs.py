@@ -18,6 +18,8 @@ TIMEOUT = 60.0
 """Seconds one request may take; retries are Temporal's."""
 TRIES = 100
 """Ids one key may use up: an id belongs to its job for good, also when that job failed."""
+NEEDS = {"get_job": ("bigquery.jobs.get",), "reload": (), "cancel": ()}
+"""See `activities.gcp.table_cancel`."""
 _FIRST_POLL_SECONDS, _LONGEST_POLL_SECONDS = 0.2, 2.0
 
 NO_RETRY: Any = None

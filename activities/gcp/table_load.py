@@ -25,6 +25,24 @@ from contracts.tables import LoadReceipt, LoadRequest
 STAGING = "causeway_staging_"
 """How the names of staging tables begin."""
 STAGING_LIFE = timedelta(days=1)
+_WRITE = (
+    "bigquery.jobs.create",
+    "bigquery.tables.create",
+    "bigquery.tables.update",
+    "bigquery.tables.updateData",
+)
+_READ = ("bigquery.tables.get", "bigquery.tables.getData")
+NEEDS = {
+    "create_table": ("bigquery.tables.create",),
+    # BigQuery reads the files as whoever asked.
+    "load_table_from_uri": (*_WRITE, "storage.objects.get"),
+    "copy_table": (*_WRITE, *_READ),
+    "query": (*_WRITE, *_READ),
+    "get_dataset": ("bigquery.datasets.get",),
+    "get_table": ("bigquery.tables.get",),
+    "delete_table": ("bigquery.tables.delete",),
+}
+"""https://cloud.google.com/bigquery/docs/batch-loading-data#required_permissions and .../managing-tables#copy-table"""
 _DISPOSITION = {"truncate": "WRITE_TRUNCATE", "append": "WRITE_APPEND", "fail": "WRITE_EMPTY"}
 _IDENTIFIER = re.compile(r"[A-Za-z0-9_-]+")
 _PROJECT = re.compile(r"[a-z0-9.:-]+")

@@ -16,6 +16,17 @@ from contracts.tables import QueryRequest, QueryResult, Scalar
 
 SHOWN_BYTES = 256 * 1024
 """The most that the rows shown weigh as JSON; a result is for reading."""
+NEEDS = {"query": ("bigquery.jobs.create",), "result": ()}
+"""Its results are whose the query is; what it does to tables its text says."""
+NEEDS_TO_READ = {"query": ("bigquery.tables.get", "bigquery.tables.getData")}
+NEEDS_TO_CHANGE = {
+    "query": (
+        "bigquery.tables.create",
+        "bigquery.tables.update",
+        "bigquery.tables.updateData",
+        "bigquery.tables.delete",
+    )
+}
 Row = dict[str, Scalar | None]
 
 

@@ -29,6 +29,11 @@ UPLOADS = f"{HIDDEN}uploads/"
 COMPOSE_LIMIT = 32
 """Sources of one compose request: https://cloud.google.com/storage/docs/composite-objects."""
 REMOVALS_AT_ONCE = 8
+NEEDS = {
+    "list_blobs": ("storage.objects.list",),
+    "compose": ("storage.objects.get", "storage.objects.create", "storage.objects.delete"),
+    "delete": ("storage.objects.delete",),
+}
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
