@@ -21,6 +21,8 @@ class PermissionRequest(Message):
     """Likewise, that are written."""
     tables: tuple[str, ...] = ()
     """`dataset.table` or `project.dataset.table` that are loaded."""
+    statements: tuple[str, ...] = ()
+    """What is asked of tables, as SQL."""
     images: tuple[str, ...] = ()
     """Container images that job stages name."""
     create: bool = False

@@ -28,9 +28,14 @@ def _of_stage(stage: Stage) -> tuple[PermissionRequest, ...]:
         return _of_copy(stage)
     images = (stage.image,) if isinstance(stage, CommandStage) and stage.image else ()
     tables = (stage.table,) if isinstance(stage, LoadTableStage) else ()
-    own = PermissionRequest(connection=stage.on, features=_features(stage), images=images, tables=tables)
+    statements = (stage.sql,) if isinstance(stage, QueryStage) else ()
+    own = PermissionRequest(
+        connection=stage.on, features=_features(stage), images=images, tables=tables, statements=statements
+    )
     if isinstance(stage, JobStage) and stage.foreach and stage.foreach.query:
-        return own, PermissionRequest(connection=stage.foreach.query_on, features=("tables",))
+        return own, PermissionRequest(
+            connection=stage.foreach.query_on, features=("tables",), statements=(stage.foreach.query,)
+        )
     return (own,)
 
 
@@ -60,7 +65,7 @@ def _features(stage: Stage) -> tuple[Feature, ...]:
 
 
 def _joined(one: PermissionRequest, other: PermissionRequest) -> PermissionRequest:
-    fields = ("features", "reads", "writes", "tables", "images")
+    fields = ("features", "reads", "writes", "tables", "statements", "images")
     return one.model_copy(
         update={name: tuple(sorted({*getattr(one, name), *getattr(other, name)})) for name in fields}
     )
