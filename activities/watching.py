@@ -7,6 +7,7 @@ from temporalio.exceptions import ApplicationError
 
 from activities.guard import Translate, translated
 from activities.job_service import JobService
+from activities.silence import Silence
 from activities.stopping import rest
 from contracts.errors import ErrorKind
 from contracts.jobs import JobPhase, JobRef, JobState
@@ -28,6 +29,7 @@ class Watch:
         self._ref = ref
         self.state = _remembered(ref)
         self._why = ""
+        self._silence = Silence()
 
     def until_news(self, seen: JobPhase | None) -> JobState:
         """Return once the phase has been another than the one seen for a second, or is an end.
@@ -72,14 +74,18 @@ class Watch:
         return self.state
 
     def _ask(self) -> JobState | None:
+        asked = time.monotonic()
         try:
-            return self._describe()
+            state = self._describe()
         except ApplicationError as error:
             if error.type == ErrorKind.SOURCE_MISSING:
                 raise
+            self._silence.kept(asked)
             self._why = f"{error.type}: {error.message}"
             activity.logger.info("the control plane does not tell of job %s: %s", self._ref.name, self._why)
             return None
+        self._silence.broken()
+        return state
 
     def _describe(self) -> JobState:
         with translated(self._translate, self._ref.name):

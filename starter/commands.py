@@ -30,6 +30,7 @@ from starter.options import key_of, moment_of, params_of
 from starter.show import STYLES, console, live_view
 from starter.show import report as report_view
 from starter.spec.load import find, load
+from starter.traced import starting
 from starter.watch import UPDATES, user
 from starter.watch import watch as watch_run
 from workflows.pipeline import PipelineWorkflow
@@ -63,10 +64,13 @@ async def run(options: RunOptions) -> Exit:
     if sandboxed:
         local.bring_up()
     client = await temporal.connected()
-    handle, attached = await temporal.start(client, request)
+    with starting() as trace:
+        handle, attached = await temporal.start(client, request)
     said = console(stderr=True)
     said.print(f"run {handle.id}{' is there already; attached' if attached else ''}", soft_wrap=True)
     said.print(f"Web UI {temporal.web_ui(handle.id)}", soft_wrap=True)
+    if trace and not attached:
+        said.print(f"trace {trace}", soft_wrap=True)
     if options.detach:
         return await _detached(client, handle.id, options)
     try:

@@ -20,6 +20,7 @@ from starter.copies import Copy, CopyOptions, request_of, start
 from starter.copy_show import Bar, Lines, View, copy_document, report_of
 from starter.exits import Exit, StarterError
 from starter.show import console
+from starter.traced import starting
 from workflows.transfer import TransferWorkflow
 
 POLL_SECONDS = 0.5
@@ -33,9 +34,12 @@ async def copy(options: CopyOptions, connect: Any) -> Exit:
     if not local.temporal_is_configured():
         local.bring_up()
     client: Client = await connect()
-    handle, attached = await start(client, request)
+    with starting() as trace:
+        handle, attached = await start(client, request)
     said = console(stderr=True)
     said.print(f"copy {handle.id}{' is there already; attached' if attached else ''}", soft_wrap=True)
+    if trace and not attached:
+        said.print(f"trace {trace}", soft_wrap=True)
     if options.detach:
         if options.as_json:
             _json({"run_id": handle.id, "web_ui": temporal.web_ui(handle.id)})

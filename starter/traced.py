@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from telemetry.switches import traces_endpoint
@@ -24,6 +26,16 @@ def interceptors() -> tuple[Interceptor, ...]:
         return ()
     _OPEN.append(traced)
     return (traced.interceptor,)
+
+
+@contextmanager
+def starting() -> Iterator[str | None]:
+    """Surround the start of a run; yields the id of the trace that it begins, None where nothing is traced."""
+    if not _OPEN:
+        yield None
+        return
+    with _OPEN[-1].span("start") as trace:
+        yield trace
 
 
 def close() -> None:

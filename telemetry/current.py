@@ -17,7 +17,7 @@ def trace_id() -> str | None:
     return f"{span.get_span_context().trace_id:032x}" if span else None
 
 
-def mark(attributes: Mapping[str, str | int]) -> None:
+def mark(attributes: Mapping[str, str | int | list[str]]) -> None:
     """Set attributes of the open span, if there is one: names and numbers alone, never a URL or a value of a pipeline."""
     span = _span()
     if span:

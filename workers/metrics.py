@@ -12,7 +12,7 @@ from typing import Any
 
 from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
 from opentelemetry.exporter.prometheus import PrometheusMetricReader
-from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics import Histogram, MeterProvider
 from opentelemetry.sdk.metrics.export import MetricExporter, MetricReader, PeriodicExportingMetricReader
 from opentelemetry.sdk.metrics.view import ExplicitBucketHistogramAggregation, View
 from opentelemetry.sdk.resources import SERVICE_NAME, Resource
@@ -38,17 +38,23 @@ PATIENCE_SECONDS = 3.0
 LATENCIES = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
 STRETCHES = (0.1, 0.5, 1, 5, 15, 60, 300, 900, 3600, 4 * 3600, 12 * 3600, 24 * 3600, 7 * 24 * 3600)
 SPEEDS = (1, 5, 10, 25, 50, 100, 250, 500, 1000, 2500)
+COSTS = (0.01, 0.1, 1, 5, 10, 50, 100, 500, 1000, 5000)
 logger = logging.getLogger("workers")
 
 
 def _buckets(name: str, boundaries: Sequence[float]) -> View:
-    return View(instrument_name=name, aggregation=ExplicitBucketHistogramAggregation(boundaries))
+    return View(
+        instrument_type=Histogram,
+        instrument_name=name,
+        aggregation=ExplicitBucketHistogramAggregation(boundaries),
+    )
 
 
 VIEWS = (
     _buckets("temporal_*latency", LATENCIES),
     _buckets("causeway_*_seconds", STRETCHES),
     _buckets("causeway_*_megabytes_per_second", SPEEDS),
+    _buckets("causeway_*_cost", COSTS),
 )
 
 

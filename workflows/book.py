@@ -32,6 +32,7 @@ class Book:
         self.shown: RunStatus | None = None
         """What was mirrored last."""
         self._mirrored: tuple[Any, ...] = ()
+        self._failed_by = {name: stage.error.kind for name, stage in status.stages.items() if stage.error}
 
     def stage(self, name: str) -> StageStatus:
         """The stage as it stands."""
@@ -50,7 +51,13 @@ class Book:
         if phase is not None and phase.ended and not held.phase.ended:
             stage_ended(stages[name])
         if fields.get("attempts", held.attempts) > held.attempts:
-            generation_began(stages[name])
+            generation_began(stages[name], self._failed_by.get(name))
+        if error := fields.get("error"):
+            self.failed_by(name, error.kind)
+
+    def failed_by(self, name: str, kind: str) -> None:
+        """Keep the kind of error that the next generation of a stage makes good."""
+        self._failed_by[name] = kind
 
     def note(self, name: str, note: str) -> None:
         """Say what a stage does now."""

@@ -80,6 +80,7 @@ async def run_generations(
         if context.shipping:
             context.shipping.ended(name)
         held = context.book.stage(name)
+        context.book.failed_by(name, error.kind)
         reason = f"generation {request.generation}: {error.kind}: {error.message[:200]}"
         context.book.change(
             name,

@@ -7,7 +7,7 @@ from temporalio import workflow
 
 from contracts.runs import RunStatus, StageStatus, TransferResult
 
-NO_CLOUD = "none"
+NO_CLOUD = NO_KIND = "none"
 
 
 def stage_ended(stage: StageStatus) -> None:
@@ -33,15 +33,11 @@ def stage_ended(stage: StageStatus) -> None:
             _histogram(f"causeway_job_{part}_seconds", what, "s", seconds_of, cloud)
 
 
-def generation_began(stage: StageStatus) -> None:
-    """Count a generation; all but the first of a stage are retries."""
+def generation_began(stage: StageStatus, failed_by: str | None) -> None:
+    """Count a generation; all but the first of a stage are retries, each after the error of this kind."""
     if stage.attempts > 1:
-        _counter(
-            "causeway_stage_retries",
-            "Generations of a stage after its first.",
-            1,
-            {"cloud": _cloud(stage.connection)},
-        )
+        labels = {"cloud": _cloud(stage.connection), "kind": failed_by or NO_KIND}
+        _counter("causeway_stage_retries", "Generations after a stage's first, by what failed.", 1, labels)
 
 
 def transferred(moved: TransferResult) -> None:
@@ -50,12 +46,12 @@ def transferred(moved: TransferResult) -> None:
     _counter("causeway_transfer_bytes", "Bytes that transfers sent.", moved.size_bytes, labels)
     if moved.seconds > 0 and moved.size_bytes:
         speed = moved.size_bytes / moved.seconds / 1e6
-        _histogram(
-            "causeway_transfer_megabytes_per_second", "Bytes by the seconds they took.", "MB/s", speed, labels
-        )
+        # The unit is in the name: told as one as well, Prometheus would have it twice.
+        _histogram("causeway_transfer_megabytes_per_second", "Bytes by the seconds taken.", "", speed, labels)
     if moved.cost is not None:
         what = "Egress at the price book's rates."
-        _histogram("causeway_transfer_egress_cost", what, moved.currency or "USD", float(moved.cost), labels)
+        priced = {**labels, "currency": moved.currency or "USD"}
+        _histogram("causeway_transfer_egress_cost", what, "", float(moved.cost), priced)
 
 
 def run_ended(status: RunStatus) -> None:

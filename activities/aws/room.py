@@ -8,6 +8,7 @@ import boto3
 from botocore.awsrequest import AWSHTTPConnection, AWSHTTPSConnection
 from botocore.config import Config
 
+from activities.asked import answered
 from activities.aws.check import AwsCheck
 from activities.aws.connection import AwsConnection
 from activities.aws.endpoints import SageMakerEndpoints
@@ -58,6 +59,7 @@ def client(settings: AwsSettings, service: str) -> Any:
     )
     session: Any = boto3.Session(region_name=settings.region)
     built = session.client(service, endpoint_url=endpoint, config=config)
+    built.meta.events.register("after-call", _noted)
     if service == "s3":
         built.meta.events.register_first("request-created.s3.PutObject", _unasked)
     return built
@@ -66,6 +68,11 @@ def client(settings: AwsSettings, service: str) -> Any:
 def _unasked(request: Any, **_: Any) -> None:
     """Send small objects without asking first whether S3 would take them: that costs a round trip for each."""
     del request.headers["Expect"]
+
+
+def _noted(parsed: dict[str, Any], **_: Any) -> None:
+    """Note the request by Amazon's id, whether it was granted or refused."""
+    answered(parsed.get("ResponseMetadata", {}).get("RequestId"))
 
 
 def store(settings: AwsSettings) -> S3Store:

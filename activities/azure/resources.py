@@ -15,6 +15,8 @@ from azure.core.exceptions import HttpResponseError
 from azure.core.pipeline.policies import BearerTokenCredentialPolicy
 from azure.core.rest import HttpRequest, HttpResponse
 
+from activities.asked import answered
+
 API_VERSION = "2024-04-01"
 """https://learn.microsoft.com/rest/api/azureml/online-endpoints; the version's members are those of the SDK's models."""
 Resource = dict[str, Any]
@@ -105,7 +107,9 @@ class Resources:
         return f"{self._base}{self.workspace_id}{below}?{urlencode({'api-version': API_VERSION})}"
 
     def _ask(self, method: str, url: str, body: Mapping[str, Any] | None = None) -> HttpResponse:
-        return self._client.send_request(HttpRequest(method, url, json=body))
+        answer = self._client.send_request(HttpRequest(method, url, json=body))
+        answered(answer.headers.get("x-ms-request-id"))
+        return answer
 
 
 def _told(answer: HttpResponse) -> Resource:

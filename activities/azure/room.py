@@ -12,6 +12,7 @@ from azure.storage.blob import BlobServiceClient
 from requests.adapters import HTTPAdapter
 
 from activities import whole_answers
+from activities.asked import answered
 from activities.azure.errors import translate
 from activities.azure.identity import NotingTransport, WorkerIdentity
 from activities.azure.machines import AzureMachines
@@ -68,7 +69,13 @@ def blob_service(settings: AzureSettings, identity: WorkerIdentity) -> BlobServi
         # A read holds one such piece at a time; the default is 32 MiB.
         max_single_get_size=8 * MIB,
         max_chunk_get_size=8 * MIB,
+        raw_response_hook=_noted,
     )
+
+
+def _noted(answer: Any) -> None:
+    """Note the request by Azure's id."""
+    answered(answer.http_response.headers.get("x-ms-request-id"))
 
 
 def store(settings: AzureSettings, identity: WorkerIdentity | None = None) -> BlobStore:

@@ -12,6 +12,7 @@ from azure.core.exceptions import HttpResponseError
 from azure.core.pipeline import PipelineResponse
 from azure.core.rest import HttpRequest, HttpResponse
 
+from activities.asked import answered
 from activities.azure.history import RunHistory
 from activities.azure.ml import MLClient
 from activities.azure.resources import Resources
@@ -92,6 +93,7 @@ class MlWorkspace:
             return self._manager
 
     def _note(self, answer: PipelineResponse[Any, Any]) -> None:
+        answered(answer.http_response.headers.get("x-ms-request-id"))
         request = answer.http_request
         if request.method == "PUT" and urlsplit(request.url).path.startswith(f"{self.resource_id}/jobs/"):
             self._seen.job_put = answer.http_response.status_code

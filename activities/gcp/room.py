@@ -9,6 +9,7 @@ from google.auth.transport.requests import AuthorizedSession
 from google.cloud import bigquery, storage
 
 from activities import whole_answers
+from activities.asked import answered
 from activities.closing import Named, ServiceClosingActivities
 from activities.code import StoreCodeActivities
 from activities.endpoints import ServiceEndpointActivities
@@ -210,7 +211,13 @@ def _session(identity: Credentials) -> AuthorizedSession:
     whole_answers.demanded_of(adapter.poolmanager)
     session.mount("https://", adapter)
     session.mount("http://", adapter)
+    session.hooks["response"].append(_noted)
     return session
+
+
+def _noted(answer: requests.Response, **_: Any) -> None:
+    """Note the request by the id that Cloud Storage gives it; Google's other services tell none."""
+    answered(answer.headers.get("X-GUploader-UploadID"))
 
 
 def _defaults(settings: GcpSettings) -> JobDefaults:
