@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from contracts.approvals import TYPES, ApproveStage
 from contracts.expression_tree import ExpressionError, Name, Type, type_of
 from contracts.expressions import parse, parse_best
 from contracts.mistakes import Path, Problem, nearest
@@ -73,6 +74,9 @@ def _unknown(spec: PipelineSpec, name: Name) -> str:
         return f"{name.text}: say of which stage; write stage.{name.text}"
     if name.stage not in spec.stages:
         return f"{name.text}: there is no stage {name.stage!r}{nearest(name.stage, spec.stages)}"
+    if name.answer:
+        asks = isinstance(spec.stages[name.stage], ApproveStage)
+        return "" if asks else f"{name.text}: stage {name.stage!r} asks nobody; one of kind approve does"
     if not has_metrics(spec, spec.stages[name.stage]):
         return f"{name.text}: stage {name.stage!r} has no output named metrics"
     return ""
@@ -113,7 +117,10 @@ def _figure_problems(spec: PipelineSpec, by: str, at: Path) -> Iterator[Problem]
 
 
 def _type(spec: PipelineSpec, name: Name) -> Type:
-    return type_of(spec.params[name.name]) if name.stage is None else "a number"
+    if name.stage is None:
+        return type_of(spec.params[name.name])
+    stage = spec.stages.get(name.stage)
+    return TYPES[stage.answer] if name.answer and isinstance(stage, ApproveStage) else "a number"
 
 
 def _gather_leaves(spec: PipelineSpec, name: str, found: dict[str, None], seen: set[str]) -> None:

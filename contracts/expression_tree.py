@@ -33,11 +33,12 @@ class ExpressionError(ValueError):
 
 
 class Name(Message):
-    """What an expression asks for: `params.x`, `stage.metrics.x`, or in a choice `metrics.x` of each candidate."""
+    """What an expression asks for: `params.x`, `stage.metrics.x`, `stage.answer`, or in a choice a candidate's `metrics.x`."""
 
     stage: str | None
-    """Of a metric: its stage; empty for the candidate's own. None for a param."""
+    """Of a metric or an answer: its stage; empty for the candidate's own. None for a param."""
     name: str
+    """Empty for an answer."""
     column: int
 
     @property
@@ -45,8 +46,15 @@ class Name(Message):
         """As its author wrote it."""
         if self.stage is None:
             return f"params.{self.name}"
+        if self.answer:
+            return f"{self.stage}.answer"
         metric = f"metrics.{self.name}" if self.name.isidentifier() else f'metrics["{self.name}"]'
         return f"{self.stage}.{metric}" if self.stage else metric
+
+    @property
+    def answer(self) -> bool:
+        """Whether it is what a person answered."""
+        return bool(self.stage) and not self.name
 
 
 Lookup = Callable[[Name], Scalar]
@@ -60,7 +68,7 @@ def type_of(value: Scalar) -> Type:
 
 
 def name_in(node: ast.AST) -> Name | None:
-    """Read `params.x`, `metrics.x`, `stage.metrics.x`, or the same with `["x"]`."""
+    """Read `params.x`, `metrics.x`, `stage.metrics.x`, or the same with `["x"]`; or `stage.answer`."""
     name: object
     if isinstance(node, ast.Attribute):
         owner, name, column = node.value, node.attr, node.col_offset + 1
@@ -68,12 +76,14 @@ def name_in(node: ast.AST) -> Name | None:
         owner, name, column = node.value, node.slice.value, node.col_offset + 1
     else:
         return None
-    if not isinstance(name, str):
+    if not isinstance(name, str) or not name:
         return None
     if isinstance(owner, ast.Name) and owner.id in {"params", "metrics"}:
         return Name(stage=None if owner.id == "params" else "", name=name, column=column)
     if isinstance(owner, ast.Attribute) and owner.attr == "metrics" and isinstance(owner.value, ast.Name):
         return Name(stage=owner.value.id, name=name, column=column)
+    if isinstance(node, ast.Attribute) and name == "answer" and isinstance(owner, ast.Name):
+        return Name(stage=owner.id, name="", column=column)
     return None
 
 

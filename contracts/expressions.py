@@ -1,4 +1,4 @@
-"""Conditions over params and metrics: a small language of its own, read by a whitelist; nothing is ever executed.
+"""Conditions over params, metrics and answers: a small language of its own, read by a whitelist; nothing is ever executed.
 
 `train.metrics.auc > params.floor and not params.dry`, numbers, texts, `true`, `false`, `+ - * / // %`, comparisons, `and`,
 `or`, `not`, parentheses. A metric whose name is no word is written `train.metrics["roc-auc"]`.
@@ -123,7 +123,7 @@ def parse_best(text: str) -> Best:
     for name in names:
         if name.stage:
             raise ExpressionError(
-                f"{name.text}: each candidate is judged by its own metrics; write metrics.{name.name}"
+                f"{name.text}: each candidate is judged by its own metrics; write metrics.{name.name or 'x'}"
             )
     if not any(name.stage == "" for name in names):
         raise ExpressionError(f"{text!r} asks for no metric, so that all candidates would be alike")
@@ -167,7 +167,9 @@ def _parts(text: str, node: ast.expr) -> list[ast.expr]:
     if isinstance(node, ast.Name | ast.Attribute | ast.Subscript):
         said = ast.unparse(node)
         raise wrong_at(
-            text, node, f"{said!r} is no value; write params.x or stage.metrics.x, and texts in quotes"
+            text,
+            node,
+            f"{said!r} is no value; write params.x, stage.metrics.x or stage.answer, and texts in quotes",
         )
     raise wrong_at(
         text,

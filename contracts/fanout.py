@@ -5,6 +5,7 @@ from enum import StrEnum
 from pydantic import Field
 from temporalio import activity
 
+from contracts.approvals import Gate
 from contracts.artifacts import Artifact
 from contracts.code import CodeRef
 from contracts.foreach import Item
@@ -66,6 +67,8 @@ class FanoutRequest(Message):
     """With this stage alone, and the params."""
     metrics: dict[str, dict[str, float]] = Field(default_factory=dict)
     """Of the stages that the command names."""
+    answers: dict[str, Gate] = Field(default_factory=dict)
+    """Of the stages that ask a person and that the command names."""
     placement: Placement
     inputs: dict[str, Artifact]
     code: CodeRef | None

@@ -3,8 +3,10 @@
 from collections.abc import Collection, Iterator
 from graphlib import CycleError, TopologicalSorter
 
+from contracts.approvals import ApproveStage
 from contracts.artifacts import ArtifactKind, locate
 from contracts.choices import choice_problems, conditions_of, has_metrics, outputs_in
+from contracts.gates import Asked, gate_problems
 from contracts.loops import foreach_problems
 from contracts.mistakes import Path, Problem, nearest
 from contracts.model import Message
@@ -60,7 +62,7 @@ def resolve(spec: PipelineSpec, written: str) -> OutputName:
 
 
 def needs(spec: PipelineSpec, name: str) -> set[str]:
-    """The stages that must have ended before this one starts: inputs, metrics and `after`."""
+    """The stages that must have ended before this one starts: inputs, metrics, answers and `after`."""
     stage = spec.stages[name]
     found = {written.partition(".")[0] for written in inputs_of(stage).values()} | set(stage.after)
     found |= {reference.stage for reference, _ in references_of(stage) if reference.stage}
@@ -87,6 +89,12 @@ def references_of(stage: Stage) -> Iterator[tuple[Reference, str]]:
         yield from ((reference, "foreach.query") for reference in asked)
     if isinstance(stage, QueryStage):
         yield from ((reference, "sql") for reference in references(parse_template(stage.sql)))
+    if isinstance(stage, ApproveStage):
+        for field, text in (
+            ("question", stage.question),
+            *((f"show.{key}", stage.show[key]) for key in stage.show),
+        ):
+            yield from ((reference, field) for reference in references(parse_template(text)))
 
 
 def problems_of(spec: PipelineSpec, unread: frozenset[str] = frozenset()) -> list[Problem]:
@@ -122,6 +130,8 @@ def _stage_problems(spec: PipelineSpec, name: str, unread: frozenset[str]) -> It
         yield from _reference_problems(spec, stage, reference, (*at, *field.split(".", 1)))
     yield from choice_problems(spec, name, unread)
     yield from foreach_problems(spec, name)
+    if isinstance(stage, ApproveStage):
+        yield from gate_problems(name, stage, _asked(spec, name))
     yield from _kind_problems(spec, stage, at, unread)
 
 
@@ -129,8 +139,8 @@ def _reference_problems(
     spec: PipelineSpec, stage: Stage, reference: Reference, path: Path
 ) -> Iterator[Problem]:
     placeholder = "{" + reference.text + "}"
-    if reference.role == "metrics":
-        yield from _metrics_problems(spec, reference, path)
+    if reference.role == "metrics" or reference.role == "answer":
+        yield from _stage_reference_problems(spec, reference, path)
         return
     if reference.role == "item" or reference.role == "index":
         if path[2] not in {"command", "env"}:
@@ -144,14 +154,14 @@ def _reference_problems(
         "outputs": outputs_of(stage),
     }
     known = names[reference.role]
-    if path[2] in {"sql", "foreach"} and reference.role != "params":
-        yield Problem(
-            path=path, message=f"{placeholder}: a query takes {{params.x}} and {{stage.metrics.name}} only"
-        )
+    if path[2] in {"sql", "foreach", "question", "show"} and reference.role != "params":
+        takes = "{params.x}, {stage.metrics.name} and {stage.answer} only"
+        what = "a question" if path[2] in {"question", "show"} else "a query"
+        yield Problem(path=path, message=f"{placeholder}: {what} takes {takes}")
     elif path[2] == "env" and reference.role in {"inputs", "outputs"}:
         yield Problem(
             path=path,
-            message=f"{placeholder}: env takes {{params.x}} and {{stage.metrics.name}}; pass paths as arguments",
+            message=f"{placeholder}: env takes values of params, metrics and answers; pass paths as arguments",
         )
     elif reference.name not in known:
         yield Problem(
@@ -159,12 +169,16 @@ def _reference_problems(
         )
 
 
-def _metrics_problems(spec: PipelineSpec, reference: Reference, path: Path) -> Iterator[Problem]:
+def _stage_reference_problems(spec: PipelineSpec, reference: Reference, path: Path) -> Iterator[Problem]:
     placeholder = "{" + reference.text + "}"
     source = spec.stages.get(reference.stage or "")
     if source is None:
         near = nearest(str(reference.stage), spec.stages)
         yield Problem(path=path, message=f"{placeholder}: there is no stage {reference.stage!r}{near}")
+    elif reference.role == "answer":
+        if not isinstance(source, ApproveStage):
+            told = f"{placeholder}: stage {reference.stage!r} asks nobody; one of kind approve does"
+            yield Problem(path=path, message=told)
     elif not has_metrics(spec, source):
         yield Problem(
             path=path, message=f"{placeholder}: stage {reference.stage!r} has no output named metrics"
@@ -187,6 +201,17 @@ def _kind_problems(spec: PipelineSpec, stage: Stage, at: Path, unread: frozenset
     yield from (
         Problem(path=(*at, *where), message=told) for where, told in endpoint_problems(spec, stage, unread)
     )
+
+
+def _asked(spec: PipelineSpec, name: str) -> Asked:
+    """Who asks for the answer to a question, and who comes after it."""
+    stages = spec.stages.items()
+    wanted = any(
+        name in {reference.stage for reference, _ in references_of(stage)}
+        or name in {condition.stage for condition in conditions_of(stage)}
+        for _, stage in stages
+    )
+    return Asked(wanted=wanted, after=tuple(other for other, stage in stages if name in stage.after))
 
 
 def _column_problems(stage: LoadTableStage, at: Path) -> Iterator[Problem]:

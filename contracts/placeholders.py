@@ -1,4 +1,4 @@
-"""Placeholders in commands and queries: `{inputs.x} {outputs.x} {params.x} {stage.metrics.name}`; `{{` and `}}` escape.
+"""Placeholders in texts: `{inputs.x} {outputs.x} {params.x} {stage.metrics.name} {stage.answer}`; `{{` and `}}` escape.
 
 In a stage with `foreach` also `{item}`, `{item.field}` and `{index}`.
 """
@@ -13,9 +13,9 @@ from contracts.model import Message
 _TOKEN = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]")
 _REFERENCE = re.compile(
     r"(inputs|outputs|params)\.([A-Za-z_][A-Za-z0-9_]*)|([a-z][a-z0-9_]*)\.metrics\.([A-Za-z0-9_.-]+)"
-    r"|(item)(?:\.([A-Za-z_][A-Za-z0-9_]*))?|(index)"
+    r"|(item)(?:\.([A-Za-z_][A-Za-z0-9_]*))?|(index)|([a-z][a-z0-9_]*)\.answer"
 )
-Role = Literal["inputs", "outputs", "params", "metrics", "item", "index"]
+Role = Literal["inputs", "outputs", "params", "metrics", "answer", "item", "index"]
 
 
 class Reference(Message):
@@ -23,15 +23,15 @@ class Reference(Message):
 
     role: Role
     name: str
-    """Empty of `{index}`, and of an item as a whole."""
+    """Empty of `{index}`, of an answer, and of an item as a whole."""
     stage: str | None = None
-    """Of a metric only."""
+    """Of a metric or an answer only."""
 
     @property
     def text(self) -> str:
         """The placeholder as its author wrote it."""
         if not self.name:
-            return self.role
+            return f"{self.stage}.{self.role}" if self.stage else self.role
         return f"{self.stage}.metrics.{self.name}" if self.stage else f"{self.role}.{self.name}"
 
 
@@ -85,8 +85,8 @@ def _reference(token: str) -> Reference:
     found = _REFERENCE.fullmatch(token[1:-1]) if len(token) > 1 else None
     if not found:
         raise ValueError(
-            f"{token!r} is not a placeholder; write {{inputs.x}}, {{outputs.x}}, {{params.x}} or {{stage.metrics.name}},"
-            " and {{ or }} for a brace"
+            f"{token!r} is not a placeholder; write {{inputs.x}}, {{outputs.x}}, {{params.x}}, {{stage.metrics.name}}"
+            " or {stage.answer}, and {{ or }} for a brace"
         )
     if found[3]:
         return Reference(role="metrics", stage=found[3], name=found[4])
@@ -94,5 +94,7 @@ def _reference(token: str) -> Reference:
         return Reference(role="item", name=found[6] or "")
     if found[7]:
         return Reference(role="index", name="")
+    if found[8]:
+        return Reference(role="answer", stage=found[8], name="")
     role: Role = "inputs" if found[1] == "inputs" else "outputs" if found[1] == "outputs" else "params"
     return Reference(role=role, name=found[2])

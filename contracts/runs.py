@@ -10,6 +10,7 @@ from pydantic import AfterValidator, Field
 from temporalio.common import SearchAttributeKey
 
 from contracts.alerts import AlertProgress
+from contracts.approvals import Gate
 from contracts.artifacts import Artifact
 from contracts.code import CodeBundle
 from contracts.copies import Tally
@@ -155,6 +156,13 @@ class StageStatus(Message):
     """Of a deploy that succeeded."""
     logs: tuple[str, ...] = ()
     """Where its logs were kept, by `logs_uri`: of each generation `job.log` and `worker.jsonl`."""
+    gate: Gate | None = None
+    """Of a stage that asks a person, once it has asked."""
+
+    @property
+    def asks(self) -> bool:
+        """Whether it waits for a person's answer; otherwise it may wait for a decision on a failure."""
+        return self.phase is StagePhase.WAITING and self.gate is not None and self.error is None
 
 
 class TransferResult(Message):
@@ -206,8 +214,11 @@ class RunStatus(Message):
     @property
     def waiting_for(self) -> str:
         """What a person must do, in a few words; empty when nothing."""
-        waiting = [name for name, stage in self.stages.items() if stage.phase is StagePhase.WAITING]
-        return f"a decision on {', '.join(waiting)}" if waiting else ""
+        waiting = [stage for stage in self.stages.values() if stage.phase is StagePhase.WAITING]
+        failed = ", ".join(stage.name for stage in waiting if not stage.asks)
+        asking = ", ".join(stage.name for stage in waiting if stage.asks)
+        said = (failed and f"a decision on {failed}", asking and f"an answer to {asking}")
+        return "; ".join(filter(None, said))
 
 
 class RunProgress(Message):

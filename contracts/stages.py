@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
+from contracts.approvals import ApproveStage
 from contracts.artifacts import locate
 from contracts.endpoints import PREDICTIONS
 from contracts.expressions import parse_best
@@ -132,14 +133,16 @@ Stage = Annotated[
     | DeployStage
     | InvokeStage
     | RetireStage
-    | PickStage,
+    | PickStage
+    | ApproveStage,
     Field(discriminator="kind"),
 ]
 
 
 def inputs_of(stage: Stage) -> dict[str, str]:
     """The stage's inputs as written: name to `stage` or `stage.output`."""
-    return {} if isinstance(stage, QueryStage | RetireStage | PickStage) else stage.inputs
+    nothing = QueryStage | RetireStage | PickStage | ApproveStage
+    return {} if isinstance(stage, nothing) else stage.inputs
 
 
 def outputs_of(stage: Stage) -> tuple[str, ...]:

@@ -101,7 +101,7 @@ class Alerts:
         found = self._of_run(status)
         for name, stage in status.stages.items():
             if stage.phase is StagePhase.WAITING:
-                found[f"waiting/{name}"] = {"event": "waiting", "stage": name, **_told(stage.error)}
+                found[f"waiting/{name}"] = {"event": "waiting", "stage": name, **_wants(stage)}
             if self._slow(name, stage):
                 usual = format_duration(self._spec.slow_after_of(name) or timedelta(0))
                 told = f"it has run for more than {usual}: {stage.note}".rstrip(": ")
@@ -168,6 +168,15 @@ def _absent(status: RunStatus) -> dict[str, dict[str, Any]]:
         }
         for queue, names in waiting.items()
     }
+
+
+def _wants(stage: StageStatus) -> dict[str, Any]:
+    """What a stage that waits wants of a person: an answer, or a decision on its error."""
+    if stage.gate is None or not stage.asks:
+        return _told(stage.error)
+    asked = "; ".join((stage.gate.question, *(f"{name}: {text}" for name, text in stage.gate.shown.items())))
+    hint = f"answer with: python -m starter approve RUN {stage.name} --answer ({stage.gate.takes})"
+    return {"message": asked[:1000], "hint": hint}
 
 
 def _told(error: StageError | None) -> dict[str, Any]:

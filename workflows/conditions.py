@@ -6,7 +6,7 @@ from contracts.expression_tree import ExpressionError, Name
 from contracts.expressions import parse, written
 from contracts.graph import references_of
 from contracts.inference import InvokeStage, RetireStage
-from contracts.placeholders import Reference
+from contracts.placeholders import Reference, Role
 from contracts.runs import StagePhase
 from contracts.spec import PipelineSpec
 from contracts.stages import PickStage, inputs_of
@@ -40,7 +40,8 @@ def _unmet(spec: PipelineSpec, book: Book, text: str) -> str:
     def lookup(name: Name) -> Scalar:
         if name.stage is None:
             return spec.params[name.name]
-        return value_of(Reference(role="metrics", stage=name.stage, name=name.name), spec, book)
+        role: Role = "answer" if name.answer else "metrics"
+        return value_of(Reference(role=role, stage=name.stage, name=name.name), spec, book)
 
     try:
         if condition.value(lookup):
@@ -52,7 +53,7 @@ def _unmet(spec: PipelineSpec, book: Book, text: str) -> str:
 
 
 def _used(spec: PipelineSpec, name: str) -> list[tuple[str, str]]:
-    """The stages whose outputs or metrics a stage cannot do without, and what it takes of each."""
+    """The stages whose outputs, metrics or answers a stage cannot do without, and what it takes of each."""
     stage = spec.stages[name]
     used = [(taken.partition(".")[0], taken) for taken in inputs_of(stage).values()]
     used += [(reference.stage, reference.text) for reference, _ in references_of(stage) if reference.stage]

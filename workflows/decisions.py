@@ -1,8 +1,5 @@
 """A person's decisions on waiting stages: refused at once when they make no sense, else taken at once."""
 
-from temporalio.exceptions import ApplicationError
-
-from contracts.errors import ErrorKind
 from contracts.graph import references_of
 from contracts.inference import InvokeStage
 from contracts.mistakes import nearest
@@ -10,6 +7,7 @@ from contracts.runs import Decision, StageDecision, StagePhase
 from contracts.spec import PipelineSpec
 from contracts.stages import inputs_of
 from workflows.book import Book
+from workflows.gates import refused
 
 _ANSWERS: dict[Decision, tuple[StagePhase, str, str]] = {
     "retry": (StagePhase.RUNNING, "retrying", "retrying"),
@@ -35,13 +33,19 @@ class Decisions:
         """
         name = request.stage
         if name not in self._spec.stages:
-            raise _refused(f"there is no stage {name!r}{nearest(name, self._spec.stages)}")
+            raise refused(f"there is no stage {name!r}{nearest(name, self._spec.stages)}")
         phase = self._book.stage(name).phase
         if phase is not StagePhase.WAITING:
-            raise _refused(f"stage {name!r} is {phase}, not waiting for a decision")
+            raise refused(f"stage {name!r} is {phase}, not waiting for a decision")
+        if self._book.stage(name).gate and decision == "skip":
+            raise refused(f"stage {name!r} asks a person, which cannot be skipped; retry asks again")
+        if self._book.stage(name).asks and decision == "retry":
+            raise refused(
+                f"stage {name!r} waits for an answer; give it with: starter approve RUN {name} --answer ..."
+            )
         dependents = [other for other in self._spec.stages if self._uses(other, name)]
         if decision == "skip" and dependents:
-            raise _refused(
+            raise refused(
                 f"stage {name!r} cannot be skipped; what it leaves is needed by {', '.join(dependents)}"
             )
 
@@ -63,7 +67,3 @@ class Decisions:
             or any(reference.stage == name for reference, _ in references_of(stage))
             or (isinstance(stage, InvokeStage) and stage.endpoint == name)
         )
-
-
-def _refused(message: str) -> ApplicationError:
-    return ApplicationError(message, type=ErrorKind.INVALID_REQUEST.value, non_retryable=True)

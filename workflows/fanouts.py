@@ -61,12 +61,14 @@ class Fanouts:
     async def _request(self, name: str, stage: JobStage, inputs: dict[str, Artifact]) -> FanoutRequest:
         context, spec = self.context, self.context.request.spec
         named = {reference.stage for reference, _ in references_of(stage) if reference.stage}
+        held = {other: context.book.stage(other) for other in sorted(named)}
         picks = [other for other in spec.stages.values() if isinstance(other, PickStage)]
         return FanoutRequest(
             run=context.run,
             stage=name,
             spec=spec.model_copy(update={"stages": {name: stage}}),
-            metrics={other: context.book.stage(other).metrics for other in sorted(named)},
+            metrics={other: stage.metrics for other, stage in held.items()},
+            answers={other: stage.gate for other, stage in held.items() if stage.gate},
             placement=context.placement(name),
             inputs=inputs,
             code=await publish(context, name, stage),

@@ -204,9 +204,10 @@ class Items:
 
 
 def _status_of(request: FanoutRequest) -> RunStatus:
-    """A book's beginning: it knows the metrics that commands name."""
+    """A book's beginning: it knows the metrics and the answers that commands name."""
+    ended = {"kind": "", "connection": "", "phase": StagePhase.SUCCEEDED}
     stages = {
-        name: StageStatus(name=name, kind="", connection="", phase=StagePhase.SUCCEEDED, metrics=metrics)
+        name: StageStatus(name=name, metrics=metrics, gate=request.answers.get(name), **ended)
         for name, metrics in sorted(request.metrics.items())
     }
     return RunStatus(run=request.run, started_at=workflow.now(), stages=stages)

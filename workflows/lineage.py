@@ -177,4 +177,6 @@ def _end_of(stage: StageStatus) -> LineageKind | None:
         return "COMPLETE"
     if stage.phase is StagePhase.CANCELLED:
         return "ABORT"
+    if stage.asks:
+        return None
     return "FAIL" if stage.phase is StagePhase.WAITING or stage.phase.ended else None

@@ -21,6 +21,7 @@ _FRESH: dict[str, Any] = {
     "outputs": {},
     "metrics": {},
     "error": None,
+    "gate": None,
 }
 
 

@@ -1,5 +1,6 @@
 """What a pipeline will do on each connection, as far as its text tells: what the smallest rights are made from."""
 
+from contracts.approvals import ApproveStage
 from contracts.artifacts import locate
 from contracts.inference import BatchPredictStage, DeployStage, InvokeStage, RetireStage
 from contracts.permissions import Feature, PermissionRequest
@@ -22,7 +23,7 @@ def requests_of(spec: PipelineSpec, *, create: bool = False) -> tuple[Permission
 
 
 def _of_stage(stage: Stage) -> tuple[PermissionRequest, ...]:
-    if isinstance(stage, PickStage):
+    if isinstance(stage, PickStage | ApproveStage):
         return ()
     if isinstance(stage, CopyStage):
         return _of_copy(stage)

@@ -8,19 +8,15 @@ from typing import Any
 from temporalio import workflow
 from temporalio.exceptions import ActivityError, ApplicationError, ChildWorkflowError, is_cancelled_exception
 
-from contracts.errors import ErrorKind
-from contracts.fanout import FanoutNews
+from contracts.approvals import ApproveStage
 from contracts.plan import Plan
 from contracts.runs import (
     PIPELINE_WORKFLOW,
     RunPhase,
     RunRequest,
     RunStatus,
-    StageDecision,
-    StageError,
     StagePhase,
 )
-from contracts.transfers import Drained
 from workflows.absent import AbsenceWatch
 from workflows.book import Book
 from workflows.checkpoint import Checkpoint
@@ -34,7 +30,7 @@ from workflows.endpoints import retire_temporary
 from workflows.failures import stage_error
 from workflows.fanouts import Fanouts
 from workflows.finishing import at_last, to_the_end
-from workflows.foreach import NEWS_SIGNAL
+from workflows.gates import Gates
 from workflows.mirror import Mirror
 from workflows.outcomes import Outcome, StageFailed
 from workflows.picks import words_of
@@ -43,13 +39,13 @@ from workflows.rolling import progress_of, rolling
 from workflows.shipping import Shipping
 from workflows.stages import run_stage
 from workflows.start import first_status
-from workflows.transfer import DRAINED_SIGNAL
+from workflows.steering import Steered
 from workflows.transfers import Transfers
 from workflows.watchers import Watchers
 
 
 @workflow.defn(name=PIPELINE_WORKFLOW)
-class PipelineWorkflow:
+class PipelineWorkflow(Steered):
     """Runs a pipeline's stages as soon as what they need is there."""
 
     @workflow.init
@@ -62,13 +58,14 @@ class PipelineWorkflow:
         self.checkpoint = Checkpoint(self.book.status.pause, paused)
         self.effects = Effects(self.checkpoint)
         self.decisions = Decisions(request.spec, self.book)
-        self.children: Children | None = None
+        self.gates = Gates(request.spec, self.book, self.checkpoint)
+        self.children = None
         self.closing = False
         self.shipping = Shipping(request, self.book, self.effects)
         self.mirror = Mirror(self.book, self.checkpoint, self.effects)
         self.watchers = Watchers(request, self.book, self.mirror)
         self.absence = AbsenceWatch(request.spec, self.book, self.effects, self.watchers.heard)
-        self.stopping: StageError | None = None
+        self.stopping = None
 
     @workflow.run
     async def run(self, request: RunRequest) -> RunStatus:
@@ -78,6 +75,7 @@ class PipelineWorkflow:
             ApplicationError: the run failed; its type is the error's kind, its detail the report.
         """
         kept = (self.mirror.keep(), self._resume_when_due(), self.absence.keep(), *self.watchers.keepers())
+        kept = (*kept, self._fail_unanswered())
         keepers = [asyncio.create_task(keeping) for keeping in kept]
         try:
             held = request.progress
@@ -102,59 +100,6 @@ class PipelineWorkflow:
     def status(self) -> RunStatus:
         """Say how the run stands."""
         return self.mirror.current()
-
-    @workflow.signal
-    async def pause(self, *payload: object) -> None:
-        """Start nothing new; let what is in flight land. Every field is optional: `{reason?, by?, until?}`."""
-        self.checkpoint.hold(payload)
-        await self._tell_transfers()
-
-    @workflow.signal
-    async def resume(self, *payload: object) -> None:
-        """Go on."""
-        self.checkpoint.release()
-        await self._tell_transfers()
-
-    @workflow.signal(name=DRAINED_SIGNAL)
-    def transfer_drained(self, said: Drained) -> None:
-        """Hear from a child whether anything of it is in flight."""
-        if self.children:
-            self.children.heard(said)
-
-    @workflow.signal(name=NEWS_SIGNAL)
-    def fanout_news(self, news: FanoutNews) -> None:
-        """Hear from a stage that runs over many items how they stand."""
-        if self.book.stage(news.stage).phase is StagePhase.RUNNING:
-            self.book.change(news.stage, fanout=news.status, note=news.status.words)
-
-    @workflow.update
-    def retry_stage(self, decision: StageDecision) -> str:
-        """Try a waiting stage again, with a new generation of its job."""
-        return self.decisions.take("retry", decision)
-
-    @workflow.update
-    def skip_stage(self, decision: StageDecision) -> str:
-        """Go on without a waiting stage that nothing else needs."""
-        return self.decisions.take("skip", decision)
-
-    @workflow.update
-    def abort(self, decision: StageDecision) -> str:
-        """Give the run up because of a waiting stage."""
-        error = self.book.stage(decision.stage).error
-        self._stop(decision.stage, error or StageError(kind=ErrorKind.CANCELLED, message="aborted", hint=""))
-        return self.decisions.take("abort", decision)
-
-    @retry_stage.validator
-    def _may_retry(self, decision: StageDecision) -> None:
-        self.decisions.check("retry", decision)
-
-    @skip_stage.validator
-    def _may_skip(self, decision: StageDecision) -> None:
-        self.decisions.check("skip", decision)
-
-    @abort.validator
-    def _may_abort(self, decision: StageDecision) -> None:
-        self.decisions.check("abort", decision)
 
     async def _run_stages(self, plan: Plan) -> None:
         self.watchers.planned(plan)
@@ -233,6 +178,9 @@ class PipelineWorkflow:
             self.book.change(name, phase=StagePhase.SKIPPED, note=reason)
             return
         self.book.change(name, phase=StagePhase.RUNNING, error=None)
+        if isinstance(self.request.spec.stages[name], ApproveStage):
+            self._ask(context, name)
+            return
         try:
             outcome = await run_stage(context, children, name)
         except asyncio.CancelledError:
@@ -245,6 +193,17 @@ class PipelineWorkflow:
         fields = {name: getattr(outcome, name) for name in Outcome.model_fields}
         note = words_of(outcome)
         self.book.change(name, phase=StagePhase.SUCCEEDED, note=note, **fields)
+
+    def _ask(self, context: RunContext, name: str) -> None:
+        try:
+            self.gates.ask(name, context.request.spec)
+        except StageFailed as error:
+            self._failed(name, error)
+
+    async def _fail_unanswered(self) -> None:
+        while True:
+            for name in await self.gates.keep():
+                self._failed(name, self.gates.late(name))
 
     def _failed(self, name: str, failure: StageFailed | ActivityError | ChildWorkflowError) -> None:
         error = failure.error if isinstance(failure, StageFailed) else stage_error(failure)
@@ -261,17 +220,14 @@ class PipelineWorkflow:
             words = "waiting for a decision: retry, skip or abort"
             self.book.change(name, phase=StagePhase.WAITING, error=error, note=words)
 
-    def _stop(self, name: str, error: StageError) -> None:
-        self.stopping = self.stopping or error.model_copy(
-            update={"message": f"stage {name}: {error.message}"}
-        )
-
     async def _continue_as_new(self, plan: Plan, transfers: Transfers) -> None:
         await workflow.wait_condition(workflow.all_handlers_finished)
         await self.shipping.done()
         self.mirror.refresh()
+        told = await self.watchers.carried()
+        # Only now: a decision may have come meanwhile.
         progress = progress_of(self.book, self.checkpoint, plan, tuple(sorted(transfers.unfinished)))
-        progress = await self.watchers.carried(progress)
+        progress = progress.model_copy(update=told)
         workflow.continue_as_new(self.request.model_copy(update={"progress": progress}))
 
     async def _end(self, keepers: list[asyncio.Task[None]], phase: RunPhase) -> RunStatus:
@@ -285,13 +241,3 @@ class PipelineWorkflow:
         status = self.book.close(phase)
         await at_last(self.watchers.finish(self.stopping))
         return status
-
-    async def _resume_when_due(self) -> None:
-        while True:
-            await self.checkpoint.until_due()
-            self.checkpoint.release()
-            await self._tell_transfers()
-
-    async def _tell_transfers(self) -> None:
-        if self.children:
-            await self.children.tell_all()

@@ -3,6 +3,7 @@
 import asyncio
 
 from contracts import presets
+from contracts.approvals import ApproveStage
 from contracts.artifacts import locate
 from contracts.connections import (
     Capability,
@@ -63,7 +64,7 @@ def requests_of(spec: PipelineSpec, *, create: bool) -> tuple[PreflightRequest, 
 def requests_of_stage(spec: PipelineSpec, name: str) -> tuple[PreflightRequest, ...]:
     """What one stage asks: of the connection it runs on, and of the one a copy reads from."""
     stage = spec.stages[name]
-    if isinstance(stage, PickStage):
+    if isinstance(stage, PickStage | ApproveStage):
         return ()
     if isinstance(stage, CommandStage):
         needs: tuple[Capability, ...] = ("jobs", "storage")

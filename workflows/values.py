@@ -47,14 +47,16 @@ def query_of(written: str, spec: PipelineSpec, book: Book) -> tuple[str, dict[st
 
 
 def value_of(reference: Reference, spec: PipelineSpec, book: Book) -> Scalar:
-    """Return the value of a param or a metric.
+    """Return the value of a param, a metric or an answer.
 
     Raises:
-        StageFailed: the stage left no metric of that name.
+        StageFailed: the stage left no metric of that name, or was not answered.
     """
     if reference.role == "params":
         return spec.params[reference.name]
     stage = str(reference.stage)
+    if reference.role == "answer":
+        return _answer_of(stage, book)
     metrics = book.stage(stage).metrics
     if reference.name not in metrics:
         there = ", ".join(sorted(metrics)) or "none"
@@ -64,6 +66,13 @@ def value_of(reference: Reference, spec: PipelineSpec, book: Book) -> Scalar:
     value = metrics[reference.name]
     # A count is written 569, not 569.0: scripts read it with int().
     return int(value) if value.is_integer() and abs(value) < 2**53 else value
+
+
+def _answer_of(stage: str, book: Book) -> Scalar:
+    gate = book.stage(stage).gate
+    if gate is None or gate.answer is None:
+        raise failed(ErrorKind.INVALID_REQUEST, f"stage {stage!r} has no answer")
+    return gate.answer
 
 
 def _text_of(reference: Reference, spec: PipelineSpec, book: Book, item: Item | None) -> str:

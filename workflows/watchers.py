@@ -6,7 +6,7 @@ from typing import Any
 
 from contracts.observed import Observed
 from contracts.plan import Plan
-from contracts.runs import RunProgress, RunRequest, StageError
+from contracts.runs import RunRequest, StageError
 from workflows.alerts import Alerts
 from workflows.book import Book
 from workflows.lineage import Lineage
@@ -38,7 +38,6 @@ class Watchers:
         """Tell how the run ended; what was told will be delivered without it."""
         await asyncio.gather(self._alerts.finish(error), self._lineage.finish(error))
 
-    async def carried(self, progress: RunProgress) -> RunProgress:
-        """Add what the next execution must know of what was told."""
-        told = {"alerts": await self._alerts.carried(), "lineage": await self._lineage.carried()}
-        return progress.model_copy(update=told)
+    async def carried(self) -> dict[str, Any]:
+        """What the next execution must know of what was told, as fields of its progress."""
+        return {"alerts": await self._alerts.carried(), "lineage": await self._lineage.carried()}

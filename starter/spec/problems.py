@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from contracts.approvals import ApproveStage
 from contracts.inference import BatchPredictStage, DeployStage, InvokeStage, RetireStage
 from contracts.machines import Resources
 from contracts.mistakes import nearest
@@ -28,6 +29,7 @@ _STAGES: dict[str, type[BaseModel]] = {
     "invoke": InvokeStage,
     "retire": RetireStage,
     "pick": PickStage,
+    "approve": ApproveStage,
 }
 _PATTERNS = {
     "pipeline": "a lower-case letter, then letters, digits and -, at most 40 characters",

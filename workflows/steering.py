@@ -1,0 +1,104 @@
+"""What people and children tell a run: signals and updates, by names that are forever."""
+
+from temporalio import workflow
+
+from contracts.approvals import Approval
+from contracts.errors import ErrorKind
+from contracts.fanout import FanoutNews
+from contracts.runs import StageDecision, StageError, StagePhase
+from contracts.transfers import Drained
+from workflows.book import Book
+from workflows.checkpoint import Checkpoint
+from workflows.children import Children
+from workflows.decisions import Decisions
+from workflows.foreach import NEWS_SIGNAL
+from workflows.gates import Gates
+from workflows.transfer import DRAINED_SIGNAL
+
+
+class Steered:
+    """A workflow that can be paused and decided on; `workflows.pipeline` is the one."""
+
+    book: Book
+    checkpoint: Checkpoint
+    decisions: Decisions
+    gates: Gates
+    children: Children | None
+    stopping: StageError | None
+
+    @workflow.signal
+    async def pause(self, *payload: object) -> None:
+        """Start nothing new; let what is in flight land. Every field is optional: `{reason?, by?, until?}`."""
+        self.checkpoint.hold(payload)
+        await self._tell_transfers()
+
+    @workflow.signal
+    async def resume(self, *payload: object) -> None:
+        """Go on."""
+        self.checkpoint.release()
+        await self._tell_transfers()
+
+    @workflow.signal(name=DRAINED_SIGNAL)
+    def transfer_drained(self, said: Drained) -> None:
+        """Hear from a child whether anything of it is in flight."""
+        if self.children:
+            self.children.heard(said)
+
+    @workflow.signal(name=NEWS_SIGNAL)
+    def fanout_news(self, news: FanoutNews) -> None:
+        """Hear from a stage that runs over many items how they stand."""
+        if self.book.stage(news.stage).phase is StagePhase.RUNNING:
+            self.book.change(news.stage, fanout=news.status, note=news.status.words)
+
+    @workflow.update
+    def retry_stage(self, decision: StageDecision) -> str:
+        """Try a waiting stage again, with a new generation of its job."""
+        return self.decisions.take("retry", decision)
+
+    @workflow.update
+    def skip_stage(self, decision: StageDecision) -> str:
+        """Go on without a waiting stage that nothing else needs."""
+        return self.decisions.take("skip", decision)
+
+    @workflow.update
+    def abort(self, decision: StageDecision) -> str:
+        """Give the run up because of a waiting stage."""
+        error = self.book.stage(decision.stage).error
+        self._stop(decision.stage, error or StageError(kind=ErrorKind.CANCELLED, message="aborted", hint=""))
+        return self.decisions.take("abort", decision)
+
+    @workflow.update
+    def approve(self, approval: Approval) -> str:
+        """Answer what a stage asks; the run goes on with the answer."""
+        return self.gates.take(approval)
+
+    @retry_stage.validator
+    def _may_retry(self, decision: StageDecision) -> None:
+        self.decisions.check("retry", decision)
+
+    @skip_stage.validator
+    def _may_skip(self, decision: StageDecision) -> None:
+        self.decisions.check("skip", decision)
+
+    @abort.validator
+    def _may_abort(self, decision: StageDecision) -> None:
+        self.decisions.check("abort", decision)
+
+    @approve.validator
+    def _may_approve(self, approval: Approval) -> None:
+        self.gates.check(approval)
+
+    def _stop(self, name: str, error: StageError) -> None:
+        self.stopping = self.stopping or error.model_copy(
+            update={"message": f"stage {name}: {error.message}"}
+        )
+
+    async def _resume_when_due(self) -> None:
+        while True:
+            await self.checkpoint.until_due()
+            self.checkpoint.release()
+            await self._tell_transfers()
+
+    async def _tell_transfers(self) -> None:
+        if self.children:
+            await self.children.tell_all()
