@@ -42,6 +42,7 @@ WORDS: dict[str, Callable[..., None]] = {
     "retry": steer.retry,
     "skip": steer.skip,
     "abort": steer.abort,
+    "approve": steer.approve,
     "report": look.report,
     "logs": look.logs,
     "sweep": sweep,

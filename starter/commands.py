@@ -18,7 +18,6 @@ from contracts.runs import (
     RunPhase,
     RunRequest,
     RunStatus,
-    StageDecision,
     workflow_id,
 )
 from starter import copy_commands, job_logs, local, temporal
@@ -31,7 +30,7 @@ from starter.show import STYLES, console, live_view
 from starter.show import report as report_view
 from starter.spec.load import find, load
 from starter.traced import starting
-from starter.watch import UPDATES, user
+from starter.watch import user
 from starter.watch import watch as watch_run
 from workflows.pipeline import PipelineWorkflow
 
@@ -168,13 +167,6 @@ async def cancel(run_id: str) -> Exit:
     return Exit.SUCCEEDED
 
 
-async def decide(decision: str, run_id: str, stage: str, reason: str) -> Exit:
-    """Decide on a waiting stage."""
-    request = StageDecision(stage=stage, by=user(), reason=reason)
-    console().print(await temporal.decide(await temporal.connected(), run_id, UPDATES[decision], request))
-    return Exit.SUCCEEDED
-
-
 async def logs(options: LogOptions) -> Exit:
     """Print the log of a stage's job, and follow it if asked."""
     return await job_logs.show(await temporal.connected(), options)
@@ -209,12 +201,13 @@ def _finish(out: Console, now: RunStatus, page: str) -> None:
     _report(out, now, page)
     if not now.phase.ended:
         run_id = workflow_id(now.run.pipeline, now.run.key)
-        waiting = [name for name, stage in now.stages.items() if stage.phase == "WAITING"]
-        out.print(
-            f"\nit waits for a person: python -m starter retry|skip|abort {run_id} {waiting[0]}",
-            style="yellow",
-            soft_wrap=True,
-        )
+        waiting = [name for name, stage in now.stages.items() if stage.phase == "WAITING" and not stage.asks]
+        if waiting:
+            out.print(
+                f"\nit waits for a person: python -m starter retry|skip|abort {run_id} {waiting[0]}",
+                style="yellow",
+                soft_wrap=True,
+            )
 
 
 def _report(out: Console, now: RunStatus, page: str) -> None:

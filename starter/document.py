@@ -12,6 +12,7 @@ def run_document(status: RunStatus, web_ui: str) -> dict[str, Any]:
         "pipeline": status.run.pipeline,
         "key": status.run.key,
         "state": status.phase.value,
+        "waiting_for": status.waiting_for or None,
         "stages": [_stage(stage) for stage in status.stages.values()],
         "transfers": [_transfer(transfer) for transfer in status.transfers],
         "web_ui": web_ui,
@@ -59,13 +60,15 @@ def _stage(stage: StageStatus) -> dict[str, Any]:
 
 
 def _chosen(stage: StageStatus) -> dict[str, Any]:
-    """What only a stage that was skipped, a pick, or one that runs over items has to tell."""
+    """What only a stage that was skipped, a pick, a question, or one that runs over items has to tell."""
     said: dict[str, Any] = {"reason": stage.note} if stage.phase is StagePhase.SKIPPED else {}
     if stage.choice:
         said["choice"] = stage.choice.model_dump()
     if stage.fanout:
         shown = {"total", "succeeded", "failed", "running", "failures"}
         said["items"] = stage.fanout.model_dump(include=shown)
+    if stage.gate:
+        said["gate"] = stage.gate.model_dump(mode="json", exclude={"paused_seconds"})
     return said
 
 

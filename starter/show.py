@@ -12,6 +12,7 @@ from rich.text import Text
 
 from contracts.runs import RunStatus, StageStatus, workflow_id
 from starter.document import seconds_of, speed_of
+from starter.gate_show import questions
 
 PIPE_WIDTH = 240
 _TRAILING = re.compile(r" +$", re.MULTILINE)
@@ -67,7 +68,7 @@ class _Trimmed:
 
 def live_view(status: RunStatus) -> RenderableType:
     """The run now: its state and a row per stage."""
-    return Group(headline(status), stage_table(status), *_errors(status))
+    return Group(headline(status), stage_table(status), *questions(status), *_errors(status))
 
 
 def report(status: RunStatus) -> RenderableType:
@@ -82,7 +83,7 @@ def report(status: RunStatus) -> RenderableType:
             parts += [Text(), table]
     parts += [part for one in status.stages.values() if one.choice for part in (Text(), choice_table(one))]
     parts += _answers(status)
-    return Group(*parts, *_errors(status))
+    return Group(*parts, *questions(status), *_errors(status))
 
 
 def headline(status: RunStatus) -> Text:

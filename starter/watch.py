@@ -9,8 +9,10 @@ from rich.live import Live
 from rich.prompt import Prompt
 from temporalio.client import Client
 
-from contracts.runs import RunPhase, RunStatus, StageDecision, StagePhase, workflow_id
+from contracts.approvals import Approval
+from contracts.runs import RunPhase, RunStatus, StageDecision, StagePhase, StageStatus, workflow_id
 from starter.exits import StarterError
+from starter.gate_show import question
 from starter.show import error_of, live_view, plain_line
 from starter.temporal import decide, status
 from workflows.pipeline import PipelineWorkflow
@@ -73,6 +75,9 @@ async def _ask(temporal: Client, identity: str, now: RunStatus, out: Console) ->
         if stage.phase is not StagePhase.WAITING:
             continue
         # The live table that showed it has made room for the question.
+        if stage.asks:
+            await _ask_gate(temporal, identity, stage, out)
+            continue
         out.print(error_of(stage))
         choice = await asyncio.to_thread(
             Prompt.ask,
@@ -89,6 +94,20 @@ async def _ask(temporal: Client, identity: str, now: RunStatus, out: Console) ->
             out.print(await decide(temporal, identity, UPDATES[choice], StageDecision(stage=name, by=user())))
         except StarterError as refusal:
             out.print(refusal.message, style="red")
+
+
+async def _ask_gate(temporal: Client, identity: str, stage: StageStatus, out: Console) -> None:
+    out.print(question(stage, identity))
+    said = await asyncio.to_thread(Prompt.ask, f"{stage.name}, or leave", default="leave", console=out)
+    if said == "leave":
+        raise StarterError(
+            f"{identity} waits; answer with: python -m starter approve {identity} {stage.name}"
+        )
+    approval = Approval(stage=stage.name, answer=said, by=user())
+    try:
+        out.print(await decide(temporal, identity, PipelineWorkflow.approve, approval), markup=False)
+    except StarterError as refusal:
+        out.print(refusal.message, style="red", markup=False)
 
 
 class _Quiet:

@@ -1,6 +1,10 @@
 """The run as a table for Temporal's Web UI. Untrusted text goes into a fence."""
 
+import json
+
+from contracts.approvals import Gate
 from contracts.runs import RunStatus, StageStatus
+from contracts.tables import Scalar
 from workflows.told import spent
 
 _MARKS = {
@@ -26,6 +30,8 @@ def stage_table(status: RunStatus) -> str:
     lines += [_row(stage) for stage in status.stages.values()]
     for stage in status.stages.values():
         lines += ["", *(f"`{stage.name}` logs: `{uri}`  " for uri in stage.logs)] if stage.logs else []
+        if stage.gate and stage.asks:
+            lines += _question(stage.name, stage.gate)
         if stage.error:
             lines += [
                 "",
@@ -33,6 +39,15 @@ def stage_table(status: RunStatus) -> str:
                 *_fence(stage.error.message),
             ]
     return "\n".join(lines)
+
+
+def _question(name: str, gate: Gate) -> list[str]:
+    """What is asked, and the update that answers it from this page."""
+    asked = "\n".join((gate.question, *(f"{label}: {text}" for label, text in gate.shown.items())))
+    answer: Scalar = gate.choices[0] if gate.choices else "..."
+    payload = json.dumps({"stage": name, "answer": answer, "by": "your name", "comment": ""})
+    how = f"`{name}` asks; send the update `approve` with {_quoted(gate.takes)} as the answer:"
+    return ["", how, *_fence(payload), *_fence(asked)]
 
 
 def _row(stage: StageStatus) -> str:

@@ -1,4 +1,4 @@
-"""Words that tell a run something: limits, pauses, decisions."""
+"""Words that tell a run something: limits, pauses, decisions, answers."""
 
 from typing import Annotated
 
@@ -53,20 +53,38 @@ def cancel(run_id: RunArgument) -> None:
 
 def retry(run_id: RunArgument, stage: StageArgument, reason: ReasonOption = "") -> None:
     """Try a waiting stage again."""
-    from starter import commands
+    from starter import decisions
 
-    end(lambda: commands.decide("retry", run_id, stage, reason))
+    end(lambda: decisions.decide("retry", run_id, stage, reason))
 
 
 def skip(run_id: RunArgument, stage: StageArgument, reason: ReasonOption = "") -> None:
     """Go on without a waiting stage whose outputs nothing uses."""
-    from starter import commands
+    from starter import decisions
 
-    end(lambda: commands.decide("skip", run_id, stage, reason))
+    end(lambda: decisions.decide("skip", run_id, stage, reason))
 
 
 def abort(run_id: RunArgument, stage: StageArgument, reason: ReasonOption = "") -> None:
     """Give a run up because of a waiting stage."""
-    from starter import commands
+    from starter import decisions
 
-    end(lambda: commands.decide("abort", run_id, stage, reason))
+    end(lambda: decisions.decide("abort", run_id, stage, reason))
+
+
+def approve(
+    run_id: RunArgument,
+    stage: StageArgument,
+    answer: Annotated[str, typer.Option(metavar="ANSWER", help="A choice, a number, a text, true or false.")],
+    by: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Who answers; by default your name on this machine.")
+    ] = None,
+    comment: Annotated[str, typer.Option(help="Kept with the answer.")] = "",
+) -> None:
+    """Answer what a stage asks.
+
+    `status` shows the question, what there is to see, and what is taken for an answer.
+    """
+    from starter import decisions
+
+    end(lambda: decisions.approve(run_id, stage, answer, by, comment))

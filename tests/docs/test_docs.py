@@ -16,6 +16,7 @@ from activities.azure.settings import AzureSettings
 from activities.gcp.settings import GcpSettings
 from activities.onprem.settings import OnpremSettings
 from activities.settings import WorkerSettings
+from contracts.approvals import ApproveStage
 from contracts.errors import ErrorKind
 from contracts.foreach import Foreach, Share
 from contracts.inference import BatchPredictStage, DeployStage, InvokeStage, RetireStage
@@ -43,7 +44,7 @@ SETTINGS: dict[str, type[WorkerSettings]] = {
 SECRETS = re.compile(r"SECRET|PASSWORD|KEY_ID|API_KEY|TOKEN")
 MODELS = [
     *(PipelineSpec, Defaults, CopyStage, JobStage, Foreach, Share, LoadTableStage, QueryStage, PickStage),
-    *(BatchPredictStage, DeployStage, InvokeStage, RetireStage, Resources, Column),
+    *(BatchPredictStage, DeployStage, InvokeStage, RetireStage, ApproveStage, Resources, Column),
 ]
 PAPERS = [books.name_of(paper) for paper in books.PAPERS]
 YAML_FENCES = [

@@ -1,0 +1,50 @@
+"""How a question to a person looks at the terminal: what is asked, what there is to see, how to answer."""
+
+from datetime import UTC, datetime
+
+from rich.console import Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from contracts.approvals import Gate
+from contracts.foreach import as_text
+from contracts.runs import RunStatus, StageStatus, workflow_id
+
+
+def questions(status: RunStatus) -> list[RenderableType]:
+    """Every question that waits for its answer."""
+    run_id = workflow_id(status.run.pipeline, status.run.key)
+    return [question(stage, run_id) for stage in status.stages.values() if stage.asks]
+
+
+def question(stage: StageStatus, run_id: str) -> RenderableType:
+    """What a stage asks, and the command that answers; nothing for one that asks nothing."""
+    if stage.gate is None:
+        return Group()
+    shown = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, show_header=False)
+    for name, text in stage.gate.shown.items():
+        shown.add_row(Text(name, "dim"), Text(text))
+    answer = stage.gate.choices[0] if stage.gate.choices else "..."
+    command = f"python -m starter approve {run_id} {stage.name} --answer {_quoted(answer)}"
+    return Group(
+        Text(f"\n{stage.name} asks: {stage.gate.question}", "yellow"),
+        *([Padding(shown, (0, 0, 0, 2))] if stage.gate.shown else []),
+        Padding(Text("; ".join(_terms(stage.gate))), (0, 0, 0, 2)),
+        Padding(Text(f"-> {command}", "yellow"), (0, 0, 0, 2)),
+    )
+
+
+def _terms(gate: Gate) -> list[str]:
+    said = [f"answer with {gate.takes}"]
+    if gate.approvers:
+        said.append(f"{', '.join(gate.approvers)} may answer")
+    if gate.due_at:
+        left = max(0, round((gate.due_at - datetime.now(UTC)).total_seconds()))
+        then = "the stage fails" if gate.default is None else f"the answer is {as_text(gate.default)}"
+        said.append(f"in {left // 3600}h{left % 3600 // 60:02}m {then}")
+    return said
+
+
+def _quoted(text: str) -> str:
+    return f'"{text}"' if not text.isalnum() and text != "..." else text
