@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from sandbox.ports import assign
+from tests.docs.test_observability import EXPRESSIONS, selectors
 from tests.house import CHECKOUT, OF_THE_OUTSIDE, Sandbox, until
 from tests.observed.receiver import Received, receiving
 from tests.pipelines import CLOUDS, write
@@ -219,3 +220,18 @@ def names_in(text: str) -> set[str]:
         f"{name}_total" if kind == "counter" and not name.endswith("_total") else name
         for name, kind in re.findall(r"^# TYPE (\S+) (\S+)$", text, re.MULTILINE)
     }
+
+
+def test_rules_and_dashboard_ask_for_nothing_that_workers_do_not_export(seen: Seen) -> None:
+    exported: dict[str, set[str]] = {"up": set()}
+    for worker in WORKERS:
+        for name, labels in re.findall(r"^(\w+)\{(.*)\} \S+$", seen.scrape(worker), re.MULTILINE):
+            exported.setdefault(name, set()).update(re.findall(r'(\w+)="', labels))
+    for where, expression in EXPRESSIONS.items():
+        for selector in selectors(expression):
+            assert selector.name in exported, (where, selector.name)
+            asked = {matcher.name for matcher in selector.matchers.matchers}
+            grouped = re.findall(r"by \(([^)]*)\)", expression)
+            asked |= set(re.findall(r"\w+", " ".join(grouped)))
+            known = exported[selector.name] | {"job", "instance", "worker"}
+            assert asked - {"le"} <= known, (where, selector.name, asked - known)
