@@ -181,6 +181,9 @@ class TransferResult(Message):
     tally: Tally = Tally()
     manifest: str | None = None
     """URI of the account of every object, for a folder."""
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    """Pauses lie between the two, and are no part of `seconds`."""
     cost: Decimal | None = None
     """Egress at the price book's rates; None where no price is known."""
     currency: str = ""

@@ -44,6 +44,7 @@ WORDS: dict[str, Callable[..., None]] = {
     "abort": steer.abort,
     "approve": steer.approve,
     "report": look.report,
+    "graph": look.graph,
     "logs": look.logs,
     "sweep": sweep,
 }

@@ -26,8 +26,7 @@ from starter.document import run_document
 from starter.exits import Exit, StarterError
 from starter.log_pages import LogOptions
 from starter.options import key_of, moment_of, params_of
-from starter.show import STYLES, console, live_view
-from starter.show import report as report_view
+from starter.show import STYLES, console, live_view, print_report
 from starter.spec.load import find, load
 from starter.traced import starting
 from starter.watch import user
@@ -113,18 +112,6 @@ async def watch(run_id: str) -> Exit:
     return await _watched(await temporal.connected(), run_id, as_json=False)
 
 
-async def report(run_id: str, *, as_json: bool) -> Exit:
-    """Show what a run came to, or has come to so far."""
-    if is_copy(run_id):
-        return await copy_commands.show(await temporal.connected(), run_id, as_json=as_json)
-    now = await temporal.status(await temporal.connected(), run_id)
-    if as_json:
-        _json(run_document(now, temporal.web_ui(run_id)))
-    else:
-        _report(console(), now, temporal.web_ui(run_id))
-    return Exit.SUCCEEDED
-
-
 async def list_runs(limit: int, *, as_json: bool) -> Exit:
     """List runs, newest first, from search attributes: no worker is asked."""
     client = await temporal.connected()
@@ -198,7 +185,7 @@ async def _detached(client: Client, run_id: str, options: RunOptions) -> Exit:
 
 def _finish(out: Console, now: RunStatus, page: str) -> None:
     out.print()
-    _report(out, now, page)
+    print_report(out, now, page)
     if not now.phase.ended:
         run_id = workflow_id(now.run.pipeline, now.run.key)
         waiting = [name for name, stage in now.stages.items() if stage.phase == "WAITING" and not stage.asks]
@@ -208,12 +195,6 @@ def _finish(out: Console, now: RunStatus, page: str) -> None:
                 style="yellow",
                 soft_wrap=True,
             )
-
-
-def _report(out: Console, now: RunStatus, page: str) -> None:
-    out.print(report_view(now))
-    # Outside the view, so that a narrow terminal breaks the address without cutting it.
-    out.print(f"\nWeb UI  {page}", soft_wrap=True)
 
 
 def _afterwards(run_id: str, *, sandboxed: bool) -> str:

@@ -86,6 +86,13 @@ def report(status: RunStatus) -> RenderableType:
     return Group(*parts, *questions(status), *_errors(status))
 
 
+def print_report(out: Console, status: RunStatus, page: str) -> None:
+    """Print the report, and where the run is in Temporal's Web UI."""
+    out.print(report(status))
+    # Outside the view, so that a narrow terminal breaks the address without cutting it.
+    out.print(f"\nWeb UI  {page}", soft_wrap=True)
+
+
 def headline(status: RunStatus) -> Text:
     """One line: the run, its state, and who paused it."""
     text = Text.assemble(

@@ -1,7 +1,7 @@
 """The starter's side of Temporal: connecting, starting or attaching to a run, asking it, telling it."""
 
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 
 from temporalio.client import (
     Client,
@@ -150,6 +150,24 @@ async def status(temporal: Client, identity: str) -> RunStatus:
             f"no worker answered for {identity} in {ANSWER_TIMEOUT.seconds} s; {await why_nobody_answers(temporal)}",
             Exit.UNREACHABLE,
         ) from None
+
+
+async def request_of(temporal: Client, identity: str) -> RunRequest:
+    """What a run was started with, from the first event of its history: no worker is asked.
+
+    Raises:
+        StarterError: there is no such run.
+    """
+    try:
+        async for event in handle(temporal, identity).fetch_history_events(page_size=1):
+            given = event.workflow_execution_started_event_attributes.input.payloads
+            (request,) = await temporal.data_converter.decode(given, [RunRequest])
+            return cast(RunRequest, request)
+    except RPCError as error:
+        if error.status == RPCStatusCode.NOT_FOUND:
+            raise StarterError(f"there is no run {identity!r}; see: python -m starter list") from None
+        raise _unanswered(identity, error) from None
+    raise StarterError(f"Temporal holds no history of {identity} any more")
 
 
 async def decide(temporal: Client, identity: str, update: Any, decision: Any) -> str:

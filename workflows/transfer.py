@@ -233,6 +233,8 @@ class TransferWorkflow:
             size_bytes=tally.bytes_sent,
             objects=artifact.object_count,
             seconds=self.seconds,
+            started_at=self.began,
+            ended_at=workflow.now(),
             verified=tally.verified,
             result=artifact,
             tally=tally,

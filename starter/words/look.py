@@ -1,6 +1,6 @@
 """Words that look and change nothing."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -88,15 +88,59 @@ def list_runs(
     end(lambda: commands.list_runs(limit, as_json=as_json))
 
 
-def report(run_id: RunArgument, as_json: JsonOption = False) -> None:
+def graph(
+    pipeline: PipelineArgument = None,
+    run_id: Annotated[
+        str | None, typer.Option("--run", metavar="RUN", help="Instead of a pipeline: a run as it stands.")
+    ] = None,
+    out: Annotated[
+        str | None,
+        typer.Option(
+            "--out",
+            "-o",
+            metavar="FILE",
+            help="FILE.svg, FILE.png or FILE.mmd; without it Mermaid is printed.",
+        ),
+    ] = None,
+    param: ParamOption = None,
+) -> None:
+    """Draw the plan of a pipeline: clouds as lanes, transfers as labelled arrows.
+
+    Of a run it shows how each stage stands and what was moved. Markdown pages of many kinds show Mermaid as a drawing.
+    """
+    from starter import papers
+
+    if run_id is None:
+        end_plain(lambda: papers.graph(pipeline, tuple(param or ()), out))
+    if pipeline is not None or param:
+        raise typer.BadParameter("name a pipeline or a run, not both", param_hint="--run")
+    end(lambda: papers.graph_of_run(run_id, out))
+
+
+def report(
+    run_id: RunArgument,
+    html: Annotated[
+        str | None,
+        typer.Option(
+            "--html",
+            metavar="FILE",
+            help="Write it as one page that needs nothing else, to forward or print.",
+        ),
+    ] = None,
+    form: Annotated[
+        Literal["text", "md", "json"], typer.Option("--format", help="What is printed.")
+    ] = "text",
+    as_json: JsonOption = False,
+) -> None:
     """Show what a run came to.
 
     Where each stage ran, how long it took, what was moved and how it was verified, metrics, errors. `status` is the
     short form.
     """
-    from starter import commands
+    from starter import papers
 
-    end(lambda: commands.report(run_id, as_json=as_json))
+    options = papers.ReportOptions(run_id, "json" if as_json else form, html)
+    end(lambda: papers.report(options))
 
 
 def logs(

@@ -1,0 +1,138 @@
+"""What a drawing of a pipeline is drawn from: its stages, what passes between them, and in a run how they stand."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from rich.filesize import decimal
+
+from contracts.artifacts import locate
+from contracts.choices import leaves
+from contracts.graph import needs, order, resolve
+from contracts.queues import CLOUD_OF_SCHEME, normalise
+from contracts.runs import RunStatus
+from contracts.spec import PipelineSpec
+from contracts.stages import CopyStage, inputs_of
+
+NOWHERE = "no cloud"
+"""The lane of stages that run on no connection."""
+SOURCE = "source"
+"""The kind of a node that is no stage, but data that a copy reads."""
+
+
+@dataclass(frozen=True)
+class Node:
+    """A stage, or data that were there before."""
+
+    id: str
+    label: str
+    kind: str
+    connection: str
+    """Empty for a stage that runs nowhere."""
+    state: str = ""
+    """Empty in a plan that nobody runs."""
+
+    @property
+    def lane(self) -> str:
+        """What it is drawn within."""
+        return short(self.connection) or NOWHERE
+
+
+@dataclass(frozen=True)
+class Edge:
+    """One node needs another."""
+
+    source: str
+    target: str
+    artifacts: tuple[str, ...] = ()
+    """Outputs that pass; empty where one stage only comes after the other, or uses its metrics."""
+    crossing: bool = False
+    """The artifacts lie on another connection: a transfer brings them."""
+    moved_bytes: int | None = None
+    """What the transfers of it sent, once they have."""
+
+    @property
+    def told(self) -> str:
+        """What its label says."""
+        words = ", ".join(self.artifacts)
+        return words if self.moved_bytes is None else f"{words} {decimal(self.moved_bytes)}"
+
+
+@dataclass(frozen=True)
+class Flow:
+    """A pipeline, or a run of it."""
+
+    title: str
+    nodes: tuple[Node, ...]
+    """In an order that respects needs."""
+    edges: tuple[Edge, ...]
+
+    @property
+    def lanes(self) -> tuple[str, ...]:
+        """In the order in which data reach them; what runs nowhere comes last."""
+        found = dict.fromkeys(node.lane for node in self.nodes)
+        return tuple(sorted(found, key=lambda lane: lane == NOWHERE))
+
+
+def flow_of(spec: PipelineSpec, status: RunStatus | None = None) -> Flow:
+    """Return the pipeline as it is written, and with a status as it stands."""
+    title = f"{spec.pipeline}/{status.run.key}" if status else spec.pipeline
+    return Flow(title, tuple(_nodes(spec, status)), tuple(_edges(spec, status)))
+
+
+def short(connection: str) -> str:
+    """A connection as people write it: `aws`, `aws/eu`."""
+    return connection.removesuffix("/default")
+
+
+def _nodes(spec: PipelineSpec, status: RunStatus | None) -> Iterator[Node]:
+    for name in order(spec):
+        stage = spec.stages[name]
+        if isinstance(stage, CopyStage) and stage.source:
+            label = PurePosixPath(locate(stage.source).name).name
+            yield Node(_source_id(name), label, SOURCE, _owner(stage))
+        state = status.stages[name].phase.value if status and name in status.stages else ""
+        yield Node(name, name, stage.kind, stage.on, state)
+
+
+def _edges(spec: PipelineSpec, status: RunStatus | None) -> Iterator[Edge]:
+    for name in order(spec):
+        stage = spec.stages[name]
+        if isinstance(stage, CopyStage) and stage.source:
+            crossing = _owner(stage) != stage.on
+            yield Edge(
+                _source_id(name), name, ("data",), crossing, _moved(status, stage.on, {f"{name}.data"})
+            )
+        for before in sorted(needs(spec, name)):
+            yield _edge(spec, before, name, status)
+
+
+def _edge(spec: PipelineSpec, before: str, name: str, status: RunStatus | None) -> Edge:
+    stage = spec.stages[name]
+    found = (resolve(spec, written) for written in inputs_of(stage).values())
+    outputs = tuple(dict.fromkeys(item.output for item in found if item.stage == before))
+    places = {spec.stages[leaf].on for leaf in leaves(spec, before)}
+    if not outputs or places == {stage.on}:
+        return Edge(before, name, outputs)
+    # A copy names what it brings by itself, any other transfer by the stage that left it.
+    wanted = {f"{before}.{output}" for output in outputs} | {f"{name}.data"}
+    return Edge(before, name, outputs, crossing=True, moved_bytes=_moved(status, stage.on, wanted))
+
+
+def _moved(status: RunStatus | None, destination: str, artifacts: set[str]) -> int | None:
+    sizes = [
+        item.size_bytes
+        for item in (status.transfers if status else ())
+        if item.destination == destination and item.artifact in artifacts
+    ]
+    return sum(sizes) if sizes else None
+
+
+def _owner(stage: CopyStage) -> str:
+    assert stage.source is not None  # noqa: S101 - only copies of a source have an owner
+    return stage.source_on or normalise(CLOUD_OF_SCHEME[locate(stage.source).scheme])
+
+
+def _source_id(name: str) -> str:
+    # No stage has a space in its name.
+    return f"source of {name}"
