@@ -1,0 +1,18 @@
+"""Debian's Chromium, driven by Playwright; it is started once and sees nothing but this machine."""
+
+import shutil
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, sync_playwright
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    assert found, "these tests need a Chromium; install one: apt-get install chromium"
+    with sync_playwright() as playwright:
+        # Chromium's own sandbox needs rights that containers lack; the pages here are our own.
+        chromium = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
+        yield chromium
+        chromium.close()
