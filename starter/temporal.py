@@ -166,7 +166,7 @@ async def request_of(temporal: Client, identity: str) -> RunRequest:
     except RPCError as error:
         if error.status == RPCStatusCode.NOT_FOUND:
             raise StarterError(f"there is no run {identity!r}; see: python -m starter list") from None
-        raise _unanswered(identity, error) from None
+        raise unanswered(identity, error) from None
     raise StarterError(f"Temporal holds no history of {identity} any more")
 
 
