@@ -55,6 +55,8 @@ class Placement(Message):
     """Keys into the plan's transfers: what must be brought here first."""
     machine: Machine | None = None
     """Of a job stage: what its connection chose for it, and why."""
+    revision: int = 0
+    """Of a stage that a retry changed: which of its revisions this is for."""
 
 
 class Plan(Message):

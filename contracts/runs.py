@@ -4,7 +4,7 @@ import hashlib
 from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import AfterValidator, Field
 from temporalio.common import SearchAttributeKey
@@ -14,6 +14,7 @@ from contracts.approvals import Gate
 from contracts.artifacts import Artifact
 from contracts.code import CodeBundle
 from contracts.copies import Tally
+from contracts.decisions import Decided
 from contracts.endpoints import EndpointRef
 from contracts.errors import printable
 from contracts.jobs import JobKind, JobPhase, RunRef
@@ -158,6 +159,8 @@ class StageStatus(Message):
     """Where its logs were kept, by `logs_uri`: of each generation `job.log` and `worker.jsonl`."""
     gate: Gate | None = None
     """Of a stage that asks a person, once it has asked."""
+    revision: int = 0
+    """How often a retry changed what its machine must have, or what its items do."""
 
     @property
     def asks(self) -> bool:
@@ -213,6 +216,8 @@ class RunStatus(Message):
     jobs_running: int = 0
     """Remote jobs that go on, also while paused."""
     notes: tuple[str, ...] = ()
+    decisions: tuple[Decided, ...] = ()
+    """What people decided, oldest first; of very many the latest."""
 
     @property
     def waiting_for(self) -> str:
@@ -251,17 +256,6 @@ def run_digest(spec: PipelineSpec, bundles: dict[str, CodeBundle]) -> str:
     """Identity of what a run does: the spec, its params and every file of its code."""
     code = "".join(f"{folder}\0{bundle.digest}\n" for folder, bundle in sorted(bundles.items()))
     return hashlib.sha256(f"{spec.digest}\n{code}".encode()).hexdigest()
-
-
-class StageDecision(Message):
-    """A person's decision on a waiting stage."""
-
-    stage: str
-    by: str = ""
-    reason: str = ""
-
-
-Decision = Literal["retry", "skip", "abort"]
 
 
 def workflow_id(pipeline: str, key: str) -> str:

@@ -1,18 +1,59 @@
 """What people decide on stages that wait: answers to what they ask, and what becomes of those that failed."""
 
+import json
+from dataclasses import dataclass
+from typing import Any
+
 from contracts.approvals import Approval
-from contracts.runs import StageDecision
+from contracts.decisions import StageDecision
 from starter import temporal
-from starter.exits import Exit
+from starter.exits import Exit, StarterError
+from starter.options import params_of
 from starter.show import console
 from starter.watch import UPDATES, user
 from workflows.pipeline import PipelineWorkflow
 
 
-async def decide(decision: str, run_id: str, stage: str, reason: str) -> Exit:
+@dataclass(frozen=True)
+class Changes:
+    """What a retry shall change."""
+
+    timeout: str
+    resources: str
+    param: tuple[str, ...]
+
+    def fields(self) -> dict[str, Any]:
+        """The fields of the decision.
+
+        Raises:
+            StarterError: the resources are no JSON object, or a param has no `=`.
+        """
+        return {
+            "timeout": self.timeout,
+            "resources": _object(self.resources),
+            "params": params_of(self.param),
+        }
+
+
+def _object(text: str) -> dict[str, Any]:
+    if not text:
+        return {}
+    try:
+        found = json.loads(text)
+    except ValueError:
+        found = None
+    if not isinstance(found, dict):
+        example = '{"cpu": 4, "memory": "32GiB"}'
+        raise StarterError(f"--resources {text}: write a JSON object, such as '{example}'")
+    return found
+
+
+async def decide(decision: str, run_id: str, stage: str, reason: str, changes: Changes | None = None) -> Exit:
     """Decide on a waiting stage."""
-    request = StageDecision(stage=stage, by=user(), reason=reason)
-    console().print(await temporal.decide(await temporal.connected(), run_id, UPDATES[decision], request))
+    changed = changes.fields() if changes else {}
+    request = StageDecision(stage=stage, by=user(), reason=reason, **changed)
+    told = await temporal.decide(await temporal.connected(), run_id, UPDATES[decision], request)
+    console().print(told, markup=False, soft_wrap=True)
     return Exit.SUCCEEDED
 
 

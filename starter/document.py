@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from contracts.decisions import Decided
 from contracts.runs import RunStatus, StageJob, StagePhase, StageStatus, TransferResult, workflow_id
 
 
@@ -15,6 +16,7 @@ def run_document(status: RunStatus, web_ui: str) -> dict[str, Any]:
         "waiting_for": status.waiting_for or None,
         "stages": [_stage(stage) for stage in status.stages.values()],
         "transfers": [_transfer(transfer) for transfer in status.transfers],
+        "decisions": [_decided(decided) for decided in status.decisions],
         "web_ui": web_ui,
     }
 
@@ -57,6 +59,12 @@ def _stage(stage: StageStatus) -> dict[str, Any]:
         **(endpoint or {}),
         **_chosen(stage),
     }
+
+
+def _decided(decided: Decided) -> dict[str, Any]:
+    """One decision; what it does not have is left out."""
+    said = decided.model_dump(mode="json")
+    return {name: value for name, value in said.items() if value not in ("", [], None)}
 
 
 def _chosen(stage: StageStatus) -> dict[str, Any]:

@@ -10,7 +10,8 @@ from rich.prompt import Prompt
 from temporalio.client import Client
 
 from contracts.approvals import Approval
-from contracts.runs import RunPhase, RunStatus, StageDecision, StagePhase, StageStatus, workflow_id
+from contracts.decisions import StageDecision
+from contracts.runs import RunPhase, RunStatus, StagePhase, StageStatus, workflow_id
 from starter.exits import StarterError
 from starter.gate_show import question
 from starter.show import error_of, live_view, plain_line

@@ -5,6 +5,7 @@ from typing import Any
 from temporalio import workflow
 
 from contracts.artifacts import Artifact
+from contracts.decisions import DECISIONS_KEPT, Decided
 from contracts.graph import OutputName
 from contracts.runs import (
     CLOUDS_KEY,
@@ -72,6 +73,10 @@ class Book:
     def update(self, **fields: Any) -> None:
         """Change fields of the run."""
         self.status = self.status.model_copy(update=fields)
+
+    def decided(self, decided: Decided) -> None:
+        """Add what a person decided; of very many the latest are kept."""
+        self.update(decisions=(*self.status.decisions, decided)[-DECISIONS_KEPT:])
 
     def output(self, name: OutputName) -> Artifact:
         """The artifact that a stage left; it has succeeded."""

@@ -1,9 +1,16 @@
 """A person's decisions on waiting stages: refused at once when they make no sense, else taken at once."""
 
+from collections.abc import Callable
+
+from temporalio import workflow
+
+from contracts.changes import Changed, with_changes
+from contracts.decisions import Decided, Decision, StageDecision
+from contracts.errors import printable
 from contracts.graph import references_of
 from contracts.inference import InvokeStage
 from contracts.mistakes import nearest
-from contracts.runs import Decision, StageDecision, StagePhase
+from contracts.runs import StagePhase
 from contracts.spec import PipelineSpec
 from contracts.stages import inputs_of
 from workflows.book import Book
@@ -20,8 +27,8 @@ _ANSWERS: dict[Decision, tuple[StagePhase, str, str]] = {
 class Decisions:
     """Takes decisions into the book."""
 
-    def __init__(self, spec: PipelineSpec, book: Book) -> None:
-        """Decide on this run's stages."""
+    def __init__(self, spec: Callable[[], PipelineSpec], book: Book) -> None:
+        """Decide on this run's stages, as its pipeline is by then."""
         self._spec = spec
         self._book = book
 
@@ -29,39 +36,70 @@ class Decisions:
         """Refuse what makes no sense now.
 
         Raises:
-            ApplicationError: no such stage, it does not wait, or something needs what it would have left.
+            ApplicationError: no such stage, it does not wait, something needs what it would have left, or it cannot be
+                changed so.
         """
+        name, spec = request.stage, self._spec()
+        if name not in spec.stages:
+            raise refused(f"there is no stage {name!r}{nearest(name, spec.stages)}")
+        held = self._book.stage(name)
+        if held.phase is not StagePhase.WAITING:
+            raise refused(f"stage {name!r} is {held.phase}, not waiting for a decision")
+        if decision == "retry":
+            self._check_retry(request)
+        elif request.timeout or request.resources or request.params:
+            raise refused(f"{decision} changes nothing of a stage; retry does")
+        if decision == "skip":
+            self._check_skip(request)
+
+    def change(self, request: StageDecision) -> Changed:
+        """The pipeline with what a checked retry changes."""
+        return with_changes(self._spec(), request)
+
+    def take(self, decision: Decision, request: StageDecision, changes: tuple[str, ...] = ()) -> str:
+        """Write a checked decision down; return the answer the person gets."""
+        held = self._book.stage(request.stage)
+        decided = Decided(
+            at=workflow.now(),
+            decision=decision,
+            stage=request.stage,
+            by=printable(request.by[:200]),
+            reason=printable(request.reason[:200]),
+            changes=tuple(printable(change[:200]) for change in changes),
+        )
+        words = f"{decision} decided"
+        words += f" by {decided.by}" if decided.by else ""
+        words += f" after {held.error.kind}" if held.error else ""
+        words += f" with {', '.join(decided.changes)}" if decided.changes else ""
+        words += f": {decided.reason}" if decided.reason else ""
+        phase, note, answer = _ANSWERS[decision]
+        self._book.change(request.stage, phase=phase, note=note, history=(*held.history, words))
+        self._book.decided(decided)
+        return f"{answer} with {', '.join(decided.changes)}" if decided.changes else answer
+
+    def _check_retry(self, request: StageDecision) -> None:
         name = request.stage
-        if name not in self._spec.stages:
-            raise refused(f"there is no stage {name!r}{nearest(name, self._spec.stages)}")
-        phase = self._book.stage(name).phase
-        if phase is not StagePhase.WAITING:
-            raise refused(f"stage {name!r} is {phase}, not waiting for a decision")
-        if self._book.stage(name).gate and decision == "skip":
-            raise refused(f"stage {name!r} asks a person, which cannot be skipped; retry asks again")
-        if self._book.stage(name).asks and decision == "retry":
+        if self._book.stage(name).asks:
             raise refused(
                 f"stage {name!r} waits for an answer; give it with: starter approve RUN {name} --answer ..."
             )
-        dependents = [other for other in self._spec.stages if self._uses(other, name)]
-        if decision == "skip" and dependents:
+        try:
+            self.change(request)
+        except ValueError as error:
+            raise refused(f"stage {name!r}: {error}") from None
+
+    def _check_skip(self, request: StageDecision) -> None:
+        name = request.stage
+        if self._book.stage(name).gate:
+            raise refused(f"stage {name!r} asks a person, which cannot be skipped; retry asks again")
+        dependents = [other for other in self._spec().stages if self._uses(other, name)]
+        if dependents:
             raise refused(
                 f"stage {name!r} cannot be skipped; what it leaves is needed by {', '.join(dependents)}"
             )
 
-    def take(self, decision: Decision, request: StageDecision) -> str:
-        """Write a checked decision down; return the answer the person gets."""
-        held = self._book.stage(request.stage)
-        words = f"{decision} decided"
-        words += f" by {request.by[:200]}" if request.by else ""
-        words += f" after {held.error.kind}" if held.error else ""
-        words += f": {request.reason[:200]}" if request.reason else ""
-        phase, note, answer = _ANSWERS[decision]
-        self._book.change(request.stage, phase=phase, note=note, history=(*held.history, words))
-        return answer
-
     def _uses(self, other: str, name: str) -> bool:
-        stage = self._spec.stages[other]
+        stage = self._spec().stages[other]
         return (
             any(written.partition(".")[0] == name for written in inputs_of(stage).values())
             or any(reference.stage == name for reference, _ in references_of(stage))

@@ -9,6 +9,7 @@ from temporalio import workflow
 from temporalio.exceptions import ApplicationError
 
 from contracts.approvals import Approval, ApproveStage, Gate, read_answer
+from contracts.decisions import Decided
 from contracts.errors import ErrorKind, printable
 from contracts.foreach import as_text
 from contracts.mistakes import nearest
@@ -42,7 +43,9 @@ class Gates:
         Raises:
             StageFailed: it shows a metric that was not left.
         """
-        stage, now = self._stages[name], workflow.now()
+        stage, now = spec.stages[name], workflow.now()
+        if not isinstance(stage, ApproveStage):
+            raise AssertionError(f"{name} asks nothing")
         gate = Gate(
             question=self._filled(stage.question, spec),
             shown={label: self._filled(text, spec) for label, text in stage.show.items()},
@@ -130,6 +133,12 @@ class Gates:
         words = f"answered {_told(gate)}"
         history = (*held.history, words[:500])
         self._book.change(name, phase=StagePhase.SUCCEEDED, gate=gate, note=words[:200], history=history)
+        reason = "nobody answered in time" if gate.late else gate.comment[:200]
+        self._book.decided(
+            Decided(
+                at=workflow.now(), decision="approve", stage=name, by=gate.by, reason=reason, answer=answer
+            )
+        )
         return words
 
     def _dues(self) -> dict[str, datetime]:

@@ -35,6 +35,7 @@ from workflows.mirror import Mirror
 from workflows.outcomes import Outcome, StageFailed
 from workflows.picks import words_of
 from workflows.preparing import prepare
+from workflows.replanning import replan
 from workflows.rolling import progress_of, rolling
 from workflows.shipping import Shipping
 from workflows.stages import run_stage
@@ -57,7 +58,8 @@ class PipelineWorkflow(Steered):
         paused = timedelta(seconds=progress.paused_seconds if progress else 0)
         self.checkpoint = Checkpoint(self.book.status.pause, paused)
         self.effects = Effects(self.checkpoint)
-        self.decisions = Decisions(request.spec, self.book)
+        self.context = None
+        self.decisions = Decisions(lambda: self.spec, self.book)
         self.gates = Gates(request.spec, self.book, self.checkpoint)
         self.children = None
         self.closing = False
@@ -106,6 +108,7 @@ class PipelineWorkflow(Steered):
         status = self.book.status
         context = RunContext(self.request, status.run, plan, self.book, self.checkpoint, self.effects)
         context.shipping = self.shipping
+        self.context = context
         unfinished = self.request.progress.unfinished if self.request.progress else ()
         children = Children(Transfers(context, unfinished), Fanouts(context))
         self.children = self.absence.children = self.mirror.children = children
@@ -123,7 +126,7 @@ class PipelineWorkflow(Steered):
             if not task.cancelled() and (error := task.exception()):
                 raise error
         if not over:
-            await self._continue_as_new(plan, children.transfers)
+            await self._continue_as_new(context.plan, children.transfers)
 
     def begin(self, context: RunContext, children: Children) -> list[Coroutine[Any, Any, None]]:
         """What carries the run: every stage as soon as it may; see `workflows.own` for another way."""
@@ -182,6 +185,7 @@ class PipelineWorkflow(Steered):
             self._ask(context, name)
             return
         try:
+            await replan(context, name)
             outcome = await run_stage(context, children, name)
         except asyncio.CancelledError:
             note = cancelled_note(self.book.stage(name))

@@ -3,13 +3,17 @@
 from temporalio import workflow
 
 from contracts.approvals import Approval
+from contracts.changes import with_changes
+from contracts.decisions import StageDecision
 from contracts.errors import ErrorKind
 from contracts.fanout import FanoutNews
-from contracts.runs import StageDecision, StageError, StagePhase
+from contracts.runs import RunRequest, StageError, StagePhase
+from contracts.spec import PipelineSpec
 from contracts.transfers import Drained
 from workflows.book import Book
 from workflows.checkpoint import Checkpoint
 from workflows.children import Children
+from workflows.context import RunContext
 from workflows.decisions import Decisions
 from workflows.foreach import NEWS_SIGNAL
 from workflows.gates import Gates
@@ -19,12 +23,20 @@ from workflows.transfer import DRAINED_SIGNAL
 class Steered:
     """A workflow that can be paused and decided on; `workflows.pipeline` is the one."""
 
+    request: RunRequest
+    context: RunContext | None
+    """Once there is a plan."""
     book: Book
     checkpoint: Checkpoint
     decisions: Decisions
     gates: Gates
     children: Children | None
     stopping: StageError | None
+
+    @property
+    def spec(self) -> PipelineSpec:
+        """The pipeline as it is by now: retries may have changed it, and workflows of one's own."""
+        return self.context.request.spec if self.context else self.request.spec
 
     @workflow.signal
     async def pause(self, *payload: object) -> None:
@@ -52,8 +64,11 @@ class Steered:
 
     @workflow.update
     def retry_stage(self, decision: StageDecision) -> str:
-        """Try a waiting stage again, with a new generation of its job."""
-        return self.decisions.take("retry", decision)
+        """Try a waiting stage again, with a new generation of its job, and with what is changed for it."""
+        changed = self.decisions.change(decision)
+        told = self.decisions.take("retry", decision, changed.words)
+        self._change(decision, anew=changed.anew)
+        return told
 
     @workflow.update
     def skip_stage(self, decision: StageDecision) -> str:
@@ -87,6 +102,17 @@ class Steered:
     @approve.validator
     def _may_approve(self, approval: Approval) -> None:
         self.gates.check(approval)
+
+    def _change(self, decision: StageDecision, *, anew: bool) -> None:
+        """Have the pipeline be what a retry made of it."""
+        changed = with_changes(self.request.spec, decision).spec
+        self.request = self.request.model_copy(update={"spec": changed})
+        if self.context:
+            changed = with_changes(self.context.request.spec, decision).spec
+            self.context.request = self.context.request.model_copy(update={"spec": changed})
+        if anew:
+            revision = self.book.stage(decision.stage).revision + 1
+            self.book.change(decision.stage, revision=revision)
 
     def _stop(self, name: str, error: StageError) -> None:
         self.stopping = self.stopping or error.model_copy(

@@ -3,11 +3,12 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from contracts.code import CodeBundle
 from contracts.graph import problems_of
 from contracts.mistakes import nearest
+from contracts.params import changed_param
 from contracts.spec import PipelineSpec
 from contracts.stage_base import CommandStage
 from contracts.stages import Stage
@@ -113,17 +114,11 @@ def _graph_mistakes(value: dict[str, Plain]) -> list[tuple[Where, str]]:
 def _changed(spec: PipelineSpec, params: dict[str, str]) -> dict[str, Scalar]:
     changed: dict[str, Scalar] = {}
     for name, text in params.items():
-        if name not in spec.params:
-            raise StarterError(
-                f"--param {name}: the pipeline has no param {name!r}{nearest(name, spec.params)}"
-            )
-        wanted = type(spec.params[name])
         try:
-            changed[name] = TypeAdapter(wanted, config=ConfigDict(allow_inf_nan=False)).validate_python(text)
-        except ValidationError:
-            raise StarterError(
-                f"--param {name}={text}: {text!r} is no {wanted.__name__}, which the default {spec.params[name]!r} is"
-            ) from None
+            changed[name] = changed_param(spec, name, text)
+        except ValueError as error:
+            given = f"{name}={text}" if name in spec.params else name
+            raise StarterError(f"--param {given}: {error}") from None
     return changed
 
 

@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from starter.words.arguments import (
+    ParamOption,
     RateOption,
     ReasonOption,
     RunArgument,
@@ -51,11 +52,27 @@ def cancel(run_id: RunArgument) -> None:
     end(lambda: commands.cancel(run_id))
 
 
-def retry(run_id: RunArgument, stage: StageArgument, reason: ReasonOption = "") -> None:
-    """Try a waiting stage again."""
+def retry(
+    run_id: RunArgument,
+    stage: StageArgument,
+    reason: ReasonOption = "",
+    timeout: Annotated[str, typer.Option(metavar="DURATION", help="Another limit for it, such as 2h.")] = "",
+    resources: Annotated[
+        str,
+        typer.Option(
+            metavar="JSON", help='What its machine must have instead: {"cpu": 4, "memory": "32GiB"}.'
+        ),
+    ] = "",
+    param: ParamOption = None,
+) -> None:
+    """Try a waiting stage again, as it was or changed.
+
+    Changed params hold for everything that starts from now on.
+    """
     from starter import decisions
 
-    end(lambda: decisions.decide("retry", run_id, stage, reason))
+    changes = decisions.Changes(timeout, resources, tuple(param or ()))
+    end(lambda: decisions.decide("retry", run_id, stage, reason, changes))
 
 
 def skip(run_id: RunArgument, stage: StageArgument, reason: ReasonOption = "") -> None:

@@ -18,8 +18,9 @@ from temporalio.worker import Worker
 from activities.planning import Planner
 from contracts.artifacts import Artifact
 from contracts.code import pack
+from contracts.decisions import StageDecision
 from contracts.queues import WORKFLOW_QUEUE, normalise, queue_of
-from contracts.runs import RunRequest, RunStatus, StageDecision, StagePhase
+from contracts.runs import RunRequest, RunStatus, StagePhase
 from contracts.spec import PipelineSpec
 from sandbox.environment import OWN_WORKFLOWS
 from starter import temporal

@@ -1,0 +1,43 @@
+"""What people decide about a run while it goes on, and how it is written down."""
+
+from datetime import datetime
+from typing import Any, Literal
+
+from pydantic import Field
+
+from contracts.model import Message
+from contracts.tables import Scalar
+
+Decision = Literal["retry", "skip", "abort"]
+DECISIONS_KEPT = 200
+"""How many of a run's decisions its status tells, the latest."""
+
+
+class StageDecision(Message):
+    """A person's decision on a waiting stage."""
+
+    stage: str
+    by: str = ""
+    reason: str = ""
+    timeout: str = ""
+    """Of a retry: another limit, such as `2h`."""
+    resources: dict[str, Any] = Field(default_factory=dict)
+    """Of a retry: what the machine must have instead; what is not named stays, and null takes it away."""
+    params: dict[str, Scalar] = Field(default_factory=dict)
+    """Of a retry: other values of params. They hold for everything that starts from now on."""
+
+
+class Decided(Message):
+    """A decision that was taken."""
+
+    at: datetime
+    decision: str
+    """retry, skip, abort or approve."""
+    stage: str = ""
+    by: str = ""
+    """Who decided; empty where nobody said."""
+    reason: str = ""
+    changes: tuple[str, ...] = ()
+    """Each change in words: `timeout 30m -> 2h`."""
+    answer: Scalar | None = None
+    """To what a stage asked."""
