@@ -4,6 +4,7 @@ from typing import Protocol
 
 from temporalio.exceptions import ApplicationError
 
+from activities.refusals import Refusals
 from contracts.connections import PreflightRequest
 from contracts.errors import ErrorDetail, ErrorKind, failure
 from contracts.jobs import JobKind, JobRequest
@@ -22,13 +23,13 @@ class Machines(Protocol):
         """
 
 
-def machines_for(request: PreflightRequest, machines: Machines) -> dict[str, Machine]:
-    """Return what each stage that asked would get.
-
-    Raises:
-        ApplicationError: `UNSUPPORTED`, none has what a stage asks; names the stage.
-    """
-    return {stage: _for_stage(request, stage, machines) for stage in sorted(request.machines)}
+def machines_for(request: PreflightRequest, machines: Machines, refusals: Refusals) -> dict[str, Machine]:
+    """Return what each stage that asked would get; of one that would get none a refusal is kept that names it."""
+    found = {}
+    for stage in sorted(request.machines):
+        with refusals.kept():
+            found[stage] = _for_stage(request, stage, machines)
+    return found
 
 
 def machine_for(request: JobRequest, machines: Machines) -> Machine:

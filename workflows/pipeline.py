@@ -34,6 +34,7 @@ from workflows.gates import Gates
 from workflows.mirror import Mirror
 from workflows.outcomes import Outcome, StageFailed
 from workflows.picks import words_of
+from workflows.preflight import PreflightRefused, why_nothing_runs
 from workflows.preparing import prepare
 from workflows.replanning import replan
 from workflows.rolling import progress_of, rolling
@@ -83,15 +84,13 @@ class PipelineWorkflow(Steered):
             held = request.progress
             plan = held.plan if held else await prepare(request, self.book, self.effects)
             await self._run_stages(plan)
-        except (ActivityError, asyncio.CancelledError) as error:
+        except (ActivityError, PreflightRefused, asyncio.CancelledError) as error:
             self.book.cancel_unended()
             if is_cancelled_exception(error):
                 await self._end(keepers, RunPhase.CANCELLED)
                 raise
-            self.stopping = stage_error(error)
-            self.book.update(
-                notes=(*self.book.status.notes, f"preflight: {self.stopping.kind}: {self.stopping.message}")
-            )
+            self.stopping, notes = why_nothing_runs(error)
+            self.book.update(notes=(*self.book.status.notes, *notes))
         phase = RunPhase.FAILED if self.stopping else RunPhase.SUCCEEDED
         status = await self._end(keepers, phase)
         if self.stopping:

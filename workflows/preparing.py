@@ -12,7 +12,8 @@ async def prepare(request: RunRequest, book: Book, effects: Effects) -> Plan:
     """Return the plan of the run; it is history from then on, and is never made again.
 
     Raises:
-        ActivityError: a connection cannot do what the run needs, or no plan can be made.
+        PreflightRefused: connections cannot do what the run needs.
+        ActivityError: no plan can be made.
     """
     spec = request.spec
     reports = await preflight(spec, effects, create=request.create_containers)

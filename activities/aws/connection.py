@@ -9,6 +9,7 @@ from activities.aws.jobs import JobDefaults
 from activities.aws.machines import SageMakerMachines
 from activities.choosing import machines_for
 from activities.guard import guarded, translated
+from activities.refusals import Refusals
 from activities.store import Store
 from contracts.connections import Capability, ConnectionActivities, ConnectionReport, PreflightRequest
 from contracts.errors import ErrorDetail, ErrorKind, failure
@@ -45,13 +46,18 @@ class AwsConnection(ConnectionActivities):
         """See the contract."""
         with guarded(translate, request.connection):
             identity = self._sts.get_caller_identity()["Arn"]
+            refusals = Refusals()
             for uri in dict.fromkeys((self._store.default_container, *request.containers)):
-                with translated(translate, uri):
+                with refusals.kept(), translated(translate, uri):
                     self._store.ensure_container(uri, create=request.create)
             if "tables" in request.needs:
-                raise _unsupported(request, "AWS has no tables for Causeway; let the stage run on gcp")
+                with refusals.kept():
+                    raise _unsupported(request, "AWS has no tables for Causeway; let the stage run on gcp")
             if "jobs" in request.needs:
-                self._check_jobs(request)
+                with refusals.kept(), translated(translate, request.connection):
+                    self._check_jobs(request)
+            machines = machines_for(request, self._machines, refusals)
+            refusals.tell()
             return ConnectionReport(
                 connection=request.connection,
                 identity=identity,
@@ -59,7 +65,7 @@ class AwsConnection(ConnectionActivities):
                 region=self._sts.meta.region_name,
                 readable_from_outside=not self._private,
                 capabilities=self._capabilities(),
-                machines=machines_for(request, self._machines),
+                machines=machines,
             )
 
     def _check_jobs(self, request: PreflightRequest) -> None:

@@ -12,9 +12,11 @@ from activities.azure.settings import AzureSettings
 from activities.azure.workspace import MlWorkspace
 from activities.choosing import machines_for
 from activities.guard import guarded, translated
+from activities.refusals import Refusals
 from activities.store import Store
 from contracts.connections import ConnectionActivities, ConnectionReport, PreflightRequest
 from contracts.errors import ErrorDetail, ErrorKind, failure
+from contracts.machines import Machine
 
 STORAGE_SCOPE = "https://storage.azure.com/.default"
 
@@ -41,31 +43,35 @@ class AzureConnection(ConnectionActivities):
     def preflight(self, request: PreflightRequest) -> ConnectionReport:
         """See the contract."""
         with guarded(translate, request.connection):
-            self._check_capabilities(request)
+            refusals, region, machines = Refusals(), "", dict[str, Machine]()
+            self._check_capabilities(request, refusals)
             identity = name_in(claims_of(self._identity.get_token(STORAGE_SCOPE).token)) or "unknown"
             for uri in (self._store.default_container, *request.containers):
-                with translated(translate, uri):
+                with refusals.kept(), translated(translate, uri):
                     self._store.ensure_container(uri, create=request.create)
-            region = self._check_workspace() if "jobs" in request.needs else ""
+            with refusals.kept():
+                # What machines there are depends on the cluster, which is looked for first.
+                region = self._check_workspace() if "jobs" in request.needs else ""
+                machines = machines_for(request, self._machines, refusals)
+            refusals.tell()
             return ConnectionReport(
                 connection=request.connection,
                 identity=identity,
                 container=self._store.default_container,
                 readable_from_outside=not self._settings.private_store,
                 region=region,
-                machines=machines_for(request, self._machines),
+                machines=machines,
             )
 
-    def _check_capabilities(self, request: PreflightRequest) -> None:
+    def _check_capabilities(self, request: PreflightRequest, refusals: Refusals) -> None:
         if "tables" in request.needs:
-            raise _refused(
-                ErrorKind.UNSUPPORTED,
-                request.connection,
-                "Azure connections have no tables; use one of Google Cloud",
-            )
+            with refusals.kept():
+                told = "Azure connections have no tables; use one of Google Cloud"
+                raise _refused(ErrorKind.UNSUPPORTED, request.connection, told)
         if "jobs" in request.needs and not request.image_given and self._settings.image is None:
-            told = "a stage names no image and the worker has no default; set CAUSEWAY_IMAGE"
-            raise _refused(ErrorKind.UNSUPPORTED, request.connection, told)
+            with refusals.kept():
+                told = "a stage names no image and the worker has no default; set CAUSEWAY_IMAGE"
+                raise _refused(ErrorKind.UNSUPPORTED, request.connection, told)
 
     def _check_workspace(self) -> str:
         """Return the workspace's region once it, its compute and its datastore are found."""

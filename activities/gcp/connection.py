@@ -11,6 +11,7 @@ from activities.gcp.jobs import TIMEOUT, JobDefaults
 from activities.gcp.machines import VertexMachines
 from activities.gcp.table_jobs import NO_RETRY
 from activities.guard import guarded, translated
+from activities.refusals import Refusals
 from activities.store import Store
 from contracts.connections import ConnectionActivities, ConnectionReport, PreflightRequest
 from contracts.errors import ErrorDetail, ErrorKind, failure
@@ -49,14 +50,18 @@ class GcpConnection(ConnectionActivities):
     def preflight(self, request: PreflightRequest) -> ConnectionReport:
         """See the contract."""
         with guarded(translate, request.connection):
+            refusals = Refusals()
             for uri in dict.fromkeys((self._store.default_container, *request.containers)):
-                with translated(translate, uri):
+                with refusals.kept(), translated(translate, uri):
                     self._store.ensure_container(uri, create=request.create)
             if "jobs" in request.needs:
-                self._check_jobs(request)
+                with refusals.kept():
+                    self._check_jobs(request)
             if "tables" in request.needs:
-                with translated(translate, f"BigQuery of {self._tables.project}"):
+                with refusals.kept(), translated(translate, f"BigQuery of {self._tables.project}"):
                     list(self._tables.list_datasets(max_results=1, retry=NO_RETRY, timeout=TIMEOUT))
+            machines = machines_for(request, self._machines, refusals)
+            refusals.tell()
             return ConnectionReport(
                 connection=request.connection,
                 identity=self._identity,
@@ -64,7 +69,7 @@ class GcpConnection(ConnectionActivities):
                 region=self._defaults.parent.rsplit("/", 1)[1],
                 readable_from_outside=not self._private,
                 capabilities=("storage", "jobs", "tables"),
-                machines=machines_for(request, self._machines),
+                machines=machines,
             )
 
     def _check_jobs(self, request: PreflightRequest) -> None:

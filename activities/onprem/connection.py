@@ -7,9 +7,10 @@ import socket
 from temporalio import activity
 
 from activities.choosing import Machines, machines_for
-from activities.guard import guarded
+from activities.guard import guarded, translated
 from activities.onprem.errors import translate
 from activities.onprem.settings import OnpremSettings
+from activities.refusals import Refusals
 from activities.store import Store
 from contracts.connections import ConnectionActivities, ConnectionReport, PreflightRequest
 from contracts.errors import ErrorDetail, ErrorKind, failure
@@ -29,16 +30,21 @@ class OnpremConnection(ConnectionActivities):
     def preflight(self, request: PreflightRequest) -> ConnectionReport:
         """See the contract."""
         with guarded(translate, request.connection):
+            refusals = Refusals()
             if "tables" in request.needs:
-                raise self._refused(ErrorKind.UNSUPPORTED, f"{request.connection} has no tables")
+                with refusals.kept():
+                    raise self._refused(ErrorKind.UNSUPPORTED, f"{request.connection} has no tables")
             if "jobs" in request.needs and not shutil.which("python", path=self._search):
-                told = "no `python` for jobs; put its folder into CAUSEWAY_ONPREM_PATH"
-                raise self._refused(ErrorKind.UNSUPPORTED, f"{request.connection} has {told}")
+                with refusals.kept():
+                    told = "no `python` for jobs; put its folder into CAUSEWAY_ONPREM_PATH"
+                    raise self._refused(ErrorKind.UNSUPPORTED, f"{request.connection} has {told}")
             # The default container is a folder of our own under the root, so it is made when missing.
             self._store.ensure_container(self._store.default_container, create=True)
             for uri in request.containers:
-                self._store.ensure_container(uri, create=request.create)
-            machines = machines_for(request, self._machine)
+                with refusals.kept(), translated(translate, uri):
+                    self._store.ensure_container(uri, create=request.create)
+            machines = machines_for(request, self._machine, refusals)
+            refusals.tell()
         return ConnectionReport(
             connection=f"{Cloud.ONPREM}/{self._settings.connection}",
             identity=f"{getpass.getuser()}@{socket.gethostname()}",

@@ -13,6 +13,7 @@ from activities.azure.machines import AzureMachines
 from activities.catalogue import Catalogue, read
 from activities.choosing import Machines, machines_for
 from activities.gcp.machines import VertexMachines
+from activities.refusals import Refusals
 from activities.settings import CloudSettings, SettingsError
 from contracts.connections import MachineRequest, PreflightRequest
 from contracts.jobs import JobKind
@@ -136,8 +137,10 @@ def test_a_file_that_cannot_be_used_is_one_line_at_the_start_of_the_worker(
 def test_a_preflight_that_finds_no_machine_names_the_stage() -> None:
     wanted = {"tune": MachineRequest(kind="train", resources=Resources(cpu=1024))}
     request = PreflightRequest(connection="azure/default", machines=wanted)
+    refusals = Refusals()
+    assert machines_for(request, azure(), refusals) == {}
     with pytest.raises(ApplicationError, match=r"stage tune on azure/default: no machine of azure") as raised:
-        machines_for(request, azure())
+        refusals.tell()
     assert raised.value.non_retryable
 
 
@@ -182,8 +185,10 @@ def test_what_a_kind_of_stage_cannot_have_is_refused_in_the_preflight(
     machines: Machines, kind: JobKind, asked: Resources
 ) -> None:
     wanted = {"serve": MachineRequest(kind=kind, resources=asked)}
+    refusals = Refusals()
+    machines_for(PreflightRequest(connection="gcp/default", machines=wanted), machines, refusals)
     with pytest.raises(ApplicationError, match=r"stage serve on gcp/default: .* leave"):
-        machines_for(PreflightRequest(connection="gcp/default", machines=wanted), machines)
+        refusals.tell()
 
 
 def test_a_server_of_google_may_run_on_a_spot_machine() -> None:

@@ -219,6 +219,38 @@ async def test_a_preflight_that_fails_fails_the_run_before_anything_runs(play: P
     assert not play.world.asked("jobs.submit")
 
 
+async def test_a_preflight_tells_what_every_connection_refuses(play: Play) -> None:
+    held = play.world.hold("connections.preflight", on="gcp/default")
+    for cloud, kind, told in (
+        ("aws", ErrorKind.SOURCE_MISSING, "s3://causeway/ is not there"),
+        ("gcp", ErrorKind.ACCESS_DENIED, "may not write"),
+    ):
+        play.world.fail("connections.preflight", kind, told, on=f"{cloud}/default")
+    run = await play.start(spec_of({"job": {}, "other": {"on": "gcp"}, "well": {"on": "onprem"}}))
+    await play.reach(held)
+    await play.settle()
+    held.release()
+    kind, status = await play.failure(run)
+    assert kind == ErrorKind.SOURCE_MISSING
+    assert status.notes == (
+        "preflight: aws/default: SOURCE_MISSING: s3://causeway/ is not there",
+        "preflight: gcp/default: ACCESS_DENIED: may not write",
+    )
+
+
+async def test_a_refusal_is_told_although_another_connection_never_answers(play: Play) -> None:
+    absent(play, "connections.preflight")
+    play.world.fail("connections.preflight", ErrorKind.ACCESS_DENIED, "may not write", on="aws/default")
+    run = await play.start(spec_of({"job": {"timeout": "1d"}, "other": {"on": "gcp", "timeout": "1d"}}))
+    kind, status = await play.failure(run)
+    assert kind == ErrorKind.ACCESS_DENIED
+    assert status.notes == (
+        "preflight: ACCESS_DENIED: may not write",
+        "preflight: gcp/default has not answered yet",
+    )
+    assert status.ended_at - status.started_at < timedelta(minutes=5)
+
+
 async def test_the_preflight_asks_each_connection_once_for_all_it_will_do(play: Play) -> None:
     play.put("azure", "data.csv")
     stages = {

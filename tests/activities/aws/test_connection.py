@@ -7,7 +7,8 @@ from temporalio.testing import ActivityEnvironment
 
 from activities.aws import room
 from activities.aws.settings import AwsSettings
-from contracts.connections import ConnectionReport, PreflightRequest
+from contracts.connections import ConnectionReport, MachineRequest, PreflightRequest
+from contracts.machines import Resources
 
 
 @pytest.fixture(scope="module")
@@ -55,6 +56,24 @@ def test_what_stands_in_the_way_is_named(
     with pytest.raises(ApplicationError, match=named) as raised:
         preflight(**asked)
     assert raised.value.type == kind
+
+
+def test_all_that_stands_in_the_way_is_named_at_once(settings: AwsSettings) -> None:
+    huge = {name: MachineRequest(kind="train", resources=Resources(cpu=1024)) for name in ("one", "two")}
+    request = PreflightRequest(
+        connection="aws/default",
+        needs=("jobs", "tables"),
+        containers=("s3://causeway-absent/", "s3://causeway-forbidden/"),
+        image_given=False,
+        machines=huge,
+    )
+    with pytest.raises(ApplicationError) as raised:
+        ask(room.activities(settings.model_copy(update={"image": None})), request)
+    assert raised.value.type == "SOURCE_MISSING"
+    first, *lines = raised.value.message.splitlines()
+    assert first == "6 things stand in the way:"
+    named = ("causeway-absent", "causeway-forbidden", "no tables", "CAUSEWAY_IMAGE", "stage one", "stage two")
+    assert [name in line for name, line in zip(named, lines, strict=True)] == [True] * 6
 
 
 @pytest.mark.parametrize(

@@ -69,6 +69,16 @@ def test_what_is_missing_is_named(
     assert told in str(error)
 
 
+def test_all_that_stands_in_the_way_is_named_at_once(settings: AzureSettings) -> None:
+    changed = settings.model_copy(update={"image": None, "datastore": "elsewhere"})
+    needs = ("jobs", "tables")
+    error = refusal(changed, needs=needs, image_given=False, containers=("az://not-there/",))
+    first, *lines = error.message.splitlines()
+    assert first == "4 things stand in the way:"
+    named = ("no tables", "CAUSEWAY_IMAGE", "not-there", "datastore elsewhere")
+    assert [name in line for name, line in zip(named, lines, strict=True)] == [True] * 4
+
+
 def test_an_authority_that_is_away_is_unavailable_and_not_a_refusal(
     settings: AzureSettings, sandbox: Any
 ) -> None:

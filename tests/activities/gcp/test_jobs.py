@@ -149,6 +149,18 @@ def test_a_preflight_names_a_bucket_that_is_missing(settings: GcpSettings) -> No
     assert raised.value.type == ErrorKind.SOURCE_MISSING
 
 
+def test_a_preflight_names_all_that_stands_in_the_way_at_once(settings: GcpSettings) -> None:
+    changed = settings.model_copy(update={"image": None})
+    (preflight,) = [found for found in room.activities(changed) if found.__name__ == "preflight"]
+    asked = {"needs": ("jobs",), "image_given": False, "containers": ("gs://causeway-absent/",)}
+    with pytest.raises(ApplicationError) as raised:
+        preflight(PreflightRequest(connection="gcp/default", **asked))
+    first, *lines = raised.value.message.splitlines()
+    assert first == "2 things stand in the way:"
+    named = ("gs://causeway-absent/", "CAUSEWAY_IMAGE")
+    assert [name in line for name, line in zip(named, lines, strict=True)] == [True, True]
+
+
 def test_the_room_offers_every_contract_once(settings: GcpSettings) -> None:
     names = [getattr(found, "__temporal_activity_definition").name for found in room.activities(settings)]
     assert len(names) == len(set(names))

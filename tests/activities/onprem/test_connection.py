@@ -1,0 +1,29 @@
+"""What the preflight of the on-prem connection refuses."""
+
+from pathlib import Path
+
+import pytest
+from temporalio.exceptions import ApplicationError
+
+from activities.onprem import room
+from activities.onprem.settings import OnpremSettings
+from contracts.connections import MachineRequest, PreflightRequest
+from contracts.machines import Resources
+
+
+def test_all_that_stands_in_the_way_is_named_at_once(tmp_path: Path) -> None:
+    told = {"CAUSEWAY_CONTAINER": "data", "CAUSEWAY_ONPREM_ROOT": str(tmp_path)}
+    settings = OnpremSettings.from_mapping(told)
+    (preflight,) = [found for found in room.activities(settings) if found.__name__ == "preflight"]
+    request = PreflightRequest(
+        connection="onprem/default",
+        needs=("storage", "tables"),
+        containers=("file:///absent/", "file:///../outside/"),
+        machines={"huge": MachineRequest(kind="train", resources=Resources(cpu=1024))},
+    )
+    with pytest.raises(ApplicationError) as raised:
+        preflight(request)
+    first, *lines = raised.value.message.splitlines()
+    assert first == "4 things stand in the way:"
+    named = ("no tables", "file:///absent/", "file:///../outside/", "stage huge")
+    assert [name in line for name, line in zip(named, lines, strict=True)] == [True] * 4
