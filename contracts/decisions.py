@@ -25,6 +25,8 @@ class StageDecision(Message):
     """Of a retry: what the machine must have instead; what is not named stays, and null takes it away."""
     params: dict[str, Scalar] = Field(default_factory=dict)
     """Of a retry: other values of params. They hold for everything that starts from now on."""
+    outputs: dict[str, str] = Field(default_factory=dict)
+    """Of a skip: what stands for the stage's outputs, by their names: a URI each, on the stage's own connection."""
 
 
 class Decided(Message):

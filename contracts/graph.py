@@ -245,14 +245,14 @@ def _copy_problems(spec: PipelineSpec, stage: CopyStage, at: Path) -> Iterator[P
             path=(*at, "target"),
             message=f"{stage.target!r} does not lie on {stage.on!r}, where the stage runs",
         )
-    if stage.target and stage.target.endswith("/") != (_shape(spec, stage) == "folder"):
+    if stage.target and stage.target.endswith("/") != (shape_of(spec, stage) == "folder"):
         yield Problem(
             path=(*at, "target"),
-            message=f"what is copied is a {_shape(spec, stage)}; a folder's target ends in /, a file's does not",
+            message=f"what is copied is a {shape_of(spec, stage)}; a folder's target ends in /, a file's does not",
         )
 
 
-def _shape(spec: PipelineSpec, stage: Stage) -> ArtifactKind:
+def shape_of(spec: PipelineSpec, stage: Stage) -> ArtifactKind:
     """What a stage leaves, as far as it can be told: a job a folder, a copy what it copies."""
     for _ in spec.stages:
         if not isinstance(stage, CopyStage):

@@ -159,6 +159,8 @@ class StageStatus(Message):
     """Where its logs were kept, by `logs_uri`: of each generation `job.log` and `worker.jsonl`."""
     gate: Gate | None = None
     """Of a stage that asks a person, once it has asked."""
+    substitutes: dict[str, str] = Field(default_factory=dict)
+    """Of a stage that is being skipped: URIs of what shall stand for its outputs, until they are looked at."""
     revision: int = 0
     """How often a retry changed what its machine must have, or what its items do."""
 

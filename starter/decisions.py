@@ -48,10 +48,29 @@ def _object(text: str) -> dict[str, Any]:
     return found
 
 
-async def decide(decision: str, run_id: str, stage: str, reason: str, changes: Changes | None = None) -> Exit:
+def outputs_of(given: tuple[str, ...]) -> dict[str, str]:
+    """Read `NAME=URI` pairs; a later one wins.
+
+    Raises:
+        StarterError: one of them has no `=`.
+    """
+    for pair in given:
+        if not all(pair.partition("=")):
+            raise StarterError(f"--output {pair}: write NAME=URI, such as model=s3://bucket/model/")
+    return dict(pair.split("=", 1) for pair in given)
+
+
+async def decide(
+    decision: str,
+    run_id: str,
+    stage: str,
+    reason: str,
+    changes: Changes | None = None,
+    output: tuple[str, ...] = (),
+) -> Exit:
     """Decide on a waiting stage."""
-    changed = changes.fields() if changes else {}
-    request = StageDecision(stage=stage, by=user(), reason=reason, **changed)
+    more = {**(changes.fields() if changes else {}), "outputs": outputs_of(output)}
+    request = StageDecision(stage=stage, by=user(), reason=reason, **more)
     told = await temporal.decide(await temporal.connected(), run_id, UPDATES[decision], request)
     console().print(told, markup=False, soft_wrap=True)
     return Exit.SUCCEEDED

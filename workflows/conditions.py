@@ -4,7 +4,7 @@ from contracts.choices import conditions_of
 from contracts.errors import ErrorKind
 from contracts.expression_tree import ExpressionError, Name
 from contracts.expressions import parse, written
-from contracts.graph import references_of
+from contracts.graph import references_of, resolve
 from contracts.inference import InvokeStage, RetireStage
 from contracts.placeholders import Reference, Role
 from contracts.runs import StagePhase
@@ -24,13 +24,21 @@ def reason_to_skip(spec: PipelineSpec, book: Book, name: str) -> str:
     """
     stage = spec.stages[name]
     for needed, what in _used(spec, name):
-        if book.stage(needed).phase is StagePhase.SKIPPED:
+        if book.stage(needed).phase is StagePhase.SKIPPED and not _given(spec, book, name, what):
             return f"needs {what}, and {needed} was skipped"
     if isinstance(stage, PickStage):
         skipped = [book.stage(candidate) for candidate in stage.candidates]
         if all(held.phase is StagePhase.SKIPPED and held.error is None for held in skipped):
             return "all of its candidates were skipped"
     return _unmet(spec, book, stage.when) if stage.when else ""
+
+
+def _given(spec: PipelineSpec, book: Book, name: str, what: str) -> bool:
+    """Whether what a stage needs is an input for which something stands, though its stage was skipped."""
+    if what not in inputs_of(spec.stages[name]).values():
+        return False
+    wanted = resolve(spec, what)
+    return wanted.output in book.stage(wanted.stage).outputs
 
 
 def _unmet(spec: PipelineSpec, book: Book, text: str) -> str:

@@ -7,12 +7,10 @@ from temporalio import workflow
 from contracts.changes import Changed, with_changes
 from contracts.decisions import Decided, Decision, StageDecision
 from contracts.errors import printable
-from contracts.graph import references_of
-from contracts.inference import InvokeStage
 from contracts.mistakes import nearest
 from contracts.runs import StagePhase
 from contracts.spec import PipelineSpec
-from contracts.stages import inputs_of
+from contracts.substitutes import check_skip
 from workflows.book import Book
 from workflows.gates import refused
 
@@ -51,6 +49,8 @@ class Decisions:
             raise refused(f"{decision} changes nothing of a stage; retry does")
         if decision == "skip":
             self._check_skip(request)
+        elif request.outputs:
+            raise refused(f"{decision} takes no outputs for a stage; skip does")
 
     def change(self, request: StageDecision) -> Changed:
         """The pipeline with what a checked retry changes."""
@@ -73,7 +73,16 @@ class Decisions:
         words += f" with {', '.join(decided.changes)}" if decided.changes else ""
         words += f": {decided.reason}" if decided.reason else ""
         phase, note, answer = _ANSWERS[decision]
-        self._book.change(request.stage, phase=phase, note=note, history=(*held.history, words))
+        if request.outputs:
+            # It is skipped once its worker has looked at what stands for its outputs.
+            phase, note, answer = StagePhase.RUNNING, "looking at what stands for its outputs", "skipping"
+        self._book.change(
+            request.stage,
+            phase=phase,
+            note=note,
+            history=(*held.history, words),
+            substitutes=request.outputs,
+        )
         self._book.decided(decided)
         return f"{answer} with {', '.join(decided.changes)}" if decided.changes else answer
 
@@ -92,16 +101,7 @@ class Decisions:
         name = request.stage
         if self._book.stage(name).gate:
             raise refused(f"stage {name!r} asks a person, which cannot be skipped; retry asks again")
-        dependents = [other for other in self._spec().stages if self._uses(other, name)]
-        if dependents:
-            raise refused(
-                f"stage {name!r} cannot be skipped; what it leaves is needed by {', '.join(dependents)}"
-            )
-
-    def _uses(self, other: str, name: str) -> bool:
-        stage = self._spec().stages[other]
-        return (
-            any(written.partition(".")[0] == name for written in inputs_of(stage).values())
-            or any(reference.stage == name for reference, _ in references_of(stage))
-            or (isinstance(stage, InvokeStage) and stage.endpoint == name)
-        )
+        try:
+            check_skip(self._spec(), name, request.outputs)
+        except ValueError as error:
+            raise refused(f"stage {name!r}: {error}") from None

@@ -42,6 +42,7 @@ from workflows.shipping import Shipping
 from workflows.stages import run_stage
 from workflows.start import first_status
 from workflows.steering import Steered
+from workflows.substitutes import taken_over
 from workflows.transfers import Transfers
 from workflows.watchers import Watchers
 
@@ -171,6 +172,9 @@ class PipelineWorkflow(Steered):
 
     async def _attempt(self, context: RunContext, children: Children, name: str) -> None:
         """Run a stage once, or skip it; then it has ended, or waits for a decision."""
+        if self.book.stage(name).substitutes:
+            await self._substitute(context, name)
+            return
         try:
             reason = reason_to_skip(self.request.spec, self.book, name)
         except StageFailed as error:
@@ -196,6 +200,20 @@ class PipelineWorkflow(Steered):
         fields = {name: getattr(outcome, name) for name in Outcome.model_fields}
         note = words_of(outcome)
         self.book.change(name, phase=StagePhase.SUCCEEDED, note=note, **fields)
+
+    async def _substitute(self, context: RunContext, name: str) -> None:
+        """Skip a stage, once what stands for its outputs was looked at."""
+        try:
+            outputs = await taken_over(context, name)
+        except ActivityError as error:
+            self.book.change(name, substitutes={})
+            self._failed(name, error)
+            return
+        given = ", ".join(f"{output} is {artifact.uri}" for output, artifact in outputs.items())
+        note = f"skipped; {given}"[:300]
+        self.book.change(
+            name, phase=StagePhase.SKIPPED, outputs=outputs, note=note, error=None, substitutes={}
+        )
 
     def _ask(self, context: RunContext, name: str) -> None:
         try:

@@ -72,8 +72,9 @@ class Steered:
 
     @workflow.update
     def skip_stage(self, decision: StageDecision) -> str:
-        """Go on without a waiting stage that nothing else needs."""
-        return self.decisions.take("skip", decision)
+        """Go on without a waiting stage: nothing else needs it, or what is needed is given."""
+        given = tuple(f"{output} = {uri}" for output, uri in decision.outputs.items())
+        return self.decisions.take("skip", decision, given)
 
     @workflow.update
     def abort(self, decision: StageDecision) -> str:

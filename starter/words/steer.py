@@ -75,11 +75,19 @@ def retry(
     end(lambda: decisions.decide("retry", run_id, stage, reason, changes))
 
 
-def skip(run_id: RunArgument, stage: StageArgument, reason: ReasonOption = "") -> None:
-    """Go on without a waiting stage whose outputs nothing uses."""
+def skip(
+    run_id: RunArgument,
+    stage: StageArgument,
+    reason: ReasonOption = "",
+    output: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=URI", help="What stands for an output that others need; may be repeated."),
+    ] = None,
+) -> None:
+    """Go on without a waiting stage: nothing needs its outputs, or something stands for them."""
     from starter import decisions
 
-    end(lambda: decisions.decide("skip", run_id, stage, reason))
+    end(lambda: decisions.decide("skip", run_id, stage, reason, output=tuple(output or ())))
 
 
 def abort(run_id: RunArgument, stage: StageArgument, reason: ReasonOption = "") -> None:
