@@ -34,8 +34,9 @@ class Decided(Message):
 
     at: datetime
     decision: str
-    """retry, skip, abort or approve."""
+    """retry, skip, abort, approve, pause or resume."""
     stage: str = ""
+    """Empty of a pause and a resume."""
     by: str = ""
     """Who decided; empty where nobody said."""
     reason: str = ""

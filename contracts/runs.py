@@ -4,7 +4,7 @@ import hashlib
 from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 from temporalio.common import SearchAttributeKey
@@ -202,6 +202,8 @@ class Pause(Message):
     by: str = ""
     until: datetime | None = None
     since: datetime
+    jobs: Literal["continue", "stop"] = "continue"
+    """What becomes of remote jobs; those that are stopped begin again as a new generation after the resume."""
 
 
 class RunStatus(Message):

@@ -125,16 +125,21 @@ async def list_runs(limit: int, *, as_json: bool) -> Exit:
     return Exit.SUCCEEDED
 
 
-async def pause(run_id: str, reason: str, until: str) -> Exit:
+async def pause(run_id: str, reason: str, until: str, jobs: str) -> Exit:
     """Pause a run."""
-    payload = {"reason": reason, "by": user(), "until": moment_of(until)}
+    moment = moment_of(until)
+    payload = {"reason": reason, "by": user(), "until": moment.isoformat() if moment else ""}
+    payload |= {"jobs": "" if jobs == "continue" else jobs}
     await temporal.tell(
         await temporal.connected(),
         run_id,
         PipelineWorkflow.pause,
         {name: value for name, value in payload.items() if value},
     )
-    console().print(f"{run_id} pauses; resume it with: python -m starter resume {run_id}", soft_wrap=True)
+    till = f" until {moment:%Y-%m-%d %H:%M %Z}; sooner" if moment else ";"
+    console().print(
+        f"{run_id} pauses{till} resume it with: python -m starter resume {run_id}", soft_wrap=True
+    )
     return Exit.SUCCEEDED
 
 

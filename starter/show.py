@@ -106,7 +106,8 @@ def headline(status: RunStatus) -> Text:
         who = f" by {status.pause.by}" if status.pause.by else ""
         why = f": {status.pause.reason}" if status.pause.reason else ""
         until = f" until {_moment(status.pause.until)}" if status.pause.until else ""
-        text.append(f"  paused{who}{until}{why}", "yellow")
+        jobs = ", jobs are stopped" if status.pause.jobs == "stop" else ""
+        text.append(f"  paused{who}{until}{jobs}{why}", "yellow")
     if status.jobs_running and status.pause:
         text.append(
             f"  {status.jobs_running} remote job{'s' if status.jobs_running > 1 else ''} running", "yellow"
@@ -208,26 +209,23 @@ def _note(stage: StageStatus) -> str:
 
 
 def _machines(status: RunStatus) -> Table | None:
-    rows = [(stage.name, stage.machine) for stage in status.stages.values() if stage.machine]
-    if not rows:
-        return None
-    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
-    table.add_column("machine of")
-    table.add_column("", overflow="fold")
-    for name, machine in rows:
-        table.add_row(name, Text(machine))
-    return table
+    return _pairs(
+        "machine of", [(held.name, held.machine) for held in status.stages.values() if held.machine]
+    )
 
 
 def _logs(status: RunStatus) -> Table | None:
-    rows = [(stage.name, uri) for stage in status.stages.values() for uri in stage.logs]
+    return _pairs("logs of", [(held.name, uri) for held in status.stages.values() for uri in held.logs])
+
+
+def _pairs(title: str, rows: list[tuple[str, str]]) -> Table | None:
     if not rows:
         return None
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
-    table.add_column("logs of")
+    table.add_column(title)
     table.add_column("", overflow="fold")
-    for name, uri in rows:
-        table.add_row(name, Text(uri))
+    for name, text in rows:
+        table.add_row(name, Text(text))
     return table
 
 

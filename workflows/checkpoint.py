@@ -41,6 +41,11 @@ class Checkpoint:
         self.pause = None
 
     @property
+    def stops_jobs(self) -> bool:
+        """Whether a pause has remote jobs stopped."""
+        return self.pause is not None and self.pause.jobs == "stop"
+
+    @property
     def paused_for(self) -> timedelta:
         """How long the run has been paused in all, up to now."""
         now = workflow.now() - self.pause.since if self.pause else timedelta(0)
@@ -95,14 +100,21 @@ class Deadline:
 
 
 def read_pause(payload: object, *, since: datetime) -> Pause:
-    """Read `{reason?, by?, until?}`; what cannot be read is left out, never refused."""
+    """Read `{reason?, by?, until?, jobs?}`; what cannot be read is left out, never refused."""
     fields = payload if isinstance(payload, dict) else {"reason": payload} if isinstance(payload, str) else {}
     return Pause(
         reason=_text(fields.get("reason")),
         by=_text(fields.get("by")),
         until=_moment(fields.get("until")),
         since=since,
+        jobs="stop" if fields.get("jobs") == "stop" else "continue",
     )
+
+
+def read_by(payload: tuple[object, ...]) -> str:
+    """Who sent a signal, as far as it says so in `{by?}`."""
+    first = payload[0] if payload else None
+    return _text(first.get("by")) if isinstance(first, dict) else ""
 
 
 def _text(value: object) -> str:

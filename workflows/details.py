@@ -60,6 +60,7 @@ def _reason(status: RunStatus) -> str:
     if status.pause is None:
         return f" — waiting for {status.waiting_for}" if status.waiting_for else ""
     words = [f"by {_quoted(status.pause.by)}" if status.pause.by else "", _quoted(status.pause.reason)]
+    words.append("jobs are stopped" if status.pause.jobs == "stop" else "")
     words.append(f"until {status.pause.until:%Y-%m-%d %H:%M %Z}" if status.pause.until else "")
     jobs = (
         f"{status.jobs_running} remote job{'s' if status.jobs_running != 1 else ''} running"

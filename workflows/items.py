@@ -22,7 +22,7 @@ from workflows.checkpoint import Checkpoint
 from workflows.context import RunContext
 from workflows.effects import Effects
 from workflows.finishing import to_the_end
-from workflows.jobs import run_generations
+from workflows.generations import run_generations
 from workflows.outcomes import Outcome
 from workflows.values import query_of
 

@@ -1,4 +1,4 @@
-"""A job stage: submit, wait, collect, and a new generation only after the last one has ended for certain."""
+"""One generation of a job: submit, wait, collect; whatever ends it early stops it for certain."""
 
 import asyncio
 from collections.abc import Callable
@@ -10,10 +10,7 @@ from temporalio import workflow
 from temporalio.exceptions import ActivityError, is_cancelled_exception
 
 from contracts import presets
-from contracts.artifacts import Artifact
-from contracts.code import CodeRef
 from contracts.errors import MESSAGE_LIMIT, ErrorKind
-from contracts.inference import BatchPredictStage
 from contracts.jobs import (
     CollectRequest,
     FindRequest,
@@ -27,70 +24,14 @@ from contracts.jobs import (
 )
 from contracts.presets import Preset
 from contracts.runs import Pause
-from contracts.stages import JobStage
 from workflows.checkpoint import Checkpoint, Deadline
 from workflows.closing import close_jobs, closes_by_name
 from workflows.context import RunContext
 from workflows.effects import Request, Response
 from workflows.failures import kind_of, stage_error
 from workflows.finishing import take_cancel, to_the_end
-from workflows.job_requests import request_of
-from workflows.outcomes import Outcome, StageFailed, failed
-from workflows.publishing import publish
+from workflows.outcomes import Halted, Outcome, StageFailed, failed
 from workflows.told import stage_job, words_of
-
-CAPACITY_PAUSE = timedelta(seconds=10)
-"""Between generations when the provider had no machine or took it back; doubled each time, up to the longest."""
-LONGEST_PAUSE = timedelta(minutes=10)
-
-
-async def run_job(
-    context: RunContext, name: str, stage: JobStage | BatchPredictStage, inputs: dict[str, Artifact]
-) -> Outcome:
-    """Run a job stage to its end; `retries` counts further generations.
-
-    Raises:
-        StageFailed: the last generation allowed has failed, or none may follow this kind of failure.
-    """
-    return await run_generations(context, name, stage, inputs, await publish(context, name, stage))
-
-
-async def run_generations(
-    context: RunContext,
-    name: str,
-    stage: JobStage | BatchPredictStage,
-    inputs: dict[str, Artifact],
-    code: CodeRef | None,
-) -> Outcome:
-    """Run a job whose code is published, generation after generation.
-
-    Raises:
-        StageFailed: the last generation allowed has failed, or none may follow this kind of failure.
-    """
-    for used in range(context.retries(name) + 1):
-        request = request_of(context, name, stage, inputs, code)
-        runner = JobRunner(context, request)
-        try:
-            return await runner.run()
-        except StageFailed as failure:
-            last = used == context.retries(name)
-            if last or not failure.confirmed or not context.may_follow(runner.ref, failure.error.kind):
-                raise
-            error = failure.error
-        if context.shipping:
-            context.shipping.ended(name)
-        held = context.book.stage(name)
-        context.book.failed_by(name, error.kind)
-        reason = f"generation {request.generation}: {error.kind}: {error.message[:200]}"
-        context.book.change(
-            name,
-            history=(*held.history, reason),
-            note=f"{error.kind}; starting generation {request.generation + 1}",
-        )
-        if error.kind in {ErrorKind.CAPACITY, ErrorKind.PREEMPTED}:
-            pause = min(CAPACITY_PAUSE * 2**used, LONGEST_PAUSE)
-            await workflow.sleep(pause, summary=f"{name}: {error.kind}")
-    raise AssertionError("unreachable: the last generation returns or raises")
 
 
 class JobRunner:
@@ -158,10 +99,14 @@ class JobRunner:
             raise
         if watch.done():
             return watch.result()
+        halting = self.context.checkpoint.stops_jobs
         await _ended(watch)
         state = await self._stop(request.ref)
         if state.phase is not JobPhase.STOPPED:
             return state
+        if halting:
+            self._show(state)
+            raise Halted
         limit = (
             f"the stage's timeout of {int(self.timeout.total_seconds())} s has passed; the job was stopped"
         )
@@ -171,6 +116,8 @@ class JobRunner:
         checkpoint = self.context.checkpoint
         while not watch.done():
             pause = checkpoint.pause
+            if checkpoint.stops_jobs:
+                return
             left = None if pause else deadline.left
             if left == timedelta(0):
                 return
@@ -286,5 +233,5 @@ def _given_up(error: BaseException, alive: str) -> StageFailed:
 
 
 def _moved(watch: asyncio.Future[JobState], checkpoint: Checkpoint, held: Pause | None) -> bool:
-    """Whether there is news of the job, or the run was paused or resumed."""
-    return watch.done() or (checkpoint.pause is None) != (held is None)
+    """Whether there is news of the job, the run was paused or resumed, or shall have its jobs stopped."""
+    return watch.done() or (checkpoint.pause is None) != (held is None) or checkpoint.stops_jobs

@@ -32,6 +32,10 @@ class StageFailed(Exception):
         self.confirmed = confirmed
 
 
+class Halted(Exception):
+    """A pause had the job of a stage stopped; another generation follows the resume and counts as no retry."""
+
+
 def failed(kind: str, message: str) -> StageFailed:
     """Build the failure of a stage with the hint that goes with its kind."""
     return StageFailed(StageError(kind=kind, message=message, hint=hint_for(kind)))

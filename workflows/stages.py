@@ -19,7 +19,7 @@ from workflows.effects import Response
 from workflows.endpoints import run_deploy, run_invoke, run_retire
 from workflows.failures import stage_error
 from workflows.finishing import to_the_end
-from workflows.jobs import run_job
+from workflows.generations import run_job
 from workflows.outcomes import Outcome, StageFailed
 from workflows.picks import pick
 from workflows.transfers import Transfers

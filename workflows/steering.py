@@ -4,14 +4,14 @@ from temporalio import workflow
 
 from contracts.approvals import Approval
 from contracts.changes import with_changes
-from contracts.decisions import StageDecision
-from contracts.errors import ErrorKind
+from contracts.decisions import Decided, StageDecision
+from contracts.errors import ErrorKind, printable
 from contracts.fanout import FanoutNews
 from contracts.runs import RunRequest, StageError, StagePhase
 from contracts.spec import PipelineSpec
 from contracts.transfers import Drained
 from workflows.book import Book
-from workflows.checkpoint import Checkpoint
+from workflows.checkpoint import Checkpoint, read_by
 from workflows.children import Children
 from workflows.context import RunContext
 from workflows.decisions import Decisions
@@ -40,13 +40,16 @@ class Steered:
 
     @workflow.signal
     async def pause(self, *payload: object) -> None:
-        """Start nothing new; let what is in flight land. Every field is optional: `{reason?, by?, until?}`."""
+        """Start nothing new; let what is in flight land. Every field is optional: `{reason?, by?, until?, jobs?}`."""
         self.checkpoint.hold(payload)
+        self._note_pause()
         await self._tell_transfers()
 
     @workflow.signal
     async def resume(self, *payload: object) -> None:
-        """Go on."""
+        """Go on. `{by?}`."""
+        if self.checkpoint.pause:
+            self.book.decided(Decided(at=workflow.now(), decision="resume", by=read_by(payload)))
         self.checkpoint.release()
         await self._tell_transfers()
 
@@ -104,6 +107,18 @@ class Steered:
     def _may_approve(self, approval: Approval) -> None:
         self.gates.check(approval)
 
+    def _note_pause(self) -> None:
+        pause = self.checkpoint.pause
+        if pause is None:
+            return
+        changes = (
+            f"until {pause.until.isoformat()}" if pause.until else "",
+            pause.jobs == "stop" and "jobs stop",
+        )
+        said = {"by": printable(pause.by), "reason": printable(pause.reason)}
+        told = tuple(change for change in changes if change)
+        self.book.decided(Decided(at=workflow.now(), decision="pause", changes=told, **said))
+
     def _change(self, decision: StageDecision, *, anew: bool) -> None:
         """Have the pipeline be what a retry made of it."""
         changed = with_changes(self.request.spec, decision).spec
@@ -123,6 +138,8 @@ class Steered:
     async def _resume_when_due(self) -> None:
         while True:
             await self.checkpoint.until_due()
+            due = Decided(at=workflow.now(), decision="resume", reason="the end of the pause was reached")
+            self.book.decided(due)
             self.checkpoint.release()
             await self._tell_transfers()
 

@@ -1,5 +1,6 @@
 """Words that tell a run something: limits, pauses, decisions, answers."""
 
+from enum import StrEnum
 from typing import Annotated
 
 import typer
@@ -15,6 +16,13 @@ from starter.words.arguments import (
 from starter.words.ending import end
 
 
+class Jobs(StrEnum):
+    """What becomes of remote jobs while a run is paused."""
+
+    CONTINUE = "continue"
+    STOP = "stop"
+
+
 def limit(run_id: RunArgument, limit_rate: RateOption = None, streams: StreamsOption = 8) -> None:
     """Change how much a running copy may take at once."""
     from starter import commands
@@ -26,13 +34,20 @@ def pause(
     run_id: RunArgument,
     reason: ReasonOption = "",
     until: Annotated[
-        str, typer.Option(metavar="TIME", help="ISO time with a zone; the run resumes by itself then.")
+        str,
+        typer.Option(
+            metavar="TIME",
+            help="18:00 here, an ISO time, or how long, such as 2h; the run resumes by itself then.",
+        ),
     ] = "",
+    jobs: Annotated[
+        Jobs, typer.Option(help="Whether remote jobs go on, or are stopped and begin again after the resume.")
+    ] = Jobs.CONTINUE,
 ) -> None:
     """Start nothing new in a run; what is in flight lands."""
     from starter import commands
 
-    end(lambda: commands.pause(run_id, reason, until))
+    end(lambda: commands.pause(run_id, reason, until, jobs.value))
 
 
 def resume(run_id: RunArgument) -> None:
