@@ -7,7 +7,7 @@ import pytest
 
 from tests.e2e.runs import Run
 from tests.house import Sandbox, until
-from tests.pipelines import write
+from tests.pipelines import sleeper, write
 
 CLEAN = """
 import pathlib, sys
@@ -87,3 +87,23 @@ def _put(house: Sandbox, name: str, content: bytes) -> None:
         aws_secret_access_key=known["AWS_SECRET_ACCESS_KEY"],
     )
     s3.put_object(Bucket="causeway", Key=name, Body=content)
+
+
+@pytest.mark.timeout(240)
+def test_a_pause_that_stops_jobs_leaves_no_process_and_its_end_begins_them_again(
+    house: Sandbox, tmp_path: Path
+) -> None:
+    run = Run.start(house, sleeper(tmp_path, "onprem", 20))
+    run.until_job("nap", "running")
+    told = house.starter(
+        "pause", run.id, "--jobs", "stop", "--until", "30s", "--reason", "price peak", check=True
+    )
+    assert f"resume it with: python -m starter resume {run.id}" in told.out
+    document = run.until("PAUSED", 25)
+    assert "stopped by a pause; generation 2 follows the resume" in document["stages"][0]["note"]
+    assert not [command for command in house.commands() if "sleep.py" in command]
+    assert "jobs are stopped" in " ".join(run.text().split())
+    done = run.until("SUCCEEDED", 120)
+    assert done["stages"][0]["attempts"] == 2
+    assert [decided["decision"] for decided in done["decisions"]] == ["pause", "resume"]
+    assert house.starter("pause", run.id, "--until", "25:00").code == 2
