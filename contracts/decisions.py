@@ -5,6 +5,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from contracts.foreach import as_text
 from contracts.model import Message
 from contracts.tables import Scalar
 
@@ -44,3 +45,9 @@ class Decided(Message):
     """Each change in words: `timeout 30m -> 2h`."""
     answer: Scalar | None = None
     """To what a stage asked."""
+
+    @property
+    def words(self) -> str:
+        """What was decided: `retry with timeout 1h -> 2h`, `approve with yes`."""
+        said = (as_text(self.answer),) if self.answer is not None else self.changes
+        return f"{self.decision} with {', '.join(said)}" if said else self.decision

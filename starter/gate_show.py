@@ -1,4 +1,4 @@
-"""How a question to a person looks at the terminal: what is asked, what there is to see, how to answer."""
+"""What people are asked and have decided, at the terminal: questions with what there is to see, and who said what when."""
 
 from datetime import UTC, datetime
 
@@ -33,6 +33,21 @@ def question(stage: StageStatus, run_id: str) -> RenderableType:
         Padding(Text("; ".join(_terms(stage.gate))), (0, 0, 0, 2)),
         Padding(Text(f"-> {command}", "yellow"), (0, 0, 0, 2)),
     )
+
+
+def decision_table(status: RunStatus) -> Table | None:
+    """A row per decision; None where nobody decided anything."""
+    if not status.decisions:
+        return None
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
+    for title in ("decided", "stage", "by"):
+        table.add_column(title, no_wrap=True)
+    table.add_column("what", overflow="fold")
+    for decided in status.decisions:
+        why = f": {decided.reason}" if decided.reason else ""
+        moment = f"{decided.at:%Y-%m-%d %H:%M:%S}"
+        table.add_row(moment, decided.stage, Text(decided.by), Text(f"{decided.words}{why}"))
+    return table
 
 
 def _terms(gate: Gate) -> list[str]:

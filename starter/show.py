@@ -12,7 +12,7 @@ from rich.text import Text
 
 from contracts.runs import RunStatus, StageStatus, workflow_id
 from starter.document import seconds_of, speed_of
-from starter.gate_show import questions
+from starter.gate_show import decision_table, questions
 
 PIPE_WIDTH = 240
 _TRAILING = re.compile(r" +$", re.MULTILINE)
@@ -78,7 +78,7 @@ def report(status: RunStatus) -> RenderableType:
         parts += [Text(), job_table(status)]
     if status.transfers:
         parts += [Text(), transfer_table(status)]
-    for table in (_machines(status), _metrics(status), _logs(status)):
+    for table in (_machines(status), _metrics(status), _logs(status), decision_table(status)):
         if table:
             parts += [Text(), table]
     parts += [part for one in status.stages.values() if one.choice for part in (Text(), choice_table(one))]

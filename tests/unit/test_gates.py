@@ -7,13 +7,15 @@ from typing import Any
 import pytest
 
 from contracts.approvals import ApproveStage, Gate, read_answer
+from contracts.decisions import Decided
 from contracts.expression_tree import ExpressionError
 from contracts.expressions import parse, parse_best
 from contracts.placeholders import parse_template, references
-from contracts.runs import RunStatus, StageError, StagePhase, StageStatus
+from contracts.runs import RunRequest, RunStatus, StageError, StagePhase, StageStatus
 from contracts.spec import PipelineSpec
 from starter.document import run_document
-from starter.show import live_view
+from starter.pages.report import html, markdown
+from starter.show import live_view, report
 from tests.unit.test_choices import job, mistakes
 from tests.unit.test_show import status, text_of
 from workflows.details import stage_table
@@ -150,3 +152,49 @@ def test_answers_and_who_gave_them_are_in_the_document() -> None:
     (told,) = run_document(now, "")["stages"]
     assert (told["gate"]["answer"], told["gate"]["by"], told["gate"]["comment"]) == ("yes", "ann", "good")
     assert run_document(status(asking()), "")["waiting_for"] == "an answer to gate"
+
+
+def decisions() -> tuple[Decided, ...]:
+    changed = Decided(
+        at=NOW,
+        decision="retry",
+        stage="train",
+        by="ann",
+        reason="<b>too|small</b>",
+        changes=("timeout 1h -> 2h",),
+    )
+    return (
+        changed,
+        Decided(at=NOW, decision="approve", stage="gate", by="bob", answer=True),
+        Decided(at=NOW, decision="resume"),
+    )
+
+
+def test_the_report_says_who_decided_what_when_and_why() -> None:
+    text = text_of(report(status(asking()).model_copy(update={"decisions": decisions()})))
+    lines = [" ".join(line.split()) for line in text.splitlines()]
+    moment = f"{NOW:%Y-%m-%d %H:%M:%S}"
+    assert f"{moment} train ann retry with timeout 1h -> 2h: <b>too|small</b>" in lines
+    assert f"{moment} gate bob approve with true" in lines
+    assert f"{moment} resume" in lines
+
+
+def test_the_pages_have_questions_and_decisions_and_nothing_of_them_becomes_markup() -> None:
+    spec = PipelineSpec.model_validate({"pipeline": "play", "stages": {"gate": gate(approvers=["ann"])}})
+    now = status(asking()).model_copy(update={"decisions": decisions()})
+    page = html(RunRequest(spec=spec, key="k"), now, "http://t")
+    for words in (
+        "gate asks",
+        "Publish `it`?",
+        "0.93",
+        "ann may answer",
+        "Decisions",
+        "approve with true",
+        "the run",
+    ):
+        assert words in page
+    assert "<b>too" not in page
+    text = markdown(now, "http://t")
+    assert "## gate asks" in text
+    assert "- AUC: 0.93" in text
+    assert "| train | ann | retry with timeout 1h -\\> 2h | \\<b\\>too\\|small\\</b\\> |" in text

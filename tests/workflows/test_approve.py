@@ -9,9 +9,11 @@ from temporalio.client import WorkflowUpdateFailedError
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError
 
-from contracts.approvals import Approval
+from contracts.approvals import Approval, ApproveStage
 from contracts.errors import ErrorKind
-from contracts.runs import RunPhase, RunStatus, StagePhase
+from contracts.queues import WORKFLOW_QUEUE
+from contracts.runs import RunPhase, RunRequest, RunStatus, StagePhase
+from starter.spec.load import find, load
 from tests.fakes.lives import Life
 from tests.workflows.play import Play, Run, spec_of
 from workflows.pipeline import PipelineWorkflow
@@ -312,3 +314,34 @@ async def test_a_question_is_carried_over_a_cut_history_with_the_time_that_is_le
     assert gate.due_at - gate.asked_at == HOUR
     await answer(play, run, "yes", by="ann")
     assert (await play.result(run)).stages["gate"].history == ("answered yes by ann",)
+
+
+async def test_an_answer_before_the_first_task_is_refused_and_the_question_still_asked(play: Play) -> None:
+    run = await play.client.start_workflow(
+        PipelineWorkflow.run,
+        RunRequest(spec=spec_of({"gate": GATE}), key="early"),
+        id="play/early",
+        task_queue=WORKFLOW_QUEUE,
+    )
+    play.runs.append(run)
+    early = play.in_background(refusal(play, run))
+    await play.settle()
+    await play.serve()
+    assert "is PENDING: it asks nothing now" in await early
+    await play.until(run, lambda now: now.stages["gate"].asks)
+    await answer(play, run, "yes")
+    assert (await play.result(run)).phase is RunPhase.SUCCEEDED
+
+
+async def test_a_workflow_of_ones_own_asks_too_and_its_answer_counts(play: Play) -> None:
+    play.put("onprem", "quickstart/breast_cancer.csv")
+    play.world.lives["train"] = [Life(metrics={"auc": 0.99})]
+    held = load(find("custom_workflow")).spec
+    gate = ApproveStage.model_validate(GATE)
+    score = held.stages["score"].model_copy(update={"when": 'gate.answer == "yes"'})
+    spec = held.model_copy(update={"stages": {**held.stages, "gate": gate, "score": score}})
+    run = await play.start(spec)
+    await play.until(run, lambda now: now.stages["gate"].asks)
+    assert not play.world.asked("jobs.submit", stage="score")
+    await answer(play, run, "yes", by="ann")
+    assert (await play.result(run)).stages["score"].phase is StagePhase.SUCCEEDED
