@@ -14,13 +14,13 @@ from contracts.errors import ErrorKind, printable
 from contracts.foreach import as_text
 from contracts.mistakes import nearest
 from contracts.placeholders import parse_template, render
-from contracts.runs import StagePhase
+from contracts.runs import StageError, StagePhase
 from contracts.spec import PipelineSpec
 from contracts.tables import Scalar
 from contracts.units import format_duration
 from workflows.book import Book
 from workflows.checkpoint import Checkpoint
-from workflows.outcomes import StageFailed, failed
+from workflows.outcomes import StageFailed
 from workflows.values import value_of
 
 TEXT_LIMIT = 2000
@@ -106,7 +106,9 @@ class Gates:
     def late(self, name: str) -> StageFailed:
         """What is wrong with a stage that nobody answered in time."""
         limit = format_duration(self._stages[name].timeout or timedelta(0))
-        return failed(ErrorKind.TIMED_OUT, f"nobody answered within {limit}, and there is no default")
+        told = f"nobody answered within {limit}, and there is no default"
+        hint = "retry asks again; a longer timeout or a default in the pipeline helps the next run"
+        return StageFailed(StageError(kind=ErrorKind.TIMED_OUT, message=told, hint=hint))
 
     def _filled(self, text: str, spec: PipelineSpec) -> str:
         pieces = parse_template(text)

@@ -11,6 +11,7 @@ from temporalio.service import RPCError
 
 from contracts.approvals import Approval, ApproveStage
 from contracts.errors import ErrorKind
+from contracts.observed import Observed
 from contracts.queues import WORKFLOW_QUEUE
 from contracts.runs import RunPhase, RunRequest, RunStatus, StagePhase
 from starter.spec.load import find, load
@@ -37,7 +38,7 @@ async def refusal(play: Play, run: Run, given: Any = "yes", stage: str = "gate",
 
 
 async def asked(play: Play, stages: dict[str, Any] | None = None, **gate: Any) -> Run:
-    run = await play.start(spec_of({"gate": {**GATE, **gate}, **(stages or {})}))
+    run = await play.start(spec_of({"gate": {**GATE, **gate}, **(stages or {})}, params={"floor": 0.9}))
     await play.until(run, lambda now: now.stages["gate"].asks)
     return run
 
@@ -200,6 +201,7 @@ async def test_without_a_default_the_stage_has_failed_then_and_a_retry_asks_agai
     assert status.stages["gate"].error is not None
     assert status.stages["gate"].error.kind == ErrorKind.TIMED_OUT
     assert "within 2h" in status.stages["gate"].error.message
+    assert status.stages["gate"].error.hint.startswith("retry asks again")
     assert status.waiting_for == "a decision on gate"
     assert "nobody answered in time; retry asks again" in await refusal(play, run)
     await play.decide(run, "retry", "gate")
@@ -345,3 +347,25 @@ async def test_a_workflow_of_ones_own_asks_too_and_its_answer_counts(play: Play)
     assert not play.world.asked("jobs.submit", stage="score")
     await answer(play, run, "yes", by="ann")
     assert (await play.result(run)).stages["score"].phase is StagePhase.SUCCEEDED
+
+
+@pytest.mark.parametrize("payload", [{"stage": "gate"}, {}, "yes", None, {"stage": 7, "answer": []}])
+async def test_an_answer_of_another_shape_is_refused_and_blocks_nothing(play: Play, payload: Any) -> None:
+    run = await asked(play)
+    with pytest.raises(WorkflowUpdateFailedError):
+        await run.execute_update("approve", payload)
+    await answer(play, run, "yes")
+    assert (await play.result(run)).phase is RunPhase.SUCCEEDED
+
+
+async def test_whoever_wants_to_hear_of_what_waits_hears_the_question_and_how_to_answer(play: Play) -> None:
+    play.world.observed = Observed(alerts=("waiting",))
+    run = await asked(play, show={"floor": "{params.floor}"})
+    async with asyncio.timeout(20):
+        while not play.world.alerts:
+            await asyncio.sleep(0.05)
+    (alert,) = play.world.alerts
+    assert (alert.event, alert.stage, alert.message) == ("waiting", "gate", "Publish it?; floor: 0.9")
+    assert "starter approve" in alert.hint
+    await answer(play, run, "yes")
+    await play.result(run)
