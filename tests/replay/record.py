@@ -13,6 +13,7 @@ from typing import Any
 
 from temporalio.testing import WorkflowEnvironment
 
+from contracts.approvals import Approval
 from contracts.checks import CheckRequest, CheckWanted
 from contracts.connect import plugin
 from contracts.errors import ErrorKind
@@ -27,6 +28,7 @@ from tests.workflows.servers import dev_server
 from tests.workflows.test_flow import quickstart
 from workflows.check import CheckWorkflow
 from workflows.job_logs import JobLogsRequest, JobLogsWorkflow
+from workflows.pipeline import PipelineWorkflow
 from workflows.sweep import SweepWorkflow
 
 HISTORIES = Path(__file__).parent / "histories"
@@ -203,6 +205,36 @@ async def watched_early(play: Play) -> Run:
     return run
 
 
+async def decided(play: Play) -> Run:
+    """What people decide: changes, something in the place of an output, answers, one by default, jobs that are stopped."""
+    play.put("aws", "old/data.csv")
+    failed = Life(end=JobPhase.FAILED, reason=ErrorKind.JOB_FAILED, message="the script ended with 1")
+    play.world.lives |= {"train": [failed, Life()], "slow": [Life(runs=60 * SECOND), Life()]}
+    play.world.fail("storage.copy", ErrorKind.DISK_FULL)
+    gate = {"kind": "approve", "question": "Go on with {params.depth}?"}
+    stages = {
+        "bad": {"kind": "copy", "on": "aws", "source": play.put("azure", "data.csv")},
+        "train": {"retries": 0, "inputs": {"it": "bad"}, "command": "go {params.depth}"},
+        "slow": {},
+        "late": {**gate, "timeout": "2s", "default": "no"},
+        "gate": {**gate, "after": ["train"], "timeout": "1h"},
+        "use": {"command": "go {gate.answer}", "when": 'late.answer == "no"'},
+    }
+    run = await play.start(spec_of(stages, params={"depth": 3}), key="decided")
+    await play.until_noted(run, "slow", "job running")
+    await run.signal("pause", {"by": "ann", "jobs": "stop"})
+    await play.until(run, lambda now: now.phase is RunPhase.PAUSED)
+    await run.signal("resume", {"by": "ann"})
+    await play.until_phase(run, "bad", "WAITING")
+    await play.decide(run, "skip", "bad", by="ann", outputs={"data": "s3://causeway/old/data.csv"})
+    await play.until_phase(run, "train", "WAITING")
+    await play.decide(run, "retry", "train", by="ann", resources={"cpu": 4}, params={"depth": 7})
+    await play.until(run, lambda now: now.stages["gate"].asks)
+    await run.execute_update(PipelineWorkflow.approve, Approval(stage="gate", answer="yes", by="ann"))
+    await play.result(run)
+    return run
+
+
 async def log(play: Play) -> Any:
     """A page of a job's log."""
     request = LogRequest(ref=JobRef(id="id-of-it", name="cw-train-000000000000-00000000-g1", generation=1))
@@ -229,6 +261,7 @@ RECORDINGS: dict[str, Callable[[Play], Awaitable[Any]]] = {
     "pipeline-watched": watched,
     "pipeline-traced": traced,
     "pipeline-watched-early": watched_early,
+    "pipeline-decided": decided,
     "job_logs": log,
     "sweep": sweep,
     "check": check,
