@@ -10,11 +10,13 @@ from typing import Any
 from azure.core import MatchConditions
 from azure.storage.blob import BlobBlock, BlobClient, BlockState, ContentSettings
 
+from activities.azure.actions import BLOB_WRITE
 from activities.azure.blobs import bare_etag
 from activities.checksums import md5_digest
 from activities.store import Part
 from contracts.units import MIB
 
+NEEDS = {"stage_block": (BLOB_WRITE,), "commit_block_list": (BLOB_WRITE,)}
 BLOCK_LIMIT_BYTES = 4000 * MIB
 """https://learn.microsoft.com/rest/api/storageservices/put-block"""
 _FIELDS = struct.Struct(">H8sI32s")

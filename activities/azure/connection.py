@@ -5,6 +5,7 @@ from typing import Any
 from azure.core.credentials import TokenCredential
 from temporalio import activity
 
+from activities.azure.actions import ML
 from activities.azure.errors import CLOUD, translate
 from activities.azure.identity import claims_of, name_in
 from activities.azure.machines import AzureMachines
@@ -18,6 +19,12 @@ from contracts.connections import ConnectionActivities, ConnectionReport, Prefli
 from contracts.errors import ErrorDetail, ErrorKind, failure
 from contracts.machines import Machine
 
+NEEDS = {
+    "get_token": (),
+    "workspaces.get": (f"{ML}/read",),
+    "compute.get": (f"{ML}/computes/read",),
+    "datastores.get": (f"{ML}/datastores/read",),
+}
 STORAGE_SCOPE = "https://storage.azure.com/.default"
 
 

@@ -8,6 +8,7 @@ from azure.core import MatchConditions
 from azure.core.exceptions import HttpResponseError
 from azure.storage.blob import BlobClient, BlobSasPermissions
 
+from activities.azure.actions import BLOB_READ, BLOB_WRITE
 from activities.azure.blobs import bare_etag, quoted_etag, refusing_conflicts
 from activities.azure.blocks import BLOCK_LIMIT_BYTES, block_id, commit_blocks, pin_of
 from activities.azure.errors import code_of
@@ -16,6 +17,11 @@ from activities.store import Part
 from contracts.grants import GRANT_LIFE
 from contracts.units import MIB
 
+NEEDS = {
+    "start_copy_from_url": (BLOB_READ, BLOB_WRITE),
+    "stage_block_from_url": (BLOB_READ, BLOB_WRITE),
+}
+"""The source is read by a signature of our own, or by another store's, which asks nothing here."""
 COPY_LIMIT_BYTES = 256 * MIB
 """The most that can be copied at once: https://learn.microsoft.com/rest/api/storageservices/copy-blob-from-url"""
 _NOT_READ = {

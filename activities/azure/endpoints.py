@@ -7,6 +7,7 @@ from typing import Any
 from azure.core.exceptions import HttpResponseError
 
 from activities.azure import hosting, serving_states
+from activities.azure.actions import ML
 from activities.azure.errors import CLOUD
 from activities.azure.history import time_of
 from activities.azure.hosting import Hosting, short_name
@@ -21,6 +22,23 @@ from contracts.endpoints import EndpointPhase, EndpointRef, EndpointState
 from contracts.errors import ErrorDetail, ErrorKind, failure
 from contracts.jobs import KEPT_TAG, JobRequest
 
+_DEPLOYMENTS = f"{ML}/onlineEndpoints/deployments"
+_READS = (f"{ML}/onlineEndpoints/read", f"{_DEPLOYMENTS}/read", f"{ML}/models/read")
+NEEDS: dict[str, tuple[str, ...]] = {
+    "resources.get": _READS,
+    "resources.all": _READS,
+    "resources.put": (f"{ML}/onlineEndpoints/write", f"{_DEPLOYMENTS}/write"),
+    "resources.patch": (f"{ML}/onlineEndpoints/write",),
+    "resources.post": (f"{_DEPLOYMENTS}/getLogs/action",),
+    "resources.delete": (
+        f"{ML}/onlineEndpoints/delete",
+        f"{_DEPLOYMENTS}/delete",
+        f"{ML}/models/delete",
+        f"{ML}/models/versions/delete",
+    ),
+    # How an operation went is told at the subscription, where a worker has no right: without it, a failure has no words.
+    "resources.why": (),
+}
 DEPLOYMENT = "serve"
 DIGEST_TAG = "causeway-digest"
 PROBE_SECONDS = 10

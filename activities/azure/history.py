@@ -11,6 +11,9 @@ from azure.core.exceptions import HttpResponseError
 from azure.core.pipeline.policies import BearerTokenCredentialPolicy
 from azure.core.rest import HttpRequest, HttpResponse
 
+from activities.azure.actions import ML
+
+NEEDS = {"send_request": (f"{ML}/experiments/runs/read",)}
 LOG_FILE = "user_logs/std_log.txt"
 TAIL_BYTES = 64 * 1024
 """The most of a log that is read at once."""

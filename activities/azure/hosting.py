@@ -9,6 +9,7 @@ import hashlib
 import re
 from typing import Any
 
+from activities.azure.actions import ML
 from activities.azure.errors import CLOUD
 from activities.azure.references import to_reference
 from activities.azure.resources import Resources
@@ -18,6 +19,14 @@ from activities.store import Store, put_small
 from contracts.errors import ErrorDetail, ErrorKind, failure
 from contracts.jobs import JobRequest
 
+NEEDS = {
+    "resources.get": (f"{ML}/read", f"{ML}/models/versions/read", f"{ML}/environments/versions/read"),
+    "resources.put": (
+        f"{ML}/models/write",
+        f"{ML}/models/versions/write",
+        f"{ML}/environments/versions/write",
+    ),
+}
 ROOT = "/tmp/causeway-server"  # noqa: S108 (in the container, which runs nothing else)
 FOLDER = "server"
 """The last part of the model's path, by which Azure also calls it below `AZUREML_MODEL_DIR`."""

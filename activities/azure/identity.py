@@ -16,6 +16,8 @@ from azure.core.exceptions import (
 )
 from azure.core.pipeline.transport import RequestsTransport
 
+NEEDS: dict[str, tuple[str, ...]] = {"get_token": (), "get_token_info": ()}
+"""A token is given to whoever is known; what it opens is another matter."""
 MACHINE_METADATA = "169.254.169.254"
 """Where a machine in Azure asks who it is; elsewhere its silence is no outage."""
 _NAMES = ("upn", "app_displayname", "appid", "azp", "oid", "sub")

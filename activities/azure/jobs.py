@@ -6,6 +6,7 @@ from typing import Any
 from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
 
 from activities.azure import script
+from activities.azure.actions import ML
 from activities.azure.batch import planned, put_batch
 from activities.azure.errors import CLOUD
 from activities.azure.history import TAIL_BYTES
@@ -32,6 +33,23 @@ from contracts.artifacts import Artifact
 from contracts.errors import ErrorDetail, ErrorKind, failure
 from contracts.jobs import JobKind, JobPhase, JobRef, JobRequest, JobState, LogPage
 
+NEEDS = {
+    "jobs.get": (f"{ML}/jobs/read",),
+    "jobs.list": (f"{ML}/jobs/read",),
+    "jobs.create_or_update": (
+        f"{ML}/jobs/write",
+        f"{ML}/computes/read",
+        f"{ML}/environments/versions/read",
+        f"{ML}/environments/versions/write",
+        f"{ML}/environments/write",
+        f"{ML}/environments/build/action",
+        f"{ML}/environments/readSecrets/action",
+        f"{ML}/metadata/artifacts/write",
+    ),
+    "jobs.begin_cancel": (f"{ML}/jobs/cancel/action",),
+}
+"""The SDK registers the image as an environment; the last four are what the service itself demands of who submits:
+https://learn.microsoft.com/azure/machine-learning/how-to-assign-roles#common-scenarios"""
 DIGEST_TAG = "causeway-digest"
 KIND_TAG = "causeway-kind"
 NO_GIT = {"azureml.git.dirty": "not recorded"}

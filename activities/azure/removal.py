@@ -8,12 +8,18 @@ from azure.core.exceptions import ResourceExistsError, ResourceModifiedError, Re
 from azure.storage.blob import BlobClient, BlobProperties, ContainerClient
 
 from activities.azure import staging
+from activities.azure.actions import BLOB_DELETE, BLOB_READ
 from activities.azure.blobs import SCHEME, quoted_etag
 from activities.azure.blocks import commit_blocks, read_block_id
 from activities.azure.errors import code_of
 from activities.store import covers
 from contracts.artifacts import Location
 
+NEEDS = {
+    "list_blobs": (BLOB_READ,),
+    "get_block_list": (BLOB_READ,),
+    "delete_blob": (BLOB_DELETE,),
+}
 DISCARDED = "causeway_discarded"
 """Metadata of an empty blob that took the place of blocks which were given up."""
 

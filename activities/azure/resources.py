@@ -17,6 +17,8 @@ from azure.core.rest import HttpRequest, HttpResponse
 
 from activities.asked import answered
 
+NEEDS: dict[str, tuple[str, ...]] = {"send_request": ()}
+"""Whoever names a path says what it takes."""
 API_VERSION = "2024-04-01"
 """https://learn.microsoft.com/rest/api/azureml/online-endpoints; the version's members are those of the SDK's models."""
 Resource = dict[str, Any]

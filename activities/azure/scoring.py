@@ -10,11 +10,18 @@ from azure.core import PipelineClient
 from azure.core.exceptions import HttpResponseError
 from azure.core.rest import HttpRequest, HttpResponse
 
+from activities.azure.actions import ML
 from activities.azure.errors import CLOUD
 from activities.azure.resources import Resources
 from activities.scrub import scrub
 from contracts.errors import ErrorDetail, ErrorKind, failure
 
+NEEDS = {
+    "resources.get": (f"{ML}/onlineEndpoints/read",),
+    "resources.post": (f"{ML}/onlineEndpoints/listKeys/action",),
+    "send_request": (),
+}
+"""Scores are asked for with the endpoint's own key."""
 MODEL_STATUS = "ms-azureml-model-error-statuscode"
 """What the server itself answered, when the endpoint tells of it as a 424:
 https://learn.microsoft.com/azure/machine-learning/how-to-troubleshoot-online-endpoints#http-status-codes"""

@@ -11,8 +11,10 @@ from azure.storage.blob import (
     generate_blob_sas,
 )
 
+from activities.azure.actions import DELEGATION_KEY
 from contracts.grants import GRANT_LIFE
 
+NEEDS = {"get_user_delegation_key": (DELEGATION_KEY,)}
 KEY_LIFE = timedelta(hours=2)
 CLOCK_SKEW = timedelta(minutes=5)
 """How far the clocks of worker and store may differ."""

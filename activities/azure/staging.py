@@ -10,6 +10,7 @@ import hashlib
 from azure.core.exceptions import ResourceNotFoundError
 from azure.storage.blob import BlobClient, BlobProperties
 
+from activities.azure.actions import BLOB_READ
 from activities.azure.blobs import carriable, metadata_of
 from activities.azure.copies import Moved, copy_from
 from activities.azure.errors import CLOUD
@@ -19,6 +20,7 @@ from contracts.errors import ErrorDetail, ErrorKind, failure
 from contracts.grants import Measure, WriteIntent
 from contracts.storage import HIDDEN
 
+NEEDS = {"get_blob_properties": (BLOB_READ,)}
 PREFIX = f"{HIDDEN}staging/"
 
 

@@ -21,6 +21,7 @@ from azure.storage.blob import (
 )
 
 from activities.azure import staging
+from activities.azure.actions import BLOB_READ, BLOB_WRITE, CONTAINER_READ, CONTAINER_WRITE
 from activities.azure.blobs import (
     CRC32C,
     FOLDER_MARK,
@@ -49,6 +50,16 @@ from contracts.artifacts import Location, ObjectStat
 from contracts.errors import ErrorDetail, ErrorKind, failure
 from contracts.grants import ReadGrant, WriteGrant, WriteIntent
 from contracts.storage import HIDDEN, ContainerReceipt, ObjectPage
+
+NEEDS = {
+    "get_container_properties": (CONTAINER_READ,),
+    "get_blob_properties": (BLOB_READ,),
+    "list_blobs": (BLOB_READ,),
+    "download_blob": (BLOB_READ,),
+    "upload_blob": (BLOB_WRITE,),
+}
+"""Rights of a call; what the account signed is allowed what its signer is, and no more."""
+NEEDS_TO_CREATE = {"create_container": (CONTAINER_WRITE,)}
 
 
 class BlobStore:

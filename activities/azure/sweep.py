@@ -7,6 +7,7 @@ from azure.core.exceptions import ResourceNotFoundError
 from azure.storage.blob import BlobProperties, BlobServiceClient, ContainerClient
 
 from activities.azure import staging
+from activities.azure.actions import BLOB_READ, ML
 from activities.azure.blobs import SCHEME, blob_location
 from activities.azure.blocks import read_block_id
 from activities.azure.removal import abort_uploads, is_discarded
@@ -16,6 +17,11 @@ from activities.sweeping import Found, mark_of
 from activities.sweeping_jobs import RUN_TAG, STAGE_TAG
 from contracts.sweeps import SweepItem
 
+NEEDS = {
+    "jobs.list": (f"{ML}/jobs/read",),
+    "list_blobs": (BLOB_READ,),
+    "get_block_list": (BLOB_READ,),
+}
 _PAGE = 1000
 
 

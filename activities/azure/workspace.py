@@ -13,12 +13,19 @@ from azure.core.pipeline import PipelineResponse
 from azure.core.rest import HttpRequest, HttpResponse
 
 from activities.asked import answered
+from activities.azure.actions import ML
 from activities.azure.history import RunHistory
 from activities.azure.ml import MLClient
 from activities.azure.resources import Resources
 from activities.azure.settings import AzureSettings
 from contracts.errors import ErrorDetail, ErrorKind, failure
 
+NEEDS = {
+    "workspaces.get": (f"{ML}/read",),
+    "compute.get": (f"{ML}/computes/read",),
+    "send_request": (),
+}
+"""What is fetched by address alone, cloud metadata and discovery, is for everyone."""
 METADATA_URL = "ARM_CLOUD_METADATA_URL"
 PUBLIC_MANAGER = "https://management.azure.com/"
 CLIENT_OPTIONS: dict[str, Any] = {"retry_total": 0, "connection_timeout": 5, "read_timeout": 60}

@@ -10,6 +10,7 @@ from azure.core import MatchConditions
 from azure.core.exceptions import ResourceNotFoundError
 from azure.storage.blob import BlobBlock, BlobClient, BlobSasPermissions
 
+from activities.azure.actions import BLOB_DELETE, BLOB_READ
 from activities.azure.blobs import bare_etag, metadata_of, quoted_etag, refusing_conflicts
 from activities.azure.blocks import block_id, commit_blocks, pin_of, read_block_id, stage
 from activities.azure.copies import Moved, copy_from
@@ -22,6 +23,14 @@ from contracts.artifacts import ObjectStat
 from contracts.errors import ErrorDetail, ErrorKind, failure
 from contracts.grants import PartGrant
 from contracts.parts import part_size
+
+NEEDS = {
+    "get_block_list": (BLOB_READ,),
+    "exists": (BLOB_READ,),
+    "get_blob_properties": (BLOB_READ,),
+    "download_blob": (BLOB_READ,),
+    "delete_blob": (BLOB_DELETE,),
+}
 
 
 class BlockWriter:
