@@ -16,7 +16,6 @@ from sandbox.servers.azure.arm import ResourceManager
 from sandbox.servers.azure.assets import Assets
 from sandbox.servers.azure.care import Caretaker, inference
 from sandbox.servers.azure.commands import Commands
-from sandbox.servers.azure.documents import Documents
 from sandbox.servers.azure.entra import Entra
 from sandbox.servers.azure.history import History
 from sandbox.servers.azure.jobs import Jobs
@@ -24,7 +23,8 @@ from sandbox.servers.azure.models import Models
 from sandbox.servers.azure.online import Online
 from sandbox.servers.azure.records import JobStore
 from sandbox.servers.azure.references import References
-from sandbox.servers.azure.roles import SEEDED, Roles
+from sandbox.servers.azure.rights import SEEDED, opened
+from sandbox.servers.azure.roles import Roles
 from sandbox.servers.azure.runs import Runs
 from sandbox.servers.azure.tokens import TokenAuthority
 from sandbox.servers.azure.workspace import Workspace
@@ -42,7 +42,8 @@ def main() -> None:
     endpoints = Endpoints.load(layout)
     state = layout.state / SERVER
     authority = TokenAuthority(state, endpoints.azure_tenant_id)
-    manager = ResourceManager(endpoints, authority)
+    rights = opened(layout, {**FRESH, **SEEDED})
+    manager = ResourceManager(endpoints, authority, rights)
     assets = Assets(manager, state / "assets")
     commands = Commands(endpoints, References(endpoints), assets)
     store = JobStore(state / "jobs")
@@ -52,14 +53,12 @@ def main() -> None:
     kept = {kind: Records(state / kind) for kind in ("endpoints", "deployments", "operations")}
     online = Online(manager, assets, models, machines=machines, faults=faults, **kept)
     caretaker = Caretaker(online)
-    documents = Documents(state / "account.json", {**FRESH, **SEEDED})
-    roles = Roles(manager, documents)
     link_key = hashlib.sha256((state / "signing_key.pem").read_bytes()).digest()
     routes = [
         *Entra(endpoints, authority).routes(),
         *Workspace(manager).routes(),
-        *roles.routes(),
-        *Account(manager, roles, documents).routes(),
+        *Roles(manager, rights).routes(),
+        *Account(manager, rights.kept).routes(),
         *assets.routes(),
         *Jobs(manager, store, runs, commands, faults).routes(),
         *models.routes(),

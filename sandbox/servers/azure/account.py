@@ -15,7 +15,6 @@ from starlette.routing import Route
 
 from sandbox.servers.azure.arm import GROUP_PATH, ArmError, Call, ResourceManager
 from sandbox.servers.azure.documents import Documents
-from sandbox.servers.azure.roles import Roles
 from sandbox.servers.azure.workspace import LOCATION
 
 ACCOUNT_PATH = f"{GROUP_PATH}/providers/Microsoft.Storage/storageAccounts/{{account}}"
@@ -41,7 +40,6 @@ class Account:
     """The one account, whose data is azurite's."""
 
     manager: ResourceManager
-    roles: Roles
     kept: Documents
 
     def routes(self) -> list[Route]:
@@ -110,7 +108,7 @@ class Account:
 
     def _admit(self, call: Call, action: str = "") -> None:
         if action:
-            self.roles.demand(call, action)
+            self.manager.demand(call, action)
         asked = call.names["account"]
         if asked.lower() != self.manager.endpoints.blob_account.lower():
             text = f"The Resource 'Microsoft.Storage/storageAccounts/{asked}' was not found."

@@ -1,12 +1,11 @@
-"""Who may do what: role assignments of our one application, and the permissions that follow from them.
+"""Roles of one's own and assignments, as the resource manager takes, keeps and tells them.
 
-What stands here is what the reads of an account and its diagnostics are allowed or refused by. Changes are not: the
-sandbox has no second application that could give the first one its rights.
+What follows from them is judged elsewhere (`rights`). Changes of them are not judged: the sandbox has no second application
+that could give the first one its rights.
 """
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,92 +13,88 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from sandbox.servers.azure.arm import GROUP_PATH, WORKSPACE_PATH, ArmError, Call, ResourceManager
-from sandbox.servers.azure.documents import Documents
+from sandbox.servers.azure.conditions import ConditionError, parse
+from sandbox.servers.azure.rights import Rights
 
-_ML = "Microsoft.MachineLearningServices/workspaces"
-ROLES: dict[str, dict[str, list[str]]] = {
-    # AzureML Data Scientist
-    "f6c7c914-8db3-469d-8ca1-694a8f32e121": {
-        "actions": [f"{_ML}/*/read", f"{_ML}/*/action", f"{_ML}/*/delete", f"{_ML}/*/write", f"{_ML}/read"],
-        "notActions": [
-            f"{_ML}/delete",
-            f"{_ML}/write",
-            f"{_ML}/computes/*/write",
-            f"{_ML}/computes/*/delete",
-        ],
-    },
-    # Reader
-    "acdd72a7-3385-48ef-bd42-f606fba81ae7": {"actions": ["*/read"], "notActions": []},
-    # Contributor
-    "b24988ac-6180-42a0-ab88-20f7382dd24c": {
-        "actions": ["*"],
-        "notActions": ["Microsoft.Authorization/*/Delete", "Microsoft.Authorization/*/Write"],
-    },
-    # Owner
-    "8e3af657-a8ff-443c-a75c-2fe8c4bcb635": {"actions": ["*"], "notActions": []},
-}
-"""https://learn.microsoft.com/azure/role-based-access-control/built-in-roles, from memory: the ids, and of the actions
-those that are asked for here."""
 _AUTHORIZATION = "providers/Microsoft.Authorization"
-DATA_SCIENTIST, READER = list(ROLES)[:2]
-SEEDED = {"roles/data-scientist": {"role": DATA_SCIENTIST}, "roles/reader": {"role": READER}}
-"""What our application holds in a fresh sandbox."""
+_ACCOUNT = f"{GROUP_PATH}/providers/Microsoft.Storage/storageAccounts/{{account}}"
+SCOPES = (
+    GROUP_PATH,
+    WORKSPACE_PATH,
+    _ACCOUNT,
+    f"{_ACCOUNT}/blobServices/default/containers/{{container}}",
+)
+"""Where a role may be assigned."""
+_LISTS = ("actions", "notActions", "dataActions", "notDataActions")
 
 
 @dataclass(frozen=True)
 class Roles:
-    """The assignments at the resource group, which workspace and account inherit."""
+    """The routes of definitions and assignments."""
 
     manager: ResourceManager
-    kept: Documents
+    rights: Rights
 
     def routes(self) -> list[Route]:
-        """Assignments of the group; the caller's permissions on the workspace."""
+        """Definitions, assignments at each scope, and the caller's permissions on the workspace."""
         route = self.manager.route
-        one = f"{GROUP_PATH}/{_AUTHORIZATION}/roleAssignments/{{name}}"
-        return [
-            route(one, "RoleAssignments.Create", self._put, method="PUT"),
-            route(one, "RoleAssignments.Delete", self._delete, method="DELETE"),
+        definition = f"{GROUP_PATH}/{_AUTHORIZATION}/roleDefinitions/{{name}}"
+        found = [
+            route(definition, "RoleDefinitions.Create", self._define, method="PUT"),
+            route(definition, "RoleDefinitions.Delete", self._undefine, method="DELETE"),
             route(f"{WORKSPACE_PATH}/{_AUTHORIZATION}/permissions", "Permissions.List", self._list),
         ]
+        for scope in SCOPES:
+            one = f"{scope}/{_AUTHORIZATION}/roleAssignments/{{name}}"
+            found += [
+                route(one, "RoleAssignments.Create", self._put, method="PUT"),
+                route(one, "RoleAssignments.Delete", self._delete, method="DELETE"),
+            ]
+        return found
 
-    def demand(self, call: Call, action: str) -> None:
-        """Pass if the caller's roles allow the action.
+    def _define(self, call: Call) -> Response:
+        properties: dict[str, Any] = (call.body or {}).get("properties") or {}
+        permissions = properties.get("permissions") or []
+        if len(permissions) != 1 or not properties.get("roleName") or not properties.get("assignableScopes"):
+            text = "A role has a name, one set of permissions, and scopes that it may be assigned at."
+            raise ArmError(400, "RoleDefinitionNotValid", text)
+        held = {name: list(permissions[0].get(name) or []) for name in _LISTS}
+        self.rights.kept.put(f"definitions/{call.names['name']}", {"permissions": held})
+        return JSONResponse({"name": call.names["name"], "properties": properties}, 201)
 
-        Raises:
-            ArmError: 403, in the words of the resource manager.
-        """
-        if not any(_allowed(role, action) for role in self._held()):
-            text = f"The client '{call.client_id}' does not have authorization to perform action '{action}'."
-            raise ArmError(403, "AuthorizationFailed", text)
-
-    def _held(self) -> list[dict[str, list[str]]]:
-        return [ROLES[str(body["role"])] for body in self.kept.all("roles/").values()]
+    def _undefine(self, call: Call) -> Response:
+        self.rights.kept.delete(f"definitions/{call.names['name']}")
+        return Response(status_code=200)
 
     def _list(self, call: Call) -> Response:
-        more: dict[str, list[str]] = {"dataActions": [], "notDataActions": []}
-        return JSONResponse({"value": [{**role, **more} for role in self._held()]})
+        return JSONResponse({"value": self.rights.at(self.manager.workspace_id, call.principal)})
 
     def _put(self, call: Call) -> Response:
         properties: dict[str, Any] = (call.body or {}).get("properties") or {}
         role = str(properties.get("roleDefinitionId", "")).rsplit("/", 1)[-1]
-        if role not in ROLES:
+        if self.rights.role(role) is None:
             raise ArmError(
                 400, "RoleDefinitionDoesNotExist", f"The specified role definition '{role}' does not exist."
             )
-        self.kept.put(f"roles/{call.names['name']}", {"role": role})
+        held = {"role": role, "scope": call.request.url.path.partition(f"/{_AUTHORIZATION}/")[0]}
+        if properties.get("principalId"):
+            held["principal"] = properties["principalId"]
+        self.rights.kept.put(f"roles/{call.names['name']}", held | _condition_in(properties))
         return JSONResponse({"name": call.names["name"], "properties": properties}, 201)
 
     def _delete(self, call: Call) -> Response:
-        self.kept.delete(f"roles/{call.names['name']}")
+        self.rights.kept.delete(f"roles/{call.names['name']}")
         return Response(status_code=200)
 
 
-def _allowed(role: dict[str, list[str]], action: str) -> bool:
-    return any(_matches(pattern, action) for pattern in role["actions"]) and not any(
-        _matches(pattern, action) for pattern in role["notActions"]
-    )
-
-
-def _matches(pattern: str, action: str) -> bool:
-    return re.fullmatch(re.escape(pattern).replace(r"\*", ".*"), action, re.IGNORECASE) is not None
+def _condition_in(properties: dict[str, Any]) -> dict[str, str]:
+    condition = str(properties.get("condition") or "")
+    if not condition:
+        return {}
+    if properties.get("conditionVersion") != "2.0":
+        raise ArmError(400, "ConditionVersionNotSupported", "The version of a condition is 2.0.")
+    try:
+        parse(condition)
+    except ConditionError as exc:
+        raise ArmError(400, "InvalidCondition", f"The condition cannot be read: {exc}.") from None
+    return {"condition": condition}

@@ -12,7 +12,9 @@ from functools import partial
 import h11
 
 from sandbox.layout import BLOB_FRONT, FRONTS, GCS_FRONT, Endpoints, Layout, SandboxError
+from sandbox.servers.azure.rights import SEEDED, opened
 from sandbox.servers.fronts.blob import BlobGate
+from sandbox.servers.fronts.blob_rights import JudgedGate
 from sandbox.servers.fronts.encrypted import Encrypted
 from sandbox.servers.fronts.gcs import GcsGate
 from sandbox.servers.fronts.messages import Reply, Substitute
@@ -67,7 +69,12 @@ def _blob(layout: Layout, endpoints: Endpoints) -> Front:
         return Encrypted(reach(endpoints.ports["blob_behind"]), behind, server_name="localhost")
 
     journal = Journal(layout.requests_of(BLOB_FRONT))
-    return Front(connect, Door(BlobGate(ssl.create_default_context(), journal)), serving)
+    gate = BlobGate(ssl.create_default_context(), journal)
+    group = (
+        f"/subscriptions/{endpoints.azure_subscription_id}/resourceGroups/{endpoints.azure_resource_group}"
+    )
+    account = f"{group}/providers/Microsoft.Storage/storageAccounts/{endpoints.blob_account}"
+    return Front(connect, Door(JudgedGate(gate, opened(layout, SEEDED), account)), serving)
 
 
 def _gcs(layout: Layout, endpoints: Endpoints) -> Front:
