@@ -28,7 +28,7 @@ def write(cloud: str) -> int:
         return _refused(f"{error}; name a file with --connections, or set the environment of its worker")
     except ModuleNotFoundError:
         return _refused(
-            f"what the calls to {cloud} need is not declared yet; docs/permissions.md says what is"
+            f"{cloud} has no roles or policies to write; name aws, azure or gcp (docs/permissions.md)"
         )
     sys.stdout.write(json.dumps(told, indent=2) + "\n")
     return 0

@@ -181,17 +181,17 @@ def test_the_examples_ask_for_something_on_each_connection_they_name(example: st
     assert named <= {held.connection for held in requests_of(spec)}
 
 
-def test_a_cloud_whose_rights_are_not_declared_yet_is_told_so() -> None:
-    request = '[{"connection": "azure/default"}]'
+def test_where_nobody_is_given_rights_is_told_so() -> None:
+    request = '[{"connection": "onprem/default"}]'
     done = subprocess.run(
-        [sys.executable, "-m", "workers", "permissions", "azure"],
+        [sys.executable, "-m", "workers", "permissions", "onprem"],
         cwd=CHECKOUT,
         input=request,
         capture_output=True,
         text=True,
     )
     assert done.returncode == 2
-    assert "azure" in done.stderr
+    assert "onprem" in done.stderr
     assert "docs/permissions.md" in done.stderr
 
 
