@@ -24,6 +24,8 @@ _DAMAGED = {
     "BadCrc32c",
 }
 _EXPIRED = {"ExpiredToken", "RequestTimeTooSkewed", "AuthenticationFailed", "RequestExpired"}
+_DENIED = {"AuthorizationPermissionMismatch"}
+"""The signature is good, and who signed has not the right; no fresh one has it either."""
 _SLOW = {"RequestTimeout", "OperationTimedOut", "ConditionalRequestConflict", "OperationAborted"}
 _THROTTLED = {"SlowDown", "ServerBusy", "TooManyRequests"}
 
@@ -73,6 +75,8 @@ def unreachable(error: HTTPError | OSError, host: str | None, ref: str) -> Appli
 def _kind(status: int, code: str, writing: bool) -> ErrorKind:
     if code in _DAMAGED:
         return ErrorKind.CHECKSUM_MISMATCH
+    if code in _DENIED:
+        return ErrorKind.ACCESS_DENIED
     if status == 429 or code in _THROTTLED:
         return ErrorKind.THROTTLED
     if status >= 500 or status == 408 or code in _SLOW:
@@ -90,7 +94,7 @@ def _kind(status: int, code: str, writing: bool) -> ErrorKind:
 
 
 def _needs_fresh_grant(status: int, code: str) -> bool:
-    return status in {401, 403} or code in _EXPIRED
+    return code not in _DENIED and (status in {401, 403} or code in _EXPIRED)
 
 
 def _refused(told: str, detail: ErrorDetail) -> ApplicationError:

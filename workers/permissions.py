@@ -26,10 +26,6 @@ def write(cloud: str) -> int:
         return _refused("standard input holds no list of requests; use: python -m starter permissions")
     except (SettingsError, ConnectionsError) as error:
         return _refused(f"{error}; name a file with --connections, or set the environment of its worker")
-    except ModuleNotFoundError:
-        return _refused(
-            f"{cloud} has no roles or policies to write; name aws, azure or gcp (docs/permissions.md)"
-        )
     sys.stdout.write(json.dumps(told, indent=2) + "\n")
     return 0
 
