@@ -2,15 +2,24 @@
 
 import logging
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
-from opentelemetry.sdk.metrics.export import MetricExporter, MetricExportResult, MetricsData
+from opentelemetry.sdk.metrics import Counter
+from opentelemetry.sdk.metrics.export import (
+    AggregationTemporality,
+    MetricExporter,
+    MetricExportResult,
+    MetricsData,
+    ResourceMetrics,
+)
 from opentelemetry.sdk.trace import Event, ReadableSpan
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 from opentelemetry.trace import Status
 
 from contracts.scrub import scrub
+from telemetry.along import Along
 
 logger = logging.getLogger("telemetry")
 LOUD = (
@@ -80,20 +89,30 @@ class PatientSpans(SpanExporter):
 class PatientMetrics(MetricExporter):
     """Hands metrics on, and takes a refusal calmly: totals are sent again with the next points."""
 
-    def __init__(self, inner: MetricExporter, where: str) -> None:
-        """Hand on to this exporter, which sends to there."""
+    def __init__(self, inner: MetricExporter, where: str, along: Sequence[Along] = ()) -> None:
+        """Hand on to this exporter, which sends to there, and with it what these other workers measure."""
         super().__init__(inner._preferred_temporality, inner._preferred_aggregation)
         self._inner = inner
         self._luck = Luck("metrics", where)
+        self._along = [(other, Luck("the metrics of another worker", other.url)) for other in along]
+        temporality = inner._preferred_temporality or {}
+        self._delta = temporality.get(Counter) is AggregationTemporality.DELTA
 
     def export(
         self, metrics_data: MetricsData, timeout_millis: float = 10_000, **options: Any
     ) -> MetricExportResult:
         """Send the points of this moment."""
+        metrics_data = MetricsData([*metrics_data.resource_metrics, *self._others()])
         sent = self._luck.told(
             lambda: self._inner.export(metrics_data, timeout_millis) is MetricExportResult.SUCCESS
         )
         return MetricExportResult.SUCCESS if sent else MetricExportResult.FAILURE
+
+    def _others(self) -> list[ResourceMetrics]:
+        found: list[ResourceMetrics] = []
+        for other, luck in self._along:
+            luck.told(partial(_look, other, self._delta, found))
+        return found
 
     def shutdown(self, timeout_millis: float = 30_000, **options: Any) -> None:
         """Let the exporter go."""
@@ -102,6 +121,13 @@ class PatientMetrics(MetricExporter):
     def force_flush(self, timeout_millis: float = 10_000) -> bool:
         """Nothing is held here."""
         return True
+
+
+def _look(other: Along, delta: bool, found: list[ResourceMetrics]) -> bool:
+    held = other.since(delta)
+    if held:
+        found.append(held)
+    return True
 
 
 def cleaned(span: ReadableSpan) -> ReadableSpan:

@@ -1,6 +1,8 @@
 """The worker for AWS: S3 and SageMaker. It holds this cloud's credentials and no other's."""
 
-from activities.aws.room import activities
+from typing import Any
+
+from activities.aws.room import activities, client
 from activities.aws.settings import AwsSettings
 from contracts.queues import queue_of
 from workers.serve import Service
@@ -15,5 +17,16 @@ def service() -> Service:
     settings = AwsSettings.from_environment()
     offered = activities(settings)
     return Service(
-        name="aws", queue=queue_of(f"aws/{settings.connection}"), activities=lambda client: offered
+        name="aws",
+        queue=queue_of(f"aws/{settings.connection}"),
+        activities=lambda temporal: offered,
+        sinks=_sinks(settings),
     )
+
+
+def _sinks(settings: AwsSettings) -> tuple[Any, ...]:
+    if not settings.metrics_namespace:
+        return ()
+    from activities.aws.metrics import CloudWatchMetrics
+
+    return (CloudWatchMetrics(client(settings, "cloudwatch"), settings.metrics_namespace),)

@@ -1,6 +1,8 @@
 """The worker for Azure: Blob Storage and Azure ML. It holds this cloud's credentials and no other's."""
 
-from activities.azure.room import activities
+from typing import Any
+
+from activities.azure.room import activities, credential
 from activities.azure.settings import AzureSettings
 from contracts.queues import queue_of
 from workers.serve import Service
@@ -15,5 +17,16 @@ def service() -> Service:
     settings = AzureSettings.from_environment()
     offered = activities(settings)
     return Service(
-        name="azure", queue=queue_of(f"azure/{settings.connection}"), activities=lambda client: offered
+        name="azure",
+        queue=queue_of(f"azure/{settings.connection}"),
+        activities=lambda temporal: offered,
+        sinks=_sinks(settings),
     )
+
+
+def _sinks(settings: AzureSettings) -> tuple[Any, ...]:
+    if not settings.monitor:
+        return ()
+    from activities.azure.metrics import azure_monitor
+
+    return (azure_monitor(settings.monitor, credential(settings)),)

@@ -1,5 +1,8 @@
 """The worker for Google Cloud: Cloud Storage, Vertex AI and BigQuery. It holds this cloud's credentials and no other's."""
 
+from typing import Any
+
+from activities.gcp.identity import credentials
 from activities.gcp.room import activities
 from activities.gcp.settings import GcpSettings
 from contracts.queues import queue_of
@@ -15,5 +18,16 @@ def service() -> Service:
     settings = GcpSettings.from_environment()
     offered = activities(settings)
     return Service(
-        name="gcp", queue=queue_of(f"gcp/{settings.connection}"), activities=lambda client: offered
+        name="gcp",
+        queue=queue_of(f"gcp/{settings.connection}"),
+        activities=lambda temporal: offered,
+        sinks=_sinks(settings),
     )
+
+
+def _sinks(settings: GcpSettings) -> tuple[Any, ...]:
+    if not settings.monitoring:
+        return ()
+    from activities.gcp.metrics import cloud_monitoring
+
+    return (cloud_monitoring(settings, credentials()),)

@@ -27,8 +27,9 @@ from temporalio.runtime import (
     TelemetryConfig,
 )
 
+from telemetry.along import Along
 from telemetry.patience import PatientMetrics, hush
-from telemetry.switches import metrics_endpoint
+from telemetry.switches import along, metrics_endpoint
 
 BUFFER = 100_000
 """Updates between two drains; what would not fit is dropped by the core, which says so."""
@@ -133,7 +134,9 @@ def metrics(
 ) -> Metrics | None:
     """Return the metrics of a worker; None where nobody reads them, and then nothing is recorded."""
     where = metrics_endpoint(environment)
-    exporters = [PatientMetrics(sink, type(sink).__name__) for sink in sinks]
+    pages = along(environment)
+    # Each sink looks for itself: what was added since the last time is since its own.
+    exporters = [PatientMetrics(sink, type(sink).__name__, [Along(url) for url in pages]) for sink in sinks]
     if where:
         exporters.append(PatientMetrics(OTLPMetricExporter(), where))
     if not exporters and not scraped:

@@ -8,6 +8,7 @@ import threading
 import time
 from typing import NoReturn
 
+from telemetry.switches import along
 from workers.catalogue import own_environment
 from workers.connections import adopt
 from workers.health import address_of
@@ -28,6 +29,7 @@ def run(worker: str, ready_file: str | None = None, parent: int | None = None) -
     try:
         adopt(worker, os.environ)
         address_of(os.environ)
+        along(os.environ)
         service: Service = importlib.import_module(f"workers.{worker}").service()
     except ImportError as error:
         sys.exit(_refusal(worker, f"{error}; install the extra {worker} of pyproject.toml"))

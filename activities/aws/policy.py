@@ -15,6 +15,7 @@ from activities.aws import (
     endpoints,
     job_logs,
     jobs,
+    metrics,
     objects,
     signing,
     store,
@@ -76,6 +77,7 @@ def worker_policy(request: PermissionRequest, settings: AwsSettings) -> dict[str
         ),
         *_services(request, settings),
         _allow("Key", KEY_ACTIONS, [settings.kms_key] if settings.kms_key else []),
+        _metrics(settings),
     ]
     return _document(statements)
 
@@ -191,6 +193,12 @@ def _repository(settings: AwsSettings, image: str) -> str | None:
     if len(parts) < 6 or parts[1:3] != ["dkr", "ecr"]:
         return None
     return f"arn:{_partition(settings)}:ecr:{parts[3]}:{parts[0]}:repository/{path.partition('@')[0].partition(':')[0]}"
+
+
+def _metrics(settings: AwsSettings) -> Statement:
+    """IAM names no resource for metrics; the namespace bounds them."""
+    allowed = _allow("Metrics", _values(metrics.NEEDS), ["*"] if settings.metrics_namespace else [])
+    return allowed | {"Condition": {"StringEquals": {"cloudwatch:namespace": settings.metrics_namespace}}}
 
 
 def _actions(modules: Iterable[Any]) -> set[str]:

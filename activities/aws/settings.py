@@ -24,6 +24,10 @@ class AwsSettings(CloudSettings):
     """Instance type of jobs that ask for none; without one the smallest that suffices is taken."""
     kms_key: str | None = Field(None, validation_alias="CAUSEWAY_AWS_KMS_KEY")
     """ARN of the KMS key that encrypts what is written; without one S3's own keys do."""
+    metrics_namespace: str | None = Field(
+        None, validation_alias="CAUSEWAY_AWS_METRICS_NAMESPACE", pattern=r"^[A-Za-z0-9._/#-]{1,255}$"
+    )
+    """CloudWatch namespace that this worker's metrics go to; without one they do not go there."""
     endpoints: dict[str, str] = Field(default_factory=dict)
     """Endpoints that are not Amazon's, by the SDK's variables: `AWS_ENDPOINT_URL`, `AWS_ENDPOINT_URL_S3`."""
 

@@ -31,6 +31,8 @@ class AzureSettings(CloudSettings):
         "workspaceblobstore", validation_alias="CAUSEWAY_AZURE_DATASTORE", pattern=r"^[A-Za-z0-9_]+$"
     )
     """The workspace's datastore whose container is the default container."""
+    monitor: str | None = Field(None, validation_alias="CAUSEWAY_AZURE_MONITOR", pattern=r"=")
+    """Connection string of the Application Insights resource that this worker's metrics go to."""
     disable_instance_discovery: bool = Field(
         False, validation_alias="CAUSEWAY_AZURE_DISABLE_INSTANCE_DISCOVERY"
     )

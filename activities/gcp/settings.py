@@ -29,6 +29,11 @@ class GcpSettings(CloudSettings):
     )
     vertex_endpoint: str | None = Field(None, validation_alias="CAUSEWAY_GCP_VERTEX_ENDPOINT", pattern=_URL)
     """Without it the region's own."""
+    monitoring: bool = Field(False, validation_alias="CAUSEWAY_GCP_MONITORING")
+    """Whether this worker's metrics go to Cloud Monitoring."""
+    monitoring_endpoint: str = Field(
+        "https://monitoring.googleapis.com", validation_alias="CAUSEWAY_GCP_MONITORING_ENDPOINT", pattern=_URL
+    )
     logging_endpoint: str = Field(
         "https://logging.googleapis.com", validation_alias="CAUSEWAY_GCP_LOGGING_ENDPOINT", pattern=_URL
     )

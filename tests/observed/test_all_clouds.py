@@ -1,117 +1,31 @@
-"""One run over every cloud, seen from outside: one trace, the clouds' own ids, and every metric that docs name."""
+"""One run over every cloud, seen from outside: a trace, the clouds' ids, metrics as docs name them, and each vendor's sink."""
 
-import os
 import re
-import subprocess
-import sys
 import tempfile
-import urllib.request
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
 
-from sandbox.ports import assign
 from tests.docs.test_observability import EXPRESSIONS, selectors
-from tests.house import CHECKOUT, OF_THE_OUTSIDE, Sandbox, until
-from tests.observed.receiver import Received, receiving
-from tests.pipelines import CLOUDS, write
+from tests.house import CHECKOUT, until
+from tests.observed.all_clouds import Seen, pipeline
+from tests.observed.receiver import receiving
+from tests.observed.sinks import azure_monitor, cloud_monitoring
+from tests.pipelines import CLOUDS
 from workers.catalogue import WORKERS
 
 pytestmark = pytest.mark.timeout(600)
-JOB = {"kind": "train", "code": "src", "outputs": ["o"]}
-TELL = """
-import pathlib, sys, time
-cloud, out = sys.argv[1:]
-time.sleep(0.4)
-(pathlib.Path(out) / "told.txt").write_text(cloud)
-"""
-
-ONCE = """
-import pathlib, sys
-marker, out = map(pathlib.Path, sys.argv[1:])
-if not marker.exists():
-    marker.touch()
-    sys.exit("this fails once")
-(out / "done.txt").write_text("done")
-"""
-
-
-class Seen:
-    """What a run over all clouds left with a collector, and with who scrapes the workers."""
-
-    def __init__(self, root: Path, folder: Path, received: Received) -> None:
-        self.house = Sandbox(root)
-        self.folder = folder
-        self.received = received
-        self.ports = assign(dict.fromkeys(WORKERS))
-        self.told = {
-            "OTEL_EXPORTER_OTLP_ENDPOINT": received.url,
-            "OTEL_METRIC_EXPORT_INTERVAL": "2000",
-            "OTEL_BSP_SCHEDULE_DELAY": "500",
-        }
-        self.workers: list[subprocess.Popen[bytes]] = []
-        self.said = ""
-
-    def hire(self) -> None:
-        for worker in WORKERS:
-            watched = {**self.told, "CAUSEWAY_METRICS_ADDRESS": f"127.0.0.1:{self.ports[worker]}"}
-            with (self.folder / f"{worker}.log").open("wb") as log:
-                command = [sys.executable, "-m", "workers", worker]
-                environment = self.environment(worker) | watched
-                self.workers.append(
-                    subprocess.Popen(command, env=environment, cwd=CHECKOUT, stderr=log, stdout=log)
-                )
-
-    def environment(self, worker: str) -> dict[str, str]:
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(OF_THE_OUTSIDE)}
-        kept = {name: value for name, value in kept.items() if not name.startswith("OTEL_")}
-        return kept | self.house.environment(worker)
-
-    def run(self, file: Path) -> None:
-        command = [sys.executable, "-m", "starter", "run", str(file), "--on-failure", "fail"]
-        environment = self.environment("starter") | self.told
-        done = subprocess.run(
-            command, cwd=CHECKOUT, env=environment, capture_output=True, text=True, timeout=300
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
-        self.said = done.stderr
-
-    def scrape(self, worker: str) -> str:
-        try:
-            with urllib.request.urlopen(
-                f"http://127.0.0.1:{self.ports[worker]}/metrics", timeout=10
-            ) as answer:
-                return str(answer.read().decode())
-        except OSError:
-            return ""
-
-    def spans(self, name: str) -> list[tuple[str, dict[str, Any]]]:
-        """The spans of this name, by the process that sent them."""
-        return [
-            (service, {item.key: item.value for item in span.attributes})
-            for service, span in self.received.spans
-            if span.name == name
-        ]
-
-    def close(self) -> None:
-        for process in self.workers:
-            process.terminate()
-        for process in self.workers:
-            try:
-                process.wait(30)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
-        self.house.down()
 
 
 @pytest.fixture(scope="module")
 def seen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seen]:
     folder = tmp_path_factory.mktemp("seen")
-    with receiving() as received:
-        held = Seen(Path(tempfile.mkdtemp(prefix="cw-")), folder, received)
+    with receiving() as received, azure_monitor(folder) as azure, cloud_monitoring() as google:
+        held = Seen(Path(tempfile.mkdtemp(prefix="cw-")), folder, received, azure, google)
         try:
             held.house.sandbox("up")
             held.hire()
@@ -124,29 +38,6 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seen]:
             yield held
         finally:
             held.close()
-
-
-def pipeline(folder: Path) -> Path:
-    """A file that lies on-prem goes to each cloud, and a job on each cloud reads it."""
-    stages: dict[str, Any] = {}
-    for cloud in CLOUDS:
-        stages[f"send_{cloud}"] = {
-            "kind": "copy",
-            "on": cloud,
-            "source": "file:///quickstart/breast_cancer.csv",
-        }
-        command = f"python tell.py {cloud} {{outputs.o}}"
-        stages[f"nap_{cloud}"] = {**JOB, "on": cloud, "inputs": {"x": f"send_{cloud}"}, "command": command}
-    # What one cloud made goes to another, which costs.
-    home = {"inputs": {"x": "nap_aws.o"}, "command": "python tell.py home {outputs.o}"}
-    stages["home"] = {**JOB, "on": "azure", **home}
-    # It fails once, and its second generation is a retry after that kind of failure.
-    once = f"python once.py {folder / 'marker'} {{outputs.o}}"
-    stages["again"] = {**JOB, "on": "onprem", "command": once, "retries": 1}
-    # It leaves nothing: an attempt of an activity fails, and the run goes on without it.
-    stages["empty"] = {**JOB, "on": "onprem", "command": "python --version", "on_failure": "skip"}
-    code = {"src/tell.py": TELL, "src/once.py": ONCE}
-    return write(folder, {"pipeline": "seen", "stages": stages}, code)
 
 
 def test_a_run_over_every_cloud_is_one_trace_that_the_starter_tells(seen: Seen) -> None:
@@ -235,3 +126,62 @@ def test_rules_and_dashboard_ask_for_nothing_that_workers_do_not_export(seen: Se
             asked |= set(re.findall(r"\w+", " ".join(grouped)))
             known = exported[selector.name] | {"job", "instance", "worker"}
             assert asked - {"le"} <= known, (where, selector.name, asked - known)
+
+
+def test_cloudwatch_holds_what_the_aws_worker_and_the_one_of_workflows_measured(seen: Seen) -> None:
+    environment = seen.house.environment("aws")
+    watch: Any = boto3.client(
+        "cloudwatch",
+        endpoint_url=environment["AWS_ENDPOINT_URL"],
+        region_name=environment["AWS_REGION"],
+        aws_access_key_id=environment["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=environment["AWS_SECRET_ACCESS_KEY"],
+    )
+
+    def total(name: str, statistic: str, **labels: str) -> float:
+        found = [
+            metric["Dimensions"]
+            for metric in watch.list_metrics(Namespace="Causeway", MetricName=name)["Metrics"]
+            if labels.items() <= {item["Name"]: item["Value"] for item in metric["Dimensions"]}.items()
+        ]
+        now = datetime.now(UTC)
+        span = {"StartTime": now - timedelta(hours=1), "EndTime": now + timedelta(minutes=1), "Period": 3600}
+        answers = [
+            watch.get_metric_statistics(
+                Namespace="Causeway", MetricName=name, Dimensions=held, Statistics=[statistic], **span
+            )
+            for held in found
+        ]
+        return float(sum(point[statistic] for answer in answers for point in answer["Datapoints"]))
+
+    until(lambda: total("causeway_runs", "Sum", state="SUCCEEDED") == 1, "the run in CloudWatch", 30)
+    assert total("causeway_stage_seconds", "SampleCount", cloud="aws", kind="train") == 1
+    assert total("causeway_job_unknown_seconds", "Sum", cloud="aws") >= 1
+    names = {metric["MetricName"] for metric in watch.list_metrics(Namespace="Causeway")["Metrics"]}
+    assert not [name for name in names if name.startswith("temporal_request")], "each metric is billed"
+
+
+def test_azure_monitor_is_sent_the_same_by_the_workers_own_identity(seen: Seen) -> None:
+    until(lambda: seen.azure.named("causeway_runs"), "the run in Azure Monitor", 30)
+    assert sum(point["value"] for point, _ in seen.azure.named("causeway_runs")) == 1
+    stages = [
+        point["count"]
+        for point, labels in seen.azure.named("causeway_stage_seconds")
+        if (labels["cloud"], labels["kind"]) == ("azure", "train")
+    ]
+    assert sum(stages) == 2
+    assert all(token.startswith("Bearer ey") for token in seen.azure.tokens)
+
+
+def test_cloud_monitoring_is_sent_the_same(seen: Seen) -> None:
+    runs = "workload.googleapis.com/causeway_runs"
+
+    def written() -> list[Any]:
+        return [item for item in seen.google.series if item.metric.type == runs]
+
+    until(written, "the run in Cloud Monitoring", 30)
+    assert {item.points[0].value.int64_value or item.points[0].value.double_value for item in written()} == {
+        1
+    }
+    assert seen.google.described[runs].metric_kind == 3, "cumulative"
+    assert seen.google.projects == {f"projects/{seen.house.environment('gcp')['GOOGLE_CLOUD_PROJECT']}"}

@@ -18,7 +18,7 @@ from starter.spec.load import find, load
 from tests.house import CHECKOUT
 from workflows.permissions import requests_of
 
-SERVICES = ("s3", "sagemaker", "sagemaker-runtime", "sts", "logs")
+SERVICES = ("s3", "sagemaker", "sagemaker-runtime", "sts", "logs", "cloudwatch")
 AWS = AwsSettings.from_mapping(
     {
         "CAUSEWAY_CONTAINER": "acme",
@@ -90,7 +90,11 @@ def test_what_is_declared_is_an_operation_that_is_called(path: Path) -> None:
 
 
 def test_what_a_module_declares_reaches_the_policy() -> None:
-    held = {*policy.STORAGE, *(module for modules in policy.SERVICES.values() for module in modules)}
+    held = {
+        *policy.STORAGE,
+        policy.metrics,
+        *(module for modules in policy.SERVICES.values() for module in modules),
+    }
     assert {path.stem for path in MODULES if declared(path)} == {
         name.__name__.rpartition(".")[2] for name in held
     }
@@ -109,6 +113,18 @@ def test_a_connection_that_only_moves_data_gets_no_right_to_jobs() -> None:
     assert {action.partition(":")[0] for action in actions(document)} == {"s3"}
     assert "s3:CreateBucket" not in actions(document)
     assert policy.policies(PermissionRequest(connection="aws/default"), AWS).keys() == {"worker"}
+
+
+def test_metrics_may_go_to_the_namespace_that_is_set_and_to_no_other() -> None:
+    request = PermissionRequest(connection="aws/default")
+    told = AWS.model_copy(update={"metrics_namespace": "Causeway"})
+    (found,) = [
+        held
+        for held in policy.worker_policy(request, told)["Statement"]
+        if held["Action"] == ["cloudwatch:PutMetricData"]
+    ]
+    assert found["Condition"] == {"StringEquals": {"cloudwatch:namespace": "Causeway"}}
+    assert not {item for item in actions(policy.worker_policy(request, AWS)) if item.startswith("cloudwatch")}
 
 
 @pytest.mark.parametrize(

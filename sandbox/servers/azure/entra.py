@@ -21,6 +21,7 @@ from sandbox.servers.azure.tokens import LIFETIME_SECONDS, TokenAuthority
 
 MANAGEMENT = "https://management.azure.com"
 STORAGE = "https://storage.azure.com"
+MONITOR = "https://monitor.azure.com"
 MACHINE_LEARNING = "https://ml.azure.com"
 CLOUD_SUFFIX = "localhost"
 """What the SDK appends to `https://ml.azure.` after it has read our cloud metadata."""
@@ -62,6 +63,7 @@ class Entra:
         """The `aud` of tokens for a resource, or None when the tenant knows no such resource."""
         known = {
             STORAGE: STORAGE,
+            MONITOR: MONITOR,
             MANAGEMENT: MANAGEMENT,
             "https://management.core.windows.net": MANAGEMENT,
             # In a cloud known by metadata the SDK asks for the resource manager's own address.
