@@ -19,6 +19,7 @@ from workers.catalogue import WORKERS
 from workers.serve import GRACE
 
 ROOMS = ("contracts", "telemetry", "workflows", "activities", "workers", "starter", "pipelines")
+EMULATOR = "deploy/emulator"
 NOWHERE = "127.0.0.1:1"
 
 
@@ -123,17 +124,26 @@ def test_ports_are_published_on_loopback_only(services: dict[str, Any]) -> None:
     assert [port for port in ports if not port.startswith("127.0.0.1:")] == []
 
 
-def test_the_image_takes_what_exists_and_every_room() -> None:
-    lines = [line.split()[1:] for line in books.read("Dockerfile").splitlines() if line.startswith("COPY ")]
+@pytest.mark.parametrize(
+    ("file", "ignore", "rooms"),
+    [
+        ("Dockerfile", ".dockerignore", ROOMS),
+        (f"{EMULATOR}/Dockerfile", f"{EMULATOR}/Dockerfile.dockerignore", (*ROOMS, "sandbox")),
+    ],
+    ids=["product", "emulator"],
+)
+def test_the_image_takes_what_exists_and_every_room(file: str, ignore: str, rooms: tuple[str, ...]) -> None:
+    lines = [line.split()[1:] for line in books.read(file).splitlines() if line.startswith("COPY ")]
     taken = {name for words in lines if not words[0].startswith("--") for name in words[:-1]}
-    kept = {line[1:] for line in books.read(".dockerignore").splitlines() if line.startswith("!")}
-    assert set(ROOMS) <= taken
+    kept = {line[1:] for line in books.read(ignore).splitlines() if line.startswith("!")}
+    assert set(rooms) <= taken
     assert taken == kept
     assert [name for name in taken if not (CHECKOUT / name).exists()] == []
 
 
-def test_the_image_runs_as_nobody_special_and_installs_by_hash() -> None:
-    text = books.read("Dockerfile")
+@pytest.mark.parametrize("file", ["Dockerfile", f"{EMULATOR}/Dockerfile"], ids=["product", "emulator"])
+def test_the_image_runs_as_nobody_special_and_installs_by_hash(file: str) -> None:
+    text = books.read(file)
     user = re.findall(r"^USER (\S+)", text, re.MULTILINE)
     assert user
     assert user[-1] not in {"root", "0"}
@@ -179,8 +189,20 @@ def test_the_compose_file_is_one_of_the_compose_specification() -> None:
     ran("check-jsonschema", "--builtin-schema", "vendor.compose-spec", "docker-compose.yaml")
 
 
-def test_the_dockerfile_has_nothing_that_its_linter_minds() -> None:
-    ran("hadolint", "--failure-threshold", "style", "Dockerfile")
+@pytest.mark.parametrize("file", ["Dockerfile", f"{EMULATOR}/Dockerfile"], ids=["product", "emulator"])
+def test_the_dockerfile_has_nothing_that_its_linter_minds(file: str) -> None:
+    ran("hadolint", "--failure-threshold", "style", file)
+
+
+def test_a_service_that_is_built_names_a_dockerfile_that_exists(services: dict[str, Any]) -> None:
+    named = {
+        service["build"].get("dockerfile", "Dockerfile")
+        for service in services.values()
+        if "build" in service
+    }
+    assert named == {"Dockerfile", f"{EMULATOR}/Dockerfile"}
+    assert services["emulator"]["profiles"] == ["emulator"]
+    assert "ports" not in services["emulator"], "what it serves is on its own loopback"
 
 
 def ran(tool: str, *arguments: str) -> None:
