@@ -48,6 +48,9 @@ READS = {"storage.objects.get"}
 OF_JOBS = ("storage.objects.get", "storage.objects.create", "storage.objects.delete")
 """What the mount of a job's bucket does: https://cloud.google.com/storage/docs/cloud-storage-fuse/overview"""
 
+OF_METRICS = ("monitoring.metricDescriptors.create", "monitoring.timeSeries.create")
+"""What Google's exporter of metrics does: https://cloud.google.com/monitoring/access-control"""
+
 
 def policies(request: PermissionRequest, settings: GcpSettings) -> dict[str, Any]:
     """Return the roles and bindings of each account, and all of the commands that create them."""
@@ -67,6 +70,7 @@ def worker_grants(request: PermissionRequest, settings: GcpSettings) -> list[Gra
         *_of_vertex(request, settings),
         *(table_grants(request, settings.project) if "tables" in request.features else []),
         Grant("signer", values(signing.NEEDS), _account("$WORKER")),
+        *([Grant("metrics", OF_METRICS, f"projects/{settings.project}")] if settings.monitoring else []),
     ]
 
 

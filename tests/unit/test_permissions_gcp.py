@@ -107,6 +107,13 @@ def test_the_calls_of_batches_are_those_of_jobs() -> None:
     assert batch.NEEDS.keys() == jobs.NEEDS.keys()
 
 
+def test_metrics_may_be_written_where_they_are_switched_on_and_nowhere_else() -> None:
+    request = PermissionRequest(connection="gcp/default")
+    told = [policy.worker_grants(request, GCP.model_copy(update={"monitoring": on})) for on in (True, False)]
+    granted = [{name for grant in held for name in grant.permissions} for held in told]
+    assert granted[0] - granted[1] == {"monitoring.metricDescriptors.create", "monitoring.timeSeries.create"}
+
+
 def test_what_a_module_of_google_cloud_declares_reaches_the_roles() -> None:
     held = {
         *policy.STORAGE,
