@@ -141,5 +141,7 @@ def _gcp(endpoints: Endpoints) -> dict[str, str]:
         "CAUSEWAY_GCP_BIGQUERY_LOCATION": "US",
         "CAUSEWAY_GCP_VERTEX_ENDPOINT": endpoints.vertex_url,
         "CAUSEWAY_GCP_LOGGING_ENDPOINT": endpoints.vertex_url,
+        "CAUSEWAY_GCP_RESOURCE_MANAGER_ENDPOINT": endpoints.vertex_url,
+        "CAUSEWAY_GCP_SERVICE_USAGE_ENDPOINT": endpoints.vertex_url,
         "CAUSEWAY_IMAGE": "sandbox",
     }

@@ -15,7 +15,7 @@ from typing import Any
 
 THIRD_PARTY = ("temporal", "aws", "blob", "gcs", "bigquery")
 OUR_OWN = ("sagemaker", "azure", "vertex")
-FRONTS = BLOB_FRONT, GCS_FRONT = ("blob-front", "gcs-front")
+FRONTS = BLOB_FRONT, GCS_FRONT, BIGQUERY_FRONT = ("blob-front", "gcs-front", "bigquery-front")
 """Ours too, before the stores of others: what clients of these stores reach."""
 SERVERS = THIRD_PARTY + FRONTS + OUR_OWN
 WORKERS = ("aws", "azure", "gcp", "onprem", "workflows", "starter")
@@ -130,7 +130,7 @@ class Endpoints:
     """Ports, generated names and generated keys of one sandbox. Written once, private to the user."""
 
     ports: dict[str, int]
-    """One port for each server, and `temporal_ui`, `bigquery_grpc`; `blob` and `gcs` are those of the fronts."""
+    """One port for each server, and `temporal_ui`, `bigquery_grpc`; `blob`, `gcs` and `bigquery` are those of the fronts."""
     aws_access_key_id: str
     aws_secret_access_key: str
     blob_account: str
@@ -234,6 +234,11 @@ class Endpoints:
     def bigquery_url(self) -> str:
         """BigQuery."""
         return f"http://127.0.0.1:{self.ports['bigquery']}"
+
+    @property
+    def bigquery_behind_url(self) -> str:
+        """BigQuery behind its front: who gets here is not asked what it may do."""
+        return f"http://127.0.0.1:{self.ports['bigquery_behind']}"
 
     @property
     def vertex_url(self) -> str:

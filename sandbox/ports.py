@@ -16,6 +16,7 @@ USUAL = {
     "gcs": 4443,
     "gcs_behind": 4453,
     "bigquery": 9050,
+    "bigquery_behind": 9051,
     "bigquery_grpc": 9060,
     "sagemaker": 4567,
     "azure": 4568,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sandbox import environment
-from sandbox.layout import DATASET, Endpoints, Layout, SandboxError
+from sandbox.layout import BIGQUERY_FRONT, DATASET, Endpoints, Layout, SandboxError
 from sandbox.services.base import Command, Service, answers, call
 from sandbox.services.gcs import objects
 
@@ -19,7 +19,7 @@ def command(layout: Layout, endpoints: Endpoints) -> Command:
         "--project",
         endpoints.gcp_project,
     ]
-    argv += ["--rest-host", "127.0.0.1", "--rest-port", str(endpoints.ports["bigquery"])]
+    argv += ["--rest-host", "127.0.0.1", "--rest-port", str(endpoints.ports["bigquery_behind"])]
     argv += ["--grpc-host", "127.0.0.1", "--grpc-port", str(endpoints.ports["bigquery_grpc"])]
     argv += ["--persistent", "--data-dir", str(state), "--log-level", "warning", "--log-format", "console"]
     env = environment.bare(
@@ -46,15 +46,16 @@ def seed(_layout: Layout, endpoints: Endpoints) -> None:
 
 
 def _datasets(endpoints: Endpoints) -> str:
-    return f"{endpoints.bigquery_url}/bigquery/v2/projects/{endpoints.gcp_project}/datasets"
+    return f"{endpoints.bigquery_behind_url}/bigquery/v2/projects/{endpoints.gcp_project}/datasets"
 
 
 SERVICE = Service(
     name="bigquery",
-    ports=("bigquery", "bigquery_grpc"),
+    ports=("bigquery_behind", "bigquery_grpc"),
     tools=("bigquery",),
     command=command,
     healthy=healthy,
     seed=seed,
-    url=lambda endpoints: endpoints.bigquery_url,
+    url=lambda endpoints: endpoints.bigquery_behind_url,
+    front=BIGQUERY_FRONT,
 )

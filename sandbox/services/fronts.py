@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable
 
 from sandbox import environment
-from sandbox.layout import BLOB_FRONT, GCS_FRONT, Endpoints, Layout
+from sandbox.layout import BIGQUERY_FRONT, BLOB_FRONT, GCS_FRONT, Endpoints, Layout
 from sandbox.services.base import Command, Service, answers
 from sandbox.services.ours import HEALTH_PATH
 
@@ -27,4 +27,5 @@ def _front(name: str, port: str, origin: Callable[[Endpoints], str]) -> Service:
 
 BLOB = _front(BLOB_FRONT, "blob", lambda endpoints: f"https://localhost:{endpoints.ports['blob']}")
 GCS = _front(GCS_FRONT, "gcs", lambda endpoints: endpoints.gcs_url)
-SERVICES = (BLOB, GCS)
+BIGQUERY = _front(BIGQUERY_FRONT, "bigquery", lambda endpoints: endpoints.bigquery_url)
+SERVICES = (BLOB, GCS, BIGQUERY)

@@ -6,7 +6,7 @@ import signal
 import socket
 import ssl
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 
 import h11
@@ -16,13 +16,12 @@ from sandbox.servers.azure.rights import SEEDED, opened
 from sandbox.servers.fronts.blob import BlobGate
 from sandbox.servers.fronts.blob_rights import JudgedGate
 from sandbox.servers.fronts.encrypted import Encrypted
-from sandbox.servers.fronts.gcs import GcsGate
+from sandbox.servers.fronts.google import bigquery, gcs
 from sandbox.servers.fronts.messages import Reply, Substitute
 from sandbox.servers.fronts.proxy import Front, Gate, listen, reach
-from sandbox.servers.fronts.signatures import SignedUrls
 from sandbox.servers.journal import Journal
-from sandbox.servers.vertex.tokens import TokenOffice
 
+Build = Callable[[Layout, Endpoints], Front]
 HEALTH_TARGET = b"/_sandbox/health"
 
 
@@ -51,7 +50,11 @@ def main(name: str) -> None:
     """Serve until SIGTERM or SIGINT."""
     layout = Layout.from_environment()
     endpoints = Endpoints.load(layout)
-    build, port = {BLOB_FRONT: (_blob, "blob"), GCS_FRONT: (_gcs, "gcs")}[name]
+    known: dict[str, tuple[Build, str]] = {
+        BLOB_FRONT: (_blob, "blob"),
+        GCS_FRONT: (partial(_plain, gcs, "gcs_behind"), "gcs"),
+    }
+    build, port = known.get(name, (partial(_plain, bigquery, "bigquery_behind"), "bigquery"))
     front = build(layout, endpoints)
     with listen(endpoints.ports[port]) as listener:
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -77,12 +80,11 @@ def _blob(layout: Layout, endpoints: Endpoints) -> Front:
     return Front(connect, Door(JudgedGate(gate, opened(layout, SEEDED), account)), serving)
 
 
-def _gcs(layout: Layout, endpoints: Endpoints) -> Front:
-    secret = layout.state / "vertex" / "token.key"
-    office = TokenOffice(endpoints.service_account_file, endpoints.google_token_url, secret)
-    signed = SignedUrls(office.email, office.public_key)
-    gate = GcsGate(office, signed, Journal(layout.requests_of(GCS_FRONT)))
-    return Front(partial(reach, endpoints.ports["gcs_behind"]), Door(gate), None)
+def _plain(
+    gate_of: Callable[[Layout, Endpoints], Gate], behind: str, layout: Layout, endpoints: Endpoints
+) -> Front:
+    """Before a store that is spoken to without TLS."""
+    return Front(partial(reach, endpoints.ports[behind]), Door(gate_of(layout, endpoints)), None)
 
 
 if __name__ == "__main__":

@@ -13,6 +13,8 @@ from sandbox.servers.fronts.digests import Mismatch, compared
 from sandbox.servers.fronts.messages import Lost, Reply, Substitute, text_of
 from sandbox.servers.fronts.signatures import Refused, SignedUrls, is_signed
 from sandbox.servers.journal import Journal
+from sandbox.servers.rights.of_storage import StorageNeeds
+from sandbox.servers.rights.planted import Need, Rights
 from sandbox.servers.vertex.tokens import CLOUD_PLATFORM, Caller, TokenOffice
 
 _SERVICE = "https://storage.googleapis.com/"
@@ -25,17 +27,23 @@ _SCOPES = {
 }
 # The address of an upload that was begun is leave enough to go on with it, there as here.
 _BEGUN = "/upload/resumable/"
+_DESCRIBED_BYTES = 64 * 1024
+"""In so much of an upload its description ends."""
 _OF_JSON = ("/storage/", "/upload/storage/", "/download/storage/", "/batch/storage/")
 
 
 class GcsGate:
     """Lets pass whoever proves to be the sandbox's service account, or to have been granted the request by it."""
 
-    def __init__(self, office: TokenOffice, signed: SignedUrls, journal: Journal) -> None:
-        """Recognise tokens of this office and signatures of this account."""
+    def __init__(
+        self, office: TokenOffice, signed: SignedUrls, journal: Journal, rights: Rights, needs: StorageNeeds
+    ) -> None:
+        """Recognise tokens of this office and signatures of this account; let it do what it has the rights for."""
         self._office = office
         self._signed = signed
         self._journal = journal
+        self._rights = rights
+        self._needs = needs
 
     def judge(self, request: h11.Request) -> Reply | Substitute | None:
         """See `Gate`."""
@@ -44,10 +52,11 @@ class GcsGate:
                 self._signed.check(request)
             except Refused as refused:
                 return _xml(refused.status, refused.code, refused.message, str(refused))
-            return None
+            return self._judge_rights(request)
         scheme, _, token = (text_of(request, "authorization") or "").partition(" ")
         if scheme.lower() == "bearer":
-            return self._judge_caller(self._office.recognise(token.strip()), request)
+            caller = self._office.recognise(token.strip())
+            return self._judge_caller(caller, request) or self._judge_rights(request)
         if _path(request).startswith(_BEGUN):
             return None
         return _unauthenticated(request, "Anonymous caller does not have access to the sandbox's objects.")
@@ -55,7 +64,7 @@ class GcsGate:
     def watch(self, request: h11.Request, body: Iterator[memoryview]) -> Iterator[memoryview]:
         """See `Gate`: content whose checksum is another than its sender said is refused, as the service does."""
         try:
-            yield from compared(request, body)
+            yield from compared(request, self._read(request, body))
         except Mismatch as error:
             raise Lost(_told(request, 400, "BadDigest", str(error), "invalid")) from None
 
@@ -71,6 +80,39 @@ class GcsGate:
         if caller.audience is None and not caller.scopes & _SCOPES:
             return _told(request, 403, "AccessDenied", "Insufficient Permission", "insufficientPermissions")
         return None
+
+    def _judge_rights(self, request: h11.Request) -> Reply | None:
+        if not self._rights.planted:
+            return None
+        told = request.method.decode(), request.target.decode("latin-1")
+        missing = self._rights.lacking(self._needs.of_head(*told))
+        return _forbidden(request, missing, self._office.email) if missing else None
+
+    def _read(self, request: h11.Request, body: Iterator[memoryview]) -> Iterator[memoryview]:
+        """Judge what only a body tells: its beginning is held back until then."""
+        path = _path(request)
+        told_within = path.endswith("/compose") or path.startswith("/upload/storage/")
+        if not (self._rights.planted and told_within and request.method == b"POST"):
+            yield from body
+            return
+        ahead = b""
+        while len(ahead) < _DESCRIBED_BYTES and (piece := next(body, None)) is not None:
+            ahead += bytes(piece)
+        needs = self._needs.of_body("POST", request.target.decode("latin-1"), ahead)
+        missing = self._rights.lacking(needs)
+        if missing:
+            raise Lost(_forbidden(request, missing, self._office.email))
+        yield memoryview(ahead)
+        yield from body
+
+
+def _forbidden(request: h11.Request, missing: Need, email: str) -> Reply:
+    text = (
+        f"{email} does not have {missing.permission} access to the Google Cloud Storage "
+        f"{missing.thing.type.rpartition('/')[2].lower()}. Permission '{missing.permission}' denied on resource "
+        "(or it may not exist)."
+    )
+    return _told(request, 403, "AccessDenied", text, "forbidden")
 
 
 def _unauthenticated(request: h11.Request, message: str) -> Reply:

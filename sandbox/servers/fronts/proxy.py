@@ -10,6 +10,8 @@ import contextlib
 import socket
 import ssl
 import threading
+import urllib.error
+import urllib.request
 from collections.abc import Callable, Iterator
 from itertools import chain, islice
 from typing import Protocol
@@ -75,6 +77,16 @@ class Front:
 def reach(port: int) -> socket.socket:
     """Connect to a server of this machine."""
     return socket.create_connection(("127.0.0.1", port))
+
+
+def exists(origin: str, path: str) -> bool:
+    """Whether the server behind answers a path with something that is there."""
+    try:
+        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(origin + path, timeout=10):
+            return True
+    except urllib.error.HTTPError as refused:
+        refused.close()
+        return False
 
 
 def listen(port: int) -> socket.socket:

@@ -15,6 +15,7 @@ from sandbox.servers.app import run
 from sandbox.servers.faults import Faults
 from sandbox.servers.machine import Machines
 from sandbox.servers.records import Records
+from sandbox.servers.rights.planted import Rights
 from sandbox.servers.vertex.batches import batch_kind
 from sandbox.servers.vertex.caretaker import Caretaker
 from sandbox.servers.vertex.endpoints import EndpointMethods, in_use
@@ -26,6 +27,7 @@ from sandbox.servers.vertex.logs import LogEntries
 from sandbox.servers.vertex.models import Models
 from sandbox.servers.vertex.operations import Operations
 from sandbox.servers.vertex.predictions import Predictions
+from sandbox.servers.vertex.project import Project
 from sandbox.servers.vertex.service import JobMethods
 from sandbox.servers.vertex.tokens import TokenOffice, metadata_endpoint, token_endpoint
 
@@ -49,7 +51,8 @@ def main() -> None:
     batches = Jobs(folder / "batch", faults, batch_kind(models.known, endpoints))
     servers = Machines(folder / "serving")
     caretaker = Caretaker(hosting, models, operations, servers, endpoints)
-    gateway = Gateway(office, endpoints)
+    rights = Rights.of(layout)
+    gateway = Gateway(office, endpoints, rights)
     routes = [
         Route("/token", partial(token_endpoint, office=office), methods=["POST"], name="token"),
         Route(METADATA, partial(metadata_endpoint, office=office), methods=["GET"], name="metadata"),
@@ -58,7 +61,8 @@ def main() -> None:
         *models.routes(gateway),
         *hosting.routes(gateway),
         Predictions(hosting, gateway).route(),
-        LogEntries((jobs, batches), servers, office, endpoints).route(),
+        *Project(folder / "project.json", office, endpoints, rights).routes(),
+        LogEntries((jobs, batches), servers, office, endpoints, rights).route(),
         Route("/{path:path}", _no_such_method, methods=PUBLIC_METHODS, name="unknown"),
     ]
     for service in (jobs, batches):

@@ -11,7 +11,9 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from sandbox.layout import Endpoints
-from sandbox.servers.vertex.errors import GoogleError
+from sandbox.servers.rights.of_vertex import needs, permission
+from sandbox.servers.rights.planted import Need, Rights
+from sandbox.servers.vertex.errors import GoogleError, error_info
 from sandbox.servers.vertex.messages import read_json
 from sandbox.servers.vertex.tokens import CLOUD_PLATFORM, TokenOffice, require_caller
 from sandbox.servers.vertex.vendor_types import RestRoute, rest_route
@@ -25,8 +27,9 @@ Handler = Callable[[str, dict[str, Any], dict[str, str]], dict[str, Any]]
 class Gateway:
     """The sandbox's project and location, for whom the office recognises."""
 
-    def __init__(self, office: TokenOffice, endpoints: Endpoints) -> None:
+    def __init__(self, office: TokenOffice, endpoints: Endpoints, rights: Rights) -> None:
         self._office = office
+        self._rights = rights
         self._location = f"projects/{endpoints.gcp_project}/locations/{endpoints.gcp_location}"
 
     def routes(self, service: str, methods: dict[str, Handler]) -> list[Route]:
@@ -49,8 +52,18 @@ class Gateway:
             return
         raise GoogleError(
             "PERMISSION_DENIED",
-            f"Permission '{_permission(method)}' denied on resource '//{SERVICE}/{resource}' (or it may not exist).",
+            f"Permission '{permission(method, resource)}' denied on resource '//{SERVICE}/{resource}' (or it may not exist).",
         )
+
+    def require_rights(self, method: str, resource: str, body: dict[str, Any]) -> None:
+        """Pass who may do this with what the request tells.
+
+        Raises:
+            GoogleError: `PERMISSION_DENIED`.
+        """
+        missing = self._rights.lacking(needs(method, resource, body))
+        if missing:
+            raise denied(missing)
 
     def _route(self, described: RestRoute, method: str, handler: Handler) -> Route:
         endpoint = self._endpoint(method, described, handler)
@@ -65,6 +78,7 @@ class Gateway:
             try:
                 self.require(request, method, resource)
                 body = read_json(await request.body()) if described.body else {}
+                self.require_rights(method, resource, body)
                 result = await run_in_threadpool(handler, resource, body, dict(request.query_params))
             except GoogleError as refused:
                 return refused.response()
@@ -74,11 +88,9 @@ class Gateway:
         return answer
 
 
-def _permission(method: str) -> str:
-    """`ListCustomJobs` needs `aiplatform.customJobs.list`."""
-    verb = next((verb for verb in _VERBS if method.startswith(verb)), method)
-    noun = method.removeprefix(verb).removesuffix("s") or "endpoint"
-    return f"aiplatform.{noun[:1].lower()}{noun[1:]}s.{verb.lower()}"
-
-
-_VERBS = ("Create", "Get", "List", "Cancel", "Delete", "Upload", "Deploy", "Undeploy", "RawPredict", "Update")
+def denied(need: Need) -> GoogleError:
+    """What IAM has Google's services answer."""
+    resource = f"//{need.thing.service}/{need.thing.name}"
+    text = f"Permission '{need.permission}' denied on resource '{resource}' (or it may not exist)."
+    told = error_info("IAM_PERMISSION_DENIED", permission=need.permission, resource=need.thing.name)
+    return GoogleError("PERMISSION_DENIED", text, [told])

@@ -23,8 +23,11 @@ from starlette.routing import Route
 
 from sandbox.layout import Endpoints
 from sandbox.servers.machine import Machines
+from sandbox.servers.rights.of_vertex import of_logs
+from sandbox.servers.rights.planted import Rights
 from sandbox.servers.vertex import filters
 from sandbox.servers.vertex.errors import GoogleError, field_violations
+from sandbox.servers.vertex.gateway import denied
 from sandbox.servers.vertex.jobs import Jobs
 from sandbox.servers.vertex.messages import read_json
 from sandbox.servers.vertex.states import REPLICA
@@ -60,9 +63,15 @@ class LogEntries:
     """`POST /v2/entries:list`."""
 
     def __init__(
-        self, jobs: tuple[Jobs, ...], servers: Machines, office: TokenOffice, endpoints: Endpoints
+        self,
+        jobs: tuple[Jobs, ...],
+        servers: Machines,
+        office: TokenOffice,
+        endpoints: Endpoints,
+        rights: Rights,
     ) -> None:
         """Serve the logs of these jobs and of endpoints' servers to whom the office recognises."""
+        self._rights = rights
         self._jobs = jobs
         self._servers = servers
         self._office = office
@@ -76,6 +85,9 @@ class LogEntries:
         try:
             require_caller(request, self._office, SERVICE, SCOPES)
             body = _checked(read_json(await request.body()))
+            missing = self._rights.lacking(of_logs(self._project))
+            if missing:
+                raise denied(missing)
             return JSONResponse(await run_in_threadpool(self.listed, body))
         except GoogleError as refused:
             return refused.response()

@@ -34,6 +34,7 @@ class Predictions:
         body = await request.body()
         try:
             self._gateway.require(request, "RawPredict", name)
+            self._gateway.require_rights("RawPredict", name, {})
             if len(body) > LIMIT_BYTES:
                 told = f"The request size ({len(body)} bytes) exceeds {LIMIT_BYTES} bytes limit."
                 raise GoogleError("INVALID_ARGUMENT", told)
