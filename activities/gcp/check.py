@@ -1,8 +1,4 @@
-"""What a Google Cloud connection answers when it is checked: what can be seen with the worker's own identity.
-
-Not looked at: the project's own policy (who else may do what, audit logs of data access) and quotas. Both take the
-resource manager, for which this room has no client; each is a line that says so.
-"""
+"""What a Google Cloud connection answers when it is checked: what can be seen with the worker's own identity."""
 
 import os
 import uuid
@@ -14,6 +10,7 @@ from google.cloud import bigquery, storage
 from temporalio import activity
 
 from activities.gcp.check_bucket import BucketLooks
+from activities.gcp.check_project import ProjectLooks
 from activities.gcp.errors import translate
 from activities.gcp.settings import GcpSettings
 from activities.gcp.table_jobs import NO_RETRY
@@ -39,6 +36,7 @@ class GcpCheck(CheckActivities):
         account: str,
         long_lived: bool,
         vertex_address: str,
+        project: ProjectLooks,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         """Check what the clients of Cloud Storage, BigQuery and Vertex AI's jobs reach."""
@@ -48,6 +46,7 @@ class GcpCheck(CheckActivities):
         self._account = account
         self._long_lived = long_lived
         self._vertex_address = vertex_address
+        self._project = project
         self._now = now
 
     @activity.defn(name="connections.check", no_thread_cancel_exception=True)
@@ -55,7 +54,7 @@ class GcpCheck(CheckActivities):
         """See the contract."""
         needs = _ALL if request.needs is None else request.needs.needs
         named = request.needs.containers if request.needs else ()
-        looks = [*self._reach(needs), self._unseen()]
+        looks = [*self._reach(needs), *self._project.looks(jobs="jobs" in needs)]
         for uri in dict.fromkeys((self._store.default_container, *named)):
             looks += self._container(locate(uri).container)
         if "jobs" in needs:
@@ -72,6 +71,7 @@ class GcpCheck(CheckActivities):
     def _reach(self, needs: Sequence[Capability]) -> list[Look]:
         settings = self._settings
         urls = {"Cloud Storage": settings.storage_endpoint}
+        urls["Resource Manager"] = settings.resource_manager_endpoint
         if "jobs" in needs:
             urls |= {"Vertex AI": self._vertex_address, "Cloud Logging": settings.logging_endpoint}
         if "tables" in needs:
@@ -169,15 +169,6 @@ class GcpCheck(CheckActivities):
 
     def _give(self, command: str, role: str) -> str:
         return f"{command} --member=serviceAccount:{self._account} --role=roles/{role}"
-
-    def _unseen(self) -> Look:
-        project = self._settings.project
-        why = "Who read or wrote what is logged only where data access logs are on; who else may, the project's policy says."
-        fix = f"gcloud projects get-iam-policy {project} --format='yaml(auditConfigs, bindings)'"
-        lines = [
-            finding("audit", f"project {project}", "unknown", "this check does not look at it", why, fix)
-        ]
-        return Look("audit", f"project {project}", lambda: lines)
 
 
 def is_long_lived(environment: Mapping[str, str] = os.environ) -> bool:

@@ -16,6 +16,7 @@ from activities.endpoints import ServiceEndpointActivities
 from activities.fanout import StoreGatherActivities
 from activities.gcp.batch import BatchPredictionJobs
 from activities.gcp.check import GcpCheck, is_long_lived
+from activities.gcp.check_project import ProjectLooks
 from activities.gcp.connection import GcpConnection
 from activities.gcp.endpoints import VertexEndpoints
 from activities.gcp.errors import translate
@@ -176,6 +177,7 @@ def activities(settings: GcpSettings) -> list[Callable[..., Any]]:
             account_of(identity),
             is_long_lived(),
             _vertex_address(settings),
+            project_looks(settings, identity),
         ),
         GcpConnection(
             bucket,
@@ -187,6 +189,11 @@ def activities(settings: GcpSettings) -> list[Callable[..., Any]]:
             private=settings.private_store,
         ),
     )
+
+
+def project_looks(settings: GcpSettings, identity: Credentials) -> ProjectLooks:
+    """Build what looks at the connection's project."""
+    return ProjectLooks(_session(identity), settings, account_of(identity))
 
 
 def sweepers(settings: GcpSettings, identity: Credentials) -> tuple[Sweeper, ...]:

@@ -38,6 +38,17 @@ class GcpSettings(CloudSettings):
         "https://logging.googleapis.com", validation_alias="CAUSEWAY_GCP_LOGGING_ENDPOINT", pattern=_URL
     )
 
+    resource_manager_endpoint: str = Field(
+        "https://cloudresourcemanager.googleapis.com",
+        validation_alias="CAUSEWAY_GCP_RESOURCE_MANAGER_ENDPOINT",
+        pattern=_URL,
+    )
+    service_usage_endpoint: str = Field(
+        "https://serviceusage.googleapis.com",
+        validation_alias="CAUSEWAY_GCP_SERVICE_USAGE_ENDPOINT",
+        pattern=_URL,
+    )
+
     @property
     def parent(self) -> str:
         """The resource below which Vertex AI keeps this connection's jobs."""

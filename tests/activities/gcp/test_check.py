@@ -24,7 +24,10 @@ def checked(settings: GcpSettings, needs: PreflightRequest | None = None, **how:
         room.vertex_client(settings, identity),
     )
     address = settings.vertex_endpoint or ""
-    check = GcpCheck(settings, room.store(settings), clients, account_of(identity), True, address, **how)
+    project = room.project_looks(settings, identity)
+    check = GcpCheck(
+        settings, room.store(settings), clients, account_of(identity), True, address, project, **how
+    )
     report: CheckReport = ActivityEnvironment().run(
         check.check, CheckRequest(connection="gcp/default", needs=needs)
     )
