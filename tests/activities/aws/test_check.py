@@ -224,3 +224,9 @@ def test_a_pipelines_needs_are_looked_at_and_no_more(settings: AwsSettings, stor
         PreflightRequest(connection="aws/default", needs=("jobs",), image_given=False),
     )
     assert "CAUSEWAY_IMAGE" in {line.subject for line in lines(image, "jobs") if line.verdict == "failed"}
+
+
+def test_quotas_that_nobody_looks_at_are_no_pass_and_no_warning(settings: AwsSettings) -> None:
+    line = only(checked(settings), "quota")
+    assert line.verdict == "unknown"
+    assert "service-quotas" in line.fix
