@@ -37,14 +37,14 @@ def main(words: list[str]) -> int:
         log.write(json.dumps([program, *rest]) + "\n")
     if program != "aws":
         # What is piped in is somebody's output; who writes it shall not fail for want of a reader.
-        if not sys.stdin.isatty() and "-" in rest:
+        if {"-", "--password-stdin"} & set(rest):
             sys.stdin.read()
-        print(ANSWER)
+        sys.stdout.write(f"{ANSWER}\n")
         return 0
     try:
-        print(aws(rest))
+        sys.stdout.write(f"{aws(rest)}\n")
     except WrongCommand as wrong:
-        print(f"{' '.join(words[:3])}: {wrong}", file=sys.stderr)
+        sys.stderr.write(f"{' '.join(words[:3])}: {wrong}\n")
         return 252
     return 0
 
@@ -58,12 +58,14 @@ def aws(words: list[str]) -> str:
         return ANSWER
     operation = operation_of(service, name)
     parameters, around = parsed(operation, words[2:])
-    wrong = ParamValidator().validate(parameters, operation.input_shape or Shape("none", {"type": "structure"}))
+    wrong = ParamValidator().validate(
+        parameters, operation.input_shape or Shape("none", {"type": "structure"})
+    )
     if wrong.has_errors():
         raise WrongCommand(wrong.generate_report())
     if not os.environ.get("AWS_ENDPOINT_URL"):
         return ANSWER
-    client = boto3.client(service, region_name=around.get("region"))
+    client = boto3.client(service, region_name=around.get("region", os.environ.get("AWS_REGION")))
     told = getattr(client, xform_name(operation.name))(**parameters)
     told.pop("ResponseMetadata", None)
     return shown(told, around)
@@ -97,7 +99,10 @@ def parsed(operation: OperationModel, words: list[str]) -> tuple[dict[str, Any],
             around[option] = left.pop(0)
         elif option in GLOBAL_SWITCHES:
             continue
-        elif option.removeprefix("no-") in known and members[known[option.removeprefix("no-")]].type_name == "boolean":
+        elif (
+            option.removeprefix("no-") in known
+            and members[known[option.removeprefix("no-")]].type_name == "boolean"
+        ):
             parameters[known[option.removeprefix("no-")]] = not option.startswith("no-")
         elif option in known:
             values = [left.pop(0)]
@@ -133,6 +138,8 @@ def plain(kind: str, text: str) -> Any:
         return {"true": True, "false": False}[text.lower()]
     if kind in {"integer", "long"}:
         return int(text)
+    if kind in {"double", "float"}:
+        return float(text)
     if kind == "blob":
         return text.encode()
     return text
@@ -147,4 +154,4 @@ def shown(told: dict[str, Any], around: dict[str, str]) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv))
+    sys.exit(main(sys.argv[1:]))

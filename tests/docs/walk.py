@@ -13,7 +13,21 @@ from tests.docs import books
 from tests.docs.stand_in import ANSWER
 from tests.house import CHECKOUT
 
-VENDORS = ("aws", "gcloud", "az", "bq", "docker", "kubectl", "eksctl", "temporal", "sudo", "curl", "git", "ssh", "openssl")
+VENDORS = (
+    "aws",
+    "gcloud",
+    "az",
+    "bq",
+    "docker",
+    "kubectl",
+    "eksctl",
+    "temporal",
+    "sudo",
+    "curl",
+    "git",
+    "ssh",
+    "openssl",
+)
 _FENCE = re.compile(r"^```(?P<info>sh[^\n]*)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
@@ -25,12 +39,23 @@ class Walked(NamedTuple):
     folder: Path
 
 
-def shell(page: str, *, also: str | None = None) -> str:
-    """All shell of a page; of blocks with a second word only those with this one, `None` for all."""
-    found = _FENCE.finditer(books.read(page))
-    return "\n".join(
-        block["text"] for block in found if also is None or block["info"].partition(" ")[2] in {"", also}
-    )
+def shell(page: str, *, also: str | None = None, until: str = "", only: tuple[str, ...] = ()) -> str:
+    """The shell of a page, to a heading or of some headings only.
+
+    Of blocks with a second word only those with this one are taken: `None` takes all, an empty one none.
+    """
+    taken = []
+    for section in re.split(r"^## ", books.read(page), flags=re.MULTILINE):
+        title = section.partition("\n")[0]
+        if until and title == until:
+            break
+        if not only or title in only:
+            taken += [
+                block["text"]
+                for block in _FENCE.finditer(section)
+                if also is None or block["info"].partition(" ")[2] in {"", also}
+            ]
+    return "\n".join(taken)
 
 
 def stated(page: str) -> set[str]:
@@ -51,7 +76,12 @@ def walk(text: str, folder: Path, given: Mapping[str, str]) -> Walked:
         **given,
     }
     done = subprocess.run(
-        ["bash", "-euo", "pipefail", "-c", text], cwd=folder, env=environment, capture_output=True, text=True, timeout=300
+        ["bash", "-euo", "pipefail", "-c", text],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
     )
     commands = [json.loads(line) for line in log.read_text().splitlines()]
     return Walked(done.returncode, done.stderr, commands, folder)
