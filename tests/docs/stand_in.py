@@ -1,8 +1,7 @@
-"""A stand-in for the vendors' command lines, so that a page's shell can be walked through by bash where they are not there.
+"""A stand-in for the command line of AWS, so that a page's shell can be walked through by bash where it is not there.
 
-`aws` is judged by the SDK's own models: service, operation, parameters and their shapes; where `AWS_ENDPOINT_URL` is set the
-operation is carried out. `gcloud`, `az`, `bq` and the rest have no model here: they are written down, and answered. Their
-flags were compared by hand with the vendors' own parsers, as each page says; no test here can.
+A command is judged by the SDK's own models: service, operation, parameters and their shapes. Where `AWS_ENDPOINT_URL` is set
+the operation is carried out.
 """
 
 import json
@@ -12,7 +11,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import boto3
 import jmespath
 from botocore import xform_name
 from botocore.exceptions import DataNotFoundError
@@ -32,19 +30,11 @@ class WrongCommand(Exception):
 
 
 def main(words: list[str]) -> int:
-    program, rest = Path(words[0]).name, words[1:]
-    with Path(os.environ["STAND_IN_LOG"]).open("a") as log:
-        log.write(json.dumps([program, *rest]) + "\n")
-    if program != "aws":
-        # What is piped in is somebody's output; who writes it shall not fail for want of a reader.
-        if {"-", "--password-stdin"} & set(rest):
-            sys.stdin.read()
-        sys.stdout.write(f"{ANSWER}\n")
-        return 0
+    """Answer as the command line does, exit code included."""
     try:
-        sys.stdout.write(f"{aws(rest)}\n")
+        sys.stdout.write(f"{aws(words)}\n")
     except WrongCommand as wrong:
-        sys.stderr.write(f"{' '.join(words[:3])}: {wrong}\n")
+        sys.stderr.write(f"aws {' '.join(words[:2])}: {wrong}\n")
         return 252
     return 0
 
@@ -65,7 +55,7 @@ def aws(words: list[str]) -> str:
         raise WrongCommand(wrong.generate_report())
     if not os.environ.get("AWS_ENDPOINT_URL"):
         return ANSWER
-    client = boto3.client(service, region_name=around.get("region", os.environ.get("AWS_REGION")))
+    client = Session().create_client(service, region_name=around.get("region", os.environ.get("AWS_REGION")))
     told = getattr(client, xform_name(operation.name))(**parameters)
     told.pop("ResponseMetadata", None)
     return shown(told, around)
