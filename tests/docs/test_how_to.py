@@ -153,20 +153,26 @@ def listed(held: Any) -> list[str]:
     return [held] if isinstance(held, str) else held
 
 
-def test_what_a_page_gives_a_worker_is_what_some_call_of_its_room_needs(
-    walked: dict[str, walk.Walked],
-) -> None:
-    room = "".join(path.read_text() for path in (CHECKOUT / "activities/aws").glob("*.py"))
-    done = walked[AWS]
-    given = [
+def given_to_the_worker(done: walk.Walked) -> set[str]:
+    files = [
         words[words.index("--policy-document") + 1][7:]
         for words in done.commands
         if words[1:3] == ["iam", "put-role-policy"]
     ]
-    assert "check.json" in given
-    for name in given:
-        for statement in json.loads((done.folder / name).read_text())["Statement"]:
-            assert [action for action in statement["Action"] if action not in room] == [], name
+    held = [json.loads((done.folder / name).read_text())["Statement"] for name in files]
+    return {action for statements in held for statement in statements for action in statement["Action"]}
+
+
+def test_what_a_page_gives_is_what_some_call_of_the_room_needs(walked: dict[str, walk.Walked]) -> None:
+    room = "".join(path.read_text() for path in (CHECKOUT / "activities/aws").glob("*.py"))
+    assert [action for action in given_to_the_worker(walked[AWS]) if action not in room] == []
+
+
+def test_what_a_check_looks_at_a_page_gives_the_right_for(walked: dict[str, walk.Walked]) -> None:
+    looks = "".join(path.read_text() for path in (CHECKOUT / "activities/aws").glob("check*.py"))
+    asked = set(re.findall(r"\b(?:s3:Get|cloudtrail:|iam:Get)\w+", looks))
+    assert {"s3:GetBucketPolicy", "cloudtrail:GetTrailStatus", "iam:GetRole"} <= asked
+    assert asked - given_to_the_worker(walked[AWS]) == set()
 
 
 def test_the_reader_is_told_every_right_that_the_page_takes(walked: dict[str, walk.Walked]) -> None:
