@@ -18,7 +18,7 @@ from tests.house import CHECKOUT
 
 VENDORS = (
     *("aws", "gcloud", "az", "bq", "docker", "kubectl", "eksctl", "temporal"),
-    *("sudo", "curl", "git", "ssh", "openssl", "tar"),
+    *("sudo", "curl", "git", "ssh", "tar"),
 )
 _FENCE = re.compile(r"^```(?P<info>sh[^\n]*)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
 
