@@ -27,13 +27,22 @@ HEARTBEAT = timedelta(seconds=10)
 RETRY = RetryPolicy(
     initial_interval=timedelta(seconds=1), backoff_coefficient=2.0, maximum_interval=timedelta(seconds=30)
 )
+OVER_TIME = "TemporalTimeout:StartToClose"
+"""How the server names an attempt over its time among error types: service/history/workflow/retry.go of Temporal."""
 QUOTA_PATIENCE = timedelta(minutes=15)
 """How long weather such as quota, throttling and absent networks is waited out before a stage asks for a decision."""
+CLEARING_PATIENCE = timedelta(minutes=15)
+"""How long what cleans up waits for its worker, at least: one that starts anew may take longer than a stage was given."""
 
 
 def quick(stage_timeout: timedelta) -> Preset:
     """One call to a control plane: a minute per attempt."""
     return _preset(stage_timeout, attempt=timedelta(minutes=1), patience=QUOTA_PATIENCE)
+
+
+def clearing(stage_timeout: timedelta) -> Preset:
+    """One call to a control plane or a store about what a stage leaves; a short timeout of the stage does not cut it."""
+    return quick(max(stage_timeout, CLEARING_PATIENCE))
 
 
 def submitting(stage_timeout: timedelta) -> Preset:
@@ -69,9 +78,21 @@ def asking(stage_timeout: timedelta) -> Preset:
     return _preset(stage_timeout, attempt=stage_timeout, patience=QUOTA_PATIENCE)
 
 
+def scoring(stage_timeout: timedelta) -> Preset:
+    """Scoring rows: an attempt that has taken the stage's timeout is the last, one that was interrupted is not."""
+    policy = RetryPolicy(
+        initial_interval=RETRY.initial_interval,
+        backoff_coefficient=RETRY.backoff_coefficient,
+        maximum_interval=RETRY.maximum_interval,
+        non_retryable_error_types=[OVER_TIME],
+    )
+    return Preset({**asking(stage_timeout), "retry_policy": policy})
+
+
 def stopping(stage_timeout: timedelta) -> Preset:
     """Stopping a job until its end is confirmed: SageMaker gives a container 120 s, Vertex may take minutes."""
-    return _preset(stage_timeout, attempt=timedelta(minutes=30), patience=timedelta(hours=24))
+    waited = max(stage_timeout, CLEARING_PATIENCE)
+    return _preset(waited, attempt=timedelta(minutes=30), patience=timedelta(hours=24))
 
 
 def deploying(stage_timeout: timedelta) -> Preset:

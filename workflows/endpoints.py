@@ -25,7 +25,7 @@ from contracts.presets import Preset
 from contracts.runs import StageEndpoint, StageError
 from workflows.context import RunContext
 from workflows.effects import Request, Response
-from workflows.failures import stage_error, unanswered
+from workflows.failures import over_time, stage_error, unanswered
 from workflows.finishing import take_cancel, to_the_end
 from workflows.outcomes import Outcome, StageFailed, failed
 from workflows.publishing import publish
@@ -89,7 +89,7 @@ async def run_invoke(context: RunContext, name: str, stage: InvokeStage, data: A
     """Score an artifact's rows; a retry goes on after the last rows that have their predictions.
 
     Raises:
-        StageFailed: there is no endpoint any more.
+        StageFailed: there is no endpoint any more, or the stage's time is over.
         ActivityError: the rows could not be scored.
     """
     endpoint = context.book.stage(stage.endpoint).endpoint
@@ -110,8 +110,14 @@ async def run_invoke(context: RunContext, name: str, stage: InvokeStage, data: A
         target=f"{context.placement(name).prefix}{PREDICTIONS}/",
     )
     invoke = Endpoints(context, name)
-    preset = presets.asking(invoke.timeout)
-    answer = await invoke.call(EndpointActivities.invoke, request, preset, "invoke", gated=True)
+    preset = presets.scoring(invoke.timeout)
+    try:
+        answer = await invoke.call(EndpointActivities.invoke, request, preset, "invoke", gated=True)
+    except ActivityError as error:
+        if not over_time(error):
+            raise
+        limit = f"the stage's timeout of {int(invoke.timeout.total_seconds())} s has passed; not every row is scored"
+        raise failed(ErrorKind.TIMED_OUT, limit) from error
     return Outcome(outputs={PREDICTIONS: answer.predictions}, rows=answer.rows)
 
 
@@ -192,7 +198,7 @@ class Endpoints:
     async def remove_all(self) -> None:
         """Remove whatever carries this stage's tags: also an endpoint whose deployment never answered."""
         request = FindRequest(run_uid=self._context.run.run_uid, stage=self._name)
-        preset = presets.quick(self.timeout)
+        preset = presets.clearing(self.timeout)
         found = await self.call(EndpointActivities.find, request, preset, "find its endpoints")
         for state in found.endpoints:
             await self.remove(state.ref)

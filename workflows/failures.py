@@ -42,6 +42,12 @@ def unanswered(error: BaseException) -> bool:
     return isinstance(root, TemporalTimeoutError) or kind_of(error) == ErrorKind.UNAVAILABLE
 
 
+def over_time(error: BaseException) -> bool:
+    """Whether an attempt took the time that it had, and none may follow."""
+    root = root_of(error)
+    return isinstance(root, TemporalTimeoutError) and root.type is TimeoutType.START_TO_CLOSE
+
+
 def stage_error(error: BaseException) -> StageError:
     """Say what failed, why, and what to do."""
     kind = kind_of(error)

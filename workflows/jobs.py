@@ -195,7 +195,7 @@ class JobRunner:
         """Stop every job of this stage that still lives: also one whose submit never answered."""
         self.context.book.note(self.name, "stopping its job")
         request = FindRequest(run_uid=self.request.run.run_uid, stage=self.name)
-        preset = presets.quick(self.timeout)
+        preset = presets.clearing(self.timeout)
         found = await self._call(JobActivities.find, request, preset, "find its jobs", gated=False)
         for state in found.jobs:
             if not state.phase.terminal:

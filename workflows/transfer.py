@@ -200,7 +200,7 @@ class TransferWorkflow:
             StorageActivities.abort_upload,
             AbortRequest(prefix=self.request.target),
             on=self.request.destination,
-            preset=presets.quick(self.request.timeout),
+            preset=presets.clearing(self.request.timeout),
             stage=self.request.key,
             summary="give up unfinished uploads",
             gated=False,

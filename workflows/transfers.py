@@ -112,7 +112,7 @@ class Transfers:
                     StorageActivities.abort_upload,
                     AbortRequest(prefix=plan.target),
                     on=plan.destination,
-                    preset=presets.quick(self.context.timeout(plan.artifact.partition(".")[0])),
+                    preset=presets.clearing(self.context.timeout(plan.artifact.partition(".")[0])),
                     stage=key,
                     summary="give up unfinished uploads",
                     gated=False,

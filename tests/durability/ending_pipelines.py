@@ -15,8 +15,8 @@ LIMITS = {
     "asking": 4,
     "accepted": 6,
     "queued": 8,
-    "running": 15,
-    "collecting": 20,
+    "running": 10,
+    "collecting": 15,
     "copying": 8,
     "deploying": 15,
     "invoking": 15,
@@ -62,7 +62,7 @@ def pipeline(
 def _stages(house: Sandbox, cloud: str, phase: str, end: str, stage: str) -> tuple[dict[str, Any], str]:
     limit = {"timeout": f"{LIMITS[phase]}s"} if end == "time_out" else {}
     if phase in COPIES:
-        return {stage: _copy(house, cloud, end)}, SLEEPER
+        return {stage: _copy(cloud, end)}, SLEEPER
     if phase == "invoking":
         return _asked(house, cloud, stage, limit), SLOW
     seconds = 1 if phase == "collecting" else 240
@@ -73,18 +73,13 @@ def _stages(house: Sandbox, cloud: str, phase: str, end: str, stage: str) -> tup
     return {stage: {"kind": "train", **nap, "outputs": ["o"], **limit}}, SLEEPER
 
 
-def _copy(house: Sandbox, cloud: str, end: str) -> dict[str, Any]:
+def _copy(cloud: str, end: str) -> dict[str, Any]:
     """A copy is not bound by its `timeout` once it is under way; `max_duration` is what bounds it."""
-    source = "aws" if cloud == "gcp" else "gcp"
     limit = {"max_duration": f"{LIMITS['copying']}s"} if end == "time_out" else {}
-    return {
-        "kind": "copy",
-        "on": cloud,
-        "source": lay(house, source),
-        "limit_rate": RATE,
-        "streams": 2,
-        **limit,
-    }
+    source = _large("aws" if cloud == "gcp" else "gcp")
+    # Azure would read by itself, as fast as it can.
+    slow = {"limit_rate": RATE, "streams": 2, "server_side": False}
+    return {"kind": "copy", "on": cloud, "source": source, **slow, **limit}
 
 
 def _asked(house: Sandbox, cloud: str, stage: str, limit: dict[str, str]) -> dict[str, Any]:
@@ -101,10 +96,13 @@ def _asked(house: Sandbox, cloud: str, stage: str, limit: dict[str, str]) -> dic
     }
 
 
-def lay(house: Sandbox, cloud: str) -> str:
-    """Have a large object lie in a cloud's store; return its URI."""
-    uri, path = f"{SCHEMES[cloud]}ends/large.bin", house.root / "onprem" / "ends-large.bin"
-    if not path.exists():
-        path.write_bytes(random.Random(4).randbytes(MIB) * (LARGE_BYTES // MIB))
-    house.starter("copy", "file:///ends-large.bin", uri, check=True)
-    return uri
+def lay(house: Sandbox) -> None:
+    """Have the large object lie in both of the stores that copies are made from."""
+    content = random.Random(4).randbytes(MIB) * (LARGE_BYTES // MIB)
+    (house.root / "onprem" / "ends-large.bin").write_bytes(content)
+    for cloud in ("gcp", "aws"):
+        house.starter("copy", "file:///ends-large.bin", _large(cloud), check=True)
+
+
+def _large(cloud: str) -> str:
+    return f"{SCHEMES[cloud]}ends/large.bin"
