@@ -100,12 +100,18 @@ class Play:
             await self._employ(connection, queue_of(connection), activities=cloud.activities)
 
     async def dismiss(self, connection: str, hold: Hold) -> None:
-        """Have the worker of a connection land the one thing it does, and then be gone for good."""
+        """Have the worker of a connection land the one thing it does, and then be gone."""
         self.dismissed.add(connection)
         stopping = asyncio.create_task(self._workers[connection].shutdown())
         await asyncio.sleep(0.1)
         hold.release()
         await stopping
+
+    async def rehire(self, connection: str) -> None:
+        """Have a connection served again whose worker was dismissed."""
+        self.dismissed.discard(connection)
+        del self._workers[connection]
+        await self.hire(connection)
 
     async def serve(self, *connections: str) -> None:
         """Have these connections and the workflows served."""

@@ -106,6 +106,19 @@ async def test_a_run_that_fails_removes_its_endpoint(play: Play) -> None:
     assert play.world.endpoints == {}
 
 
+async def test_rows_that_are_not_scored_within_the_timeout_end_the_stage_and_the_endpoint_goes(
+    real: Play,
+) -> None:
+    real.world.hold("endpoints.invoke")
+    stages = {**STAGES, "ask": {**INVOKE, "timeout": "2s"}}
+    run = await real.start(spec_of(stages, defaults={"on_failure": "fail"}))
+    kind, status = await real.failure(run)
+    assert kind == ErrorKind.TIMED_OUT
+    assert "timeout of 2 s" in status.stages["ask"].error.message
+    assert len(real.world.asked("endpoints.invoke")) == 1
+    assert real.world.endpoints == {}
+
+
 async def test_an_endpoint_that_cannot_be_removed_is_told_of(play: Play) -> None:
     play.world.fail("endpoints.retire", ErrorKind.ACCESS_DENIED, "not allowed")
     status = await play.finish(spec_of(STAGES))

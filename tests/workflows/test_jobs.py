@@ -151,6 +151,21 @@ async def test_a_job_over_its_timeout_is_stopped_and_timed_out(play: Play) -> No
     assert len(play.world.jobs) == 1
 
 
+async def test_a_job_over_its_timeout_is_stopped_by_a_worker_that_comes_back_later_than_that(
+    real: Play,
+) -> None:
+    real.world.lives["job"] = [Life(runs=HOUR)]
+    hold = real.world.hold("jobs.wait")
+    run = await real.start(spec_of({"job": {"timeout": "2s", "on_failure": "fail"}}))
+    await real.reach(hold)
+    await real.dismiss("aws/default", hold)
+    await real.settle(5)
+    await real.rehire("aws/default")
+    kind, _ = await real.failure(run)
+    assert kind == ErrorKind.TIMED_OUT
+    assert await real.world.live_jobs() == []
+
+
 async def test_a_job_that_ends_well_just_at_its_deadline_is_a_success(play: Play) -> None:
     play.world.lives["job"] = [Life(runs=2 * HOUR + timedelta(seconds=1))]
     hold = play.world.hold("jobs.cancel")
