@@ -6,6 +6,7 @@ Servers write down themselves that they started and which rows they scored, so n
 import json
 import random
 import time
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,7 +16,7 @@ from typing import Any
 from tests.durability.observer import Observer
 from tests.e2e.runs import Run
 from tests.house import Sandbox, kill, until
-from tests.pipelines import CLOUDS, write
+from tests.pipelines import write
 from tests.serving import HELPER
 
 PATIENCE_SECONDS = 240
@@ -106,12 +107,14 @@ def points(cloud: str, count: int, seed: int) -> list[Point]:
     ]
 
 
-def play_all(house: Sandbox, folder: Path, count: int, seed: int) -> dict[str, list[Served | Exception]]:
-    """Play so many kills on each cloud, one after the other, and all clouds at once."""
-    with ThreadPoolExecutor(len(CLOUDS)) as pool:
+def play_all(
+    house: Sandbox, folder: Path, clouds: Sequence[str], count: int, seed: int
+) -> dict[str, list[Served | Exception]]:
+    """Play so many kills on each of these clouds, one after the other, and all clouds at once."""
+    with ThreadPoolExecutor(len(clouds)) as pool:
         played = {
             cloud: pool.submit(_play_some, house, folder / cloud, points(cloud, count, seed))
-            for cloud in CLOUDS
+            for cloud in clouds
         }
         return {cloud: future.result() for cloud, future in played.items()}
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 import pytest
 
 from tests.durability import figures
+from tests.durability.collected import collected
 from tests.durability.ends import ENDS, PHASES, Cell, cells, play_all
 from tests.house import Sandbox
 from tests.pipelines import CLOUDS
@@ -23,11 +24,7 @@ def played(
     request: pytest.FixtureRequest, house: Sandbox, tmp_path_factory: pytest.TempPathFactory
 ) -> Played:
     house.sandbox("up", "--workers")
-    collected = [
-        getattr(item, "callspec", None) for item in request.session.items if item.path == request.path
-    ]
-    chosen = [spec.params["cell"] for spec in collected if spec]
-    found = play_all(house, tmp_path_factory.mktemp("ends"), chosen)
+    found = play_all(house, tmp_path_factory.mktemp("ends"), collected(request, "cell"))
     figures.record({"ends": _document(found)})
     return found
 

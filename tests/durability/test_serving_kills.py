@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from tests.durability import figures
+from tests.durability.collected import collected
 from tests.durability.harm import seed_of_tests
 from tests.durability.serving_harm import MOMENTS, ROWS, Served, play_all
 from tests.house import Sandbox
@@ -15,10 +16,14 @@ POINTS = 18
 
 
 @pytest.fixture(scope="module")
-def played(house: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Served | Exception]]:
-    seed = seed_of_tests()
-    found = play_all(house, tmp_path_factory.mktemp("serving"), POINTS, seed)
-    figures.record({"serving": _document(seed, found)})
+def played(
+    request: pytest.FixtureRequest, house: Sandbox, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, list[Served | Exception]]:
+    seed, clouds = seed_of_tests(), collected(request, "cloud")
+    found = play_all(house, tmp_path_factory.mktemp("serving"), clouds, POINTS, seed)
+    # The figures of some clouds alone do not replace those of all.
+    kind = "serving" if set(clouds) == set(CLOUDS) else f"serving_{'_'.join(clouds)}"
+    figures.record({kind: _document(seed, found)})
     return found
 
 
