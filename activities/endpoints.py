@@ -97,11 +97,12 @@ class Poll:
             state = self._describe(ref)
             if state.phase is EndpointPhase.READY:
                 return state
-            if state.phase is not EndpointPhase.CREATING:
-                kind = state.reason or ErrorKind.JOB_FAILED
-                raise self._rolled_back(state, kind, state.message or f"it is {state.phase}")
             # The vendor's own clock outlives this worker.
-            if datetime.now(UTC) - (state.created_at or began) > limit:
+            late = datetime.now(UTC) - (state.created_at or began) > limit
+            if state.phase is not EndpointPhase.CREATING:
+                told = state.message or f"it is {state.phase}"
+                raise self._rolled_back(state, _kind_of(state, late=late), told)
+            if late:
                 told = f"it did not answer within {int(limit.total_seconds())} s"
                 raise self._rolled_back(state, ErrorKind.TIMED_OUT, told)
             rest(interval)
@@ -143,3 +144,9 @@ class Poll:
         with translated(self._translate, ref.name):
             self.state = self._service.describe(ref)
         return self.state
+
+
+def _kind_of(state: EndpointState, *, late: bool) -> ErrorKind:
+    """Why an endpoint failed: vendors give a server as long as its stage, and may be the first to say that it was not ready."""
+    kind = state.reason or ErrorKind.JOB_FAILED
+    return ErrorKind.TIMED_OUT if late and kind is ErrorKind.JOB_FAILED else kind

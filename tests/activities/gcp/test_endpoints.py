@@ -156,7 +156,7 @@ def test_a_server_that_is_late_is_removed(
     request = asked(LAZY, timeout=timedelta(seconds=1))
     with pytest.raises(ApplicationError, match="is not healthy and was removed") as raised:
         ServiceEndpointActivities(endpoints, store, translate).deploy(request)
-    assert raised.value.type in (ErrorKind.TIMED_OUT, ErrorKind.JOB_FAILED)
+    assert raised.value.type == ErrorKind.TIMED_OUT
     assert endpoints.find(request.run.run_uid, None) == []
 
 
