@@ -171,11 +171,15 @@ class Ending:
         """Who must not go on until the time is over, lest the moment pass."""
         cell = self.cell
         if cell.phase == "queued":
-            return [process for process in psutil.process_iter() if self._is_machine(process)]
+            found: list[psutil.Process] = until(self._machines, "the job's machine is there", 30)
+            return found
         # Where no server can be slow to answer, the worker is.
         asks_nobody = cell.phase == "asking" and cell.cloud not in JOB_SERVERS
         late = asks_nobody or cell.phase in {"accepted", "collecting"}
         return [self.house.worker(cell.cloud)] if late else []
+
+    def _machines(self) -> list[psutil.Process]:
+        return [process for process in psutil.process_iter() if self._is_machine(process)]
 
     def _is_machine(self, process: psutil.Process) -> bool:
         """Whether it starts the command of a job of this cell's cloud."""
