@@ -1,5 +1,6 @@
 """Azure ML's managed online endpoints: an endpoint, its one deployment and its model, all of one derived name."""
 
+import math
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -223,7 +224,8 @@ def endpoint_body(request: JobRequest, location: str) -> hosting.Body:
 def deployment_body(request: JobRequest, location: str, instance: str, ids: tuple[str, str]) -> hosting.Body:
     """Return one machine that serves the model, given as long to become ready as the request has."""
     model, environment = ids
-    patience = max(1, int(request.timeout.total_seconds()) // PROBE_SECONDS)
+    # Rounded up, or Azure would give a server less than its stage does.
+    patience = math.ceil(request.timeout.total_seconds() / PROBE_SECONDS)
     probe = {
         "initialDelay": f"PT{PROBE_SECONDS}S",
         "period": f"PT{PROBE_SECONDS}S",
