@@ -61,6 +61,8 @@ class ParquetColumn:
     name: str
     type: str
     """Of BigQuery; `RECORD` for one that has columns of its own, `REPEATED` for a list."""
+    scale: int = 0
+    """Of a NUMERIC: decimal places of its whole numbers."""
 
 
 def footer_size(tail: bytes) -> int:
@@ -83,9 +85,18 @@ def columns_of(footer: bytes) -> list[ParquetColumn]:
     Raises:
         NotParquet: it cannot be read.
     """
+    return metadata_of(footer)[0]
+
+
+def metadata_of(footer: bytes) -> tuple[list[ParquetColumn], list[dict[int, Any]]]:
+    """Return the columns, and the row groups by field number.
+
+    Raises:
+        NotParquet: it cannot be read.
+    """
     try:
-        elements = _Reader(footer).struct().get(2)
-        return list(_columns(elements))
+        read = _Reader(footer).struct()
+        return list(_columns(read.get(2))), read.get(4) or []
     except (IndexError, TypeError, AttributeError, KeyError, UnicodeDecodeError, RecursionError) as error:
         raise NotParquet(f"its footer cannot be read ({type(error).__name__})") from None
 
@@ -95,7 +106,7 @@ def _columns(elements: Any) -> Iterator[ParquetColumn]:
     position = 1
     for _ in range(elements[0][5]):
         element = elements[position]
-        yield ParquetColumn(element[4].decode(), _type_of(element))
+        yield ParquetColumn(element[4].decode(), _type_of(element), int(element.get(7) or 0))
         position = _after(elements, position)
 
 

@@ -65,9 +65,19 @@ class TableFiles:
                 return _refusal(ErrorKind.INVALID_REQUEST, file.uri, mistake)
         return None
 
+    def unread(self, refusal: ApplicationError, named: str) -> ApplicationError:
+        """Return a refusal of files whose rows are not read, with all that is known of where its row is."""
+        if self._format.explain is not None:
+            return refusal
+        where = self.files[0].uri if len(self.files) == 1 else f"one of {len(self.files)} files"
+        hint = f" (it names {named})" if named and len(self.files) > 1 else ""
+        told = f"{refusal.message}; it is in {where}{hint}, and of {self._format.shown} BigQuery tells no row"
+        return failure(ErrorKind.INVALID_REQUEST, told, ErrorDetail(cloud=CLOUD, ref=where))
+
     def _explained(self, file: ObjectStat) -> str | None:
         if self._format.explain is None:
-            return None
+            look = self._format.explain_by_look
+            return look(self._store, file, self._columns) if look else None
         try:
             return self._format.explain(self._as_far_as_looked(file), self._columns)
         except _SeenEnough:

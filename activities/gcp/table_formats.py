@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from activities.gcp import csv_rows, json_rows
+from activities.gcp.parquet_ranges import value_mistake
 from activities.gcp.parquet_schema import TAIL_BYTES, NotParquet, columns_of, footer_size
 from activities.store import Store
 from contracts.artifacts import ObjectStat
@@ -27,6 +28,8 @@ class FileFormat:
     """Return what is wrong with a file, as far as a small read of it tells; made before anything is loaded."""
     explain: Explain | None = None
     """Return which row of a refused file does not fit; None where only BigQuery can read rows."""
+    explain_by_look: Look | None = None
+    """Where rows are not read: return which of them do not fit, as far as a small read of the file tells."""
 
     @property
     def shown(self) -> str:
@@ -50,15 +53,26 @@ def _json_beginning(store: Store, file: ObjectStat, columns: Sequence[Column]) -
     return json_rows.beginning_mistake(head, columns)
 
 
+def _parquet_footer(store: Store, file: ObjectStat) -> bytes:
+    if file.size_bytes < TAIL_BYTES:
+        raise NotParquet("it does not end as a Parquet file does")
+    end = file.size_bytes - TAIL_BYTES
+    size = footer_size(b"".join(store.read(file, end, TAIL_BYTES)))
+    if size > end:
+        raise NotParquet(f"its footer of {size} bytes is none")
+    return b"".join(store.read(file, end - size, size))
+
+
+def _parquet_values(store: Store, file: ObjectStat, columns: Sequence[Column]) -> str | None:
+    try:
+        return value_mistake(_parquet_footer(store, file))
+    except NotParquet as error:
+        return f"is no Parquet file: {error}"
+
+
 def _parquet_columns(store: Store, file: ObjectStat, columns: Sequence[Column]) -> str | None:
     try:
-        if file.size_bytes < TAIL_BYTES:
-            raise NotParquet("it does not end as a Parquet file does")
-        end = file.size_bytes - TAIL_BYTES
-        size = footer_size(b"".join(store.read(file, end, TAIL_BYTES)))
-        if size > end:
-            raise NotParquet(f"its footer of {size} bytes is none")
-        found = columns_of(b"".join(store.read(file, end - size, size)))
+        found = columns_of(_parquet_footer(store, file))
     except NotParquet as error:
         return f"is no Parquet file: {error}"
     names = [column.name for column in found]
@@ -91,6 +105,9 @@ FORMATS: dict[TableFormat, FileFormat] = {
         explain=json_rows.line_mistake,
     ),
     "parquet": FileFormat(
-        suffixes=(".parquet",), options={"source_format": "PARQUET"}, look=_parquet_columns
+        suffixes=(".parquet",),
+        options={"source_format": "PARQUET"},
+        look=_parquet_columns,
+        explain_by_look=_parquet_values,
     ),
 }

@@ -172,7 +172,8 @@ class TableLoad:
         if refusal.type != ErrorKind.INVALID_REQUEST:
             return refusal
         # The service names a byte, and a stand-in may name the wrong file: the line is found by reading.
-        return self._files().bad_row(str(staged.job.error_result.get("location") or "")) or refusal
+        files, named = self._files(), str(staged.job.error_result.get("location") or "")
+        return files.bad_row(named) or files.unread(refusal, named)
 
     def _files(self) -> TableFiles:
         request = self._request

@@ -145,3 +145,40 @@ def test_parquet_that_does_not_fit_is_told_by_file_and_column_and_leaves_the_tab
     assert kind == ErrorKind.INVALID_REQUEST
     assert f"{desk.prefix}2.parquet {told}" in message
     assert desk.rows == 1
+
+
+def test_a_value_of_parquet_that_no_column_holds_is_told_by_file_and_rows_and_leaves_the_table(
+    desk: Desk, tmp_path: Path
+) -> None:
+    good = parquet(tmp_path, PARQUET)
+    desk.file("1.parquet", good)
+    desk.load(form="parquet")
+    price = "(CASE WHEN n < 122880 THEN 1 ELSE 1e36 END)::DECIMAL(38, 0) AS price"
+    rows = f"SELECT * EXCLUDE (n) REPLACE ({price}) FROM ({PARQUET}), range(122882) AS r(n)"
+    desk.file("2.parquet", parquet(tmp_path, rows))
+    with pytest.raises(ApplicationError) as raised:
+        desk.load(form="parquet")
+    found, message = refusal(raised)
+    assert found == ErrorKind.INVALID_REQUEST
+    told = "row group 2, rows 122881 to 122882: column price has 1.00000e+36, out of the range of NUMERIC"
+    assert f"{desk.prefix}2.parquet {told}" in message
+    assert desk.rows == 1
+
+
+def test_of_a_row_of_parquet_that_no_footer_tells_the_files_are_named_and_that_no_more_is_known(
+    desk: Desk, tmp_path: Path
+) -> None:
+    good = parquet(tmp_path, PARQUET)
+    damaged = good[:4] + bytes(len(good[4:60])) + good[60:]
+    single = desk.file("1.parquet", damaged)
+    with pytest.raises(ApplicationError) as raised:
+        desk.load(form="parquet", files=single)
+    assert refusal(raised)[1].endswith(
+        f"it is in {desk.prefix}1.parquet, and of .parquet BigQuery tells no row"
+    )
+    desk.file("2.parquet", good)
+    with pytest.raises(ApplicationError) as raised:
+        desk.load(form="parquet")
+    kind, message = refusal(raised)
+    assert kind == ErrorKind.INVALID_REQUEST
+    assert f"it is in one of 2 files (it names {desk.prefix}" in message
