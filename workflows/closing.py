@@ -14,6 +14,11 @@ CLOSED_BY_NAME = "jobs-closed-by-name"
 TABLES_CANCELLED = "tables-cancelled"
 """Runs that began before these were there clean up as they did then, or their histories could not be replayed."""
 
+REMOVED, NONE_MADE = "removed endpoint", "no endpoint was made"
+STILL_LIVES = "its endpoint may still live or be on its way out"
+WORDS_KEPT = ("stopped ", "gave up ", REMOVED, NONE_MADE, STILL_LIVES)
+"""How the notes of clean-ups begin that are still told when the stage is over."""
+
 
 def closes_by_name() -> bool:
     """Whether this run looks for jobs by their names too, not by their tags alone."""
@@ -63,7 +68,7 @@ async def cancel_table_jobs(context: RunContext, key: TableJobKey, table: str | 
 
 
 def cancelled_note(stage: StageStatus) -> str:
-    """Say of a cancelled stage what became of its job, where it had one that had not ended by itself."""
+    """Say of a cancelled stage what became of its job or endpoint, where it had one that had not ended by itself."""
     if stage.job is not None and stage.job.phase is JobPhase.STOPPED:
         return f"cancelled; job {stage.job.name} was stopped"
-    return f"cancelled; {stage.note}" if stage.note.startswith(("stopped ", "gave up ")) else "cancelled"
+    return f"cancelled; {stage.note}" if stage.note.startswith(WORDS_KEPT) else "cancelled"

@@ -23,6 +23,7 @@ from contracts.inference import DeployStage, InvokeStage, RetireStage
 from contracts.jobs import FindRequest, JobRequest
 from contracts.presets import Preset
 from contracts.runs import StageEndpoint, StageError
+from workflows.closing import NONE_MADE, REMOVED, STILL_LIVES
 from workflows.context import RunContext
 from workflows.effects import Request, Response
 from workflows.failures import over_time, stage_error, unanswered
@@ -195,26 +196,32 @@ class Endpoints:
             EndpointActivities.retire, ref, presets.stopping(self.timeout), "remove the endpoint"
         )
 
-    async def remove_all(self) -> None:
-        """Remove whatever carries this stage's tags: also an endpoint whose deployment never answered."""
+    async def remove_all(self) -> tuple[str, ...]:
+        """Remove whatever carries this stage's tags, also an endpoint whose deployment never answered; say what it was."""
         request = FindRequest(run_uid=self._context.run.run_uid, stage=self._name)
         preset = presets.clearing(self.timeout)
         found = await self.call(EndpointActivities.find, request, preset, "find its endpoints")
         for state in found.endpoints:
             await self.remove(state.ref)
+        return tuple(state.ref.name for state in found.endpoints)
 
     async def removed(self, error: BaseException) -> str:
         """Remove everything, or say that something may live; after silence look again, since it may come to be late."""
-        self._context.book.note(self._name, "removing its endpoint")
+        book = self._context.book
+        book.note(self._name, "removing its endpoint")
         try:
-            await self.remove_all()
+            gone = await self.remove_all()
             if unanswered(error):
                 await workflow.sleep(
                     SETTLING, summary=f"{self._name}: what was asked for last may still arrive"
                 )
-                await self.remove_all()
+                gone += await self.remove_all()
         except ActivityError as left:
+            book.note(
+                self._name, f"{STILL_LIVES}; see: python -m starter sweep --run {workflow.info().workflow_id}"
+            )
             return f"an endpoint of this stage may still live: {stage_error(left).message}"
+        book.note(self._name, f"{REMOVED} {', '.join(gone)}" if gone else NONE_MADE)
         return ""
 
     async def call(

@@ -72,6 +72,16 @@ async def test_a_cancel_is_not_lost_when_the_deployment_ends_well(play: Play, te
     status = await play.cancelled(run)
     assert status.stages["serve"].phase is StagePhase.CANCELLED
     assert play.world.endpoints == {}
+    [removed] = play.world.asked("endpoints.retire")
+    assert status.stages["serve"].note == f"cancelled; removed endpoint {removed.request.name}"
+
+
+async def test_a_deployment_that_was_cancelled_before_it_made_anything_says_so(play: Play) -> None:
+    hold = play.world.hold("endpoints.deploy")
+    run = await play.start(spec_of(STAGES))
+    await play.reach(hold)
+    await run.cancel()
+    assert (await play.cancelled(run)).stages["serve"].note == "cancelled; no endpoint was made"
 
 
 async def test_an_endpoint_whose_deployment_never_answered_is_found_and_removed(play: Play) -> None:
@@ -136,6 +146,8 @@ async def test_a_cancelled_deployment_that_cannot_be_removed_is_told_of(play: Pl
     assert serve.phase is StagePhase.CANCELLED
     assert serve.error is not None
     assert serve.error.message == "an endpoint of this stage may still live: not allowed"
+    told = "its endpoint may still live or be on its way out; see: python -m starter sweep --run "
+    assert serve.note == f"cancelled; {told}{run.id}"
 
 
 async def test_a_pause_keeps_the_endpoint_and_a_cancel_under_it_removes_it(play: Play) -> None:
