@@ -34,6 +34,8 @@ class SweepItem(Message):
     size_bytes: int | None = None
     cost: str = ""
     """What it costs as long as it is there, in a few words."""
+    by_hand: str = ""
+    """Of what carries no run's mark: the command by which its owner ends it, in the vendor's own words."""
     abandoned: bool = False
     """Its age alone proves that nobody is at it, whoever began it: it needs no owner."""
 

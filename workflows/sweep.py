@@ -175,6 +175,7 @@ def _orphan(
     run = owners[item.run_uid].workflow_id if item.run_uid else ""
     if not item.run_uid and not item.abandoned:
         words = "it carries no run's mark; look whose it is, and remove it by hand"
+        words += f": {item.by_hand}" if item.by_hand else ""
         return Orphan(connection=connection, item=item, state="kept", message=words)
     end = ends.get((item.kind, item.id))
     if end is None:

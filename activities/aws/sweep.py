@@ -1,5 +1,6 @@
 """What runs leave on AWS: SageMaker jobs that go on, and multipart uploads that nobody ends."""
 
+import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -102,4 +103,10 @@ class MultipartUploads:
             stage=stage,
             since=upload["Initiated"],
             cost="storage of its parts",
+            by_hand="" if run_uid else _abort_by_hand(bucket, upload),
         )
+
+
+def _abort_by_hand(bucket: str, upload: Mapping[str, Any]) -> str:
+    words = ("--bucket", bucket, "--key", upload["Key"], "--upload-id", upload["UploadId"])
+    return f"aws s3api abort-multipart-upload {shlex.join(words)}"

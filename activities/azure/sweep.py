@@ -1,5 +1,6 @@
 """What runs leave on Azure: jobs of the workspace that go on, staged blocks, and arrivals that nobody confirmed."""
 
+import shlex
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -86,7 +87,16 @@ class StagedBlobs:
             since=blob.last_modified,
             size_bytes=size,
             cost="storage of its blocks, at most a week" if not aside else "storage",
+            by_hand="" if run_uid else _discard_by_hand(container, name, there=aside or is_discarded(blob)),
         )
+
+
+def _discard_by_hand(container: ContainerClient, name: str, *, there: bool) -> str:
+    """Return what deletes a blob or, of one that is blocks alone, first puts an empty one in their place."""
+    named = ("--container-name", container.container_name, "--name", name, "--auth-mode", "login")
+    words = shlex.join(("--account-name", str(container.account_name), *named))
+    delete = f"az storage blob delete {words}"
+    return delete if there else f"az storage blob upload {words} --data '' --overwrite false && {delete}"
 
 
 def _staged_bytes(container: ContainerClient, name: str) -> int:

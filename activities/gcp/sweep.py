@@ -1,5 +1,6 @@
 """What runs leave on Google Cloud: Vertex AI jobs that go on, parts of uploads, and claims of jobs that never came."""
 
+import shlex
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from itertools import chain
@@ -86,15 +87,19 @@ class PartObjects:
     def _item(self, bucket: str, name: str, parts: Sequence[storage.Blob]) -> SweepItem:
         run_uid, stage = mark_of(name)
         owner = next((held for part in parts if (held := (part.metadata or {}).get(OWNER))), "")
+        run_uid = run_uid or owner.partition("/")[0]
         return SweepItem(
             kind=self.kind,
             id=name,
             name=f"gs://{bucket}/{name}",
-            run_uid=run_uid or owner.partition("/")[0],
+            run_uid=run_uid,
             stage=stage,
             since=max((part.updated for part in parts if part.updated), default=None),
             size_bytes=sum(int(part.size or 0) for part in parts),
             cost="storage",
+            by_hand=""
+            if run_uid
+            else f"gcloud storage rm -r {shlex.quote(f'gs://{bucket}/{UPLOADS}{name}/')}",
         )
 
 

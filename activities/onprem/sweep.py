@@ -1,5 +1,6 @@
 """What runs leave on-prem: jobs that go on, drafts of uploads, and files that a killed worker had set aside."""
 
+import shlex
 import shutil
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
@@ -40,15 +41,17 @@ class Uploads:
         found = []
         for folder, about in uploads_in(self._places):
             run_uid, stage = mark_of(about.uri.removeprefix(self._container))
+            run_uid = run_uid or about.owner.partition("/")[0]
             item = SweepItem(
                 kind=self.kind,
                 id=folder.name,
                 name=about.uri,
-                run_uid=run_uid or about.owner.partition("/")[0],
+                run_uid=run_uid,
                 stage=stage,
                 since=_changed(folder),
                 size_bytes=sum(path.stat().st_size for path in _names(folder)),
                 cost="disk space",
+                by_hand="" if run_uid else shlex.join(("rm", "-r", str(folder))),
             )
             found.append(item)
         return Found(found)

@@ -50,12 +50,12 @@ def closing(room: Any, service: Any, settling_seconds: float = 0.0) -> ServiceCl
     return ServiceClosingActivities(service, room.translate, room.named, settling_seconds)
 
 
-def found(room: Any, run: RunRef, older_than: timedelta = AT_ONCE) -> list[SweepItem]:
-    """What a sweep finds of a run, over all its pages."""
+def found(room: Any, run: RunRef | None, older_than: timedelta = AT_ONCE) -> list[SweepItem]:
+    """What a sweep finds of a run, or of all, over all its pages."""
     items: list[SweepItem] = []
     after = None
     while True:
-        request = SweepFindRequest(older_than=older_than, run_uid=run.run_uid, after=after)
+        request = SweepFindRequest(older_than=older_than, run_uid=run.run_uid if run else None, after=after)
         page = room.activity("sweep.find")(request)
         items += page.items
         after = page.next_after
@@ -135,6 +135,30 @@ def test_what_carries_no_run_s_mark_is_refused_to_be_stopped(room: Any, store: S
     assert "carries no run's mark" in end.message
     assert held()
     store.abort_uploads(uri)
+
+
+BY_HAND = {
+    "aws": "aws s3api abort-multipart-upload --bucket ",
+    "azure": "az storage blob upload --account-name ",
+    "gcp": "gcloud storage rm -r 'gs://",
+    "onprem": "rm -r ",
+}
+
+
+def test_an_upload_to_a_target_of_its_author_tells_its_run_or_how_it_is_ended_by_hand(
+    room: Any, store: Store
+) -> None:
+    run_uid = uuid.uuid4().hex
+    uris = {owner: f"{store.default_container}elsewhere/{uuid.uuid4().hex} it's" for owner in ("", run_uid)}
+    for owner, uri in uris.items():
+        begin_upload(store, uri, owner and f"{owner}/bring")
+    items = {item.name: item for item in found(room, None)}
+    tells_runs = room.cloud in {"gcp", "onprem"}
+    assert items[uris[run_uid]].run_uid == (run_uid if tells_runs else "")
+    assert items[uris[""]].by_hand.startswith(BY_HAND[room.cloud])
+    assert bool(items[uris[run_uid]].by_hand) is not tells_runs
+    for uri in uris.values():
+        store.abort_uploads(uri)
 
 
 def test_a_claim_of_which_no_job_came_is_found_once_its_lease_is_over(

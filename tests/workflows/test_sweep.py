@@ -64,6 +64,12 @@ async def test_what_carries_no_run_s_mark_is_listed_and_kept_unless_its_age_prov
     assert report.left == 1
 
 
+async def test_what_is_kept_for_want_of_a_mark_is_told_with_the_command_that_ends_it(play: Play) -> None:
+    play.world.left = {"aws/default": [thing("whose", "", by_hand="aws s3api abort-multipart-upload")]}
+    [orphan] = (await swept(play, stop=True)).orphans
+    assert orphan.message.endswith("remove it by hand: aws s3api abort-multipart-upload")
+
+
 async def test_what_tells_no_age_is_as_old_as_the_end_of_its_run(play: Play) -> None:
     lately = await play.env.get_current_time() - timedelta(minutes=5)
     fresh = "f" * 32
