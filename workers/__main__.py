@@ -10,25 +10,7 @@ from workers.catalogue import WORKERS
 
 def main() -> None:
     """Run the worker that was asked for; a wrong setting is one clear line and exit 2."""
-    parser = argparse.ArgumentParser(prog="python -m workers", description=__doc__)
-    parser.add_argument(
-        "worker",
-        choices=[*WORKERS, "all", "schema", "permissions"],
-        help="which worker to run; all runs each in a process of its own; schema prints that of connections.yaml;"
-        " permissions is what `python -m starter permissions` calls",
-    )
-    parser.add_argument("cloud", nargs="?", choices=["aws", "azure", "gcp"], help=argparse.SUPPRESS)
-    parser.add_argument(
-        "--connections", metavar="FILE", help="the file that says what each connection's worker is told"
-    )
-    parser.add_argument(
-        "--connection", metavar="NAME", help="which of its cloud's connections, if not the default"
-    )
-    parser.add_argument(
-        "--env-files", metavar="DIR", help="with all: DIR/<worker>.env holds each worker's settings"
-    )
-    parser.add_argument("--ready-file", metavar="FILE", help="write FILE once every worker serves its queue")
-    parser.add_argument("--parent", metavar="PID", type=int, help="end when this process has ended")
+    parser = _parser()
     arguments = parser.parse_args()
     if arguments.worker == "schema":
         _print_schema()
@@ -50,6 +32,29 @@ def main() -> None:
     from workers.run import run
 
     run(arguments.worker, arguments.ready_file, arguments.parent)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m workers", description=__doc__)
+    parser.add_argument(
+        "worker",
+        choices=[*WORKERS, "all", "schema", "permissions"],
+        help="which worker to run; all runs each in a process of its own; schema prints that of connections.yaml;"
+        " permissions is what `python -m starter permissions` calls",
+    )
+    parser.add_argument("cloud", nargs="?", choices=["aws", "azure", "gcp"], help=argparse.SUPPRESS)
+    parser.add_argument(
+        "--connections", metavar="FILE", help="the file that says what each connection's worker is told"
+    )
+    parser.add_argument(
+        "--connection", metavar="NAME", help="which of its cloud's connections, if not the default"
+    )
+    parser.add_argument(
+        "--env-files", metavar="DIR", help="with all: DIR/<worker>.env holds each worker's settings"
+    )
+    parser.add_argument("--ready-file", metavar="FILE", help="write FILE once every worker serves its queue")
+    parser.add_argument("--parent", metavar="PID", type=int, help="end when this process has ended")
+    return parser
 
 
 def _print_schema() -> None:

@@ -118,6 +118,12 @@ class BucketLooks:
             ]
         if policy and any(_refuses_plain(statement) for statement in policy["Statement"]):
             return [passed("tls_only", self._uri, "plain HTTP is denied")]
+        why = "A client that is set up wrongly would send data in the clear."
+        fix = self._deny_plain((policy or {"Statement": []})["Statement"])
+        return [finding("tls_only", self._uri, "warning", "plain HTTP is not denied", why, fix)]
+
+    def _deny_plain(self, statements: Sequence[Any]) -> str:
+        """Return the command that denies plain HTTP and keeps what the policy says already."""
         arn = f"arn:{self._client.meta.partition}:s3:::{self._bucket}"
         statement = {
             "Sid": "TlsOnly",
@@ -127,21 +133,10 @@ class BucketLooks:
             "Resource": [arn, f"{arn}/*"],
             "Condition": {"Bool": {"aws:SecureTransport": "false"}},
         }
-        whole = {
-            "Version": "2012-10-17",
-            "Statement": [*(policy or {"Statement": []})["Statement"], statement],
-        }
-        fix = f"aws s3api put-bucket-policy --bucket {self._bucket} --policy '{json.dumps(whole, separators=(',', ':'))}'"
-        return [
-            finding(
-                "tls_only",
-                self._uri,
-                "warning",
-                "plain HTTP is not denied",
-                "A client that is set up wrongly would send data in the clear.",
-                fix,
-            )
-        ]
+        whole = json.dumps(
+            {"Version": "2012-10-17", "Statement": [*statements, statement]}, separators=(",", ":")
+        )
+        return f"aws s3api put-bucket-policy --bucket {self._bucket} --policy '{whole}'"
 
     def _lifecycle(self) -> list[CheckLine]:
         rules = (

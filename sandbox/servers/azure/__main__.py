@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import uuid
+from collections.abc import Callable
+from contextlib import ExitStack
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -69,11 +71,13 @@ def main() -> None:
     runs.recover()
     online.resume()
     caretaker.start()
+    with ExitStack() as stops:
+        stops.callback(runs.close)
+        stops.callback(caretaker.stop)
+        _serve(routes, stops.pop_all().close)
 
-    def stop() -> None:
-        caretaker.stop()
-        runs.close()
 
+def _serve(routes: list[Route], stop: Callable[[], None]) -> None:
     app.run(
         SERVER,
         routes,

@@ -9,6 +9,9 @@ from activities.azure import room
 from activities.azure.jobs import AzureMlJobs
 from activities.azure.settings import AzureSettings
 from activities.azure.store import BlobStore
+from contracts.checks import CheckReport
+from sandbox.layout import Endpoints, Layout
+from tests.activities.azure.checking import Manager, check
 
 
 @pytest.fixture(scope="package")
@@ -30,3 +33,19 @@ def store(settings: AzureSettings) -> BlobStore:
 @pytest.fixture(scope="package")
 def jobs(settings: AzureSettings) -> AzureMlJobs:
     return room.jobs(settings)
+
+
+@pytest.fixture(scope="module")
+def manager(settings: AzureSettings) -> Manager:
+    return Manager(settings)
+
+
+@pytest.fixture(scope="module")
+def endpoints(sandbox: Any) -> Endpoints:
+    """With the account's key, which no worker holds."""
+    return Endpoints.load(Layout(sandbox.root, sandbox.root, sandbox.root))
+
+
+@pytest.fixture(scope="module")
+def clean(settings: AzureSettings) -> CheckReport:
+    return check(settings)
