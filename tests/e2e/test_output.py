@@ -113,6 +113,32 @@ def test_the_question_at_a_terminal_comes_after_what_went_wrong(house: Sandbox, 
     os.close(ours)
 
 
+@pytest.mark.timeout(180)
+def test_a_question_is_answered_where_the_run_is_watched(house: Sandbox, tmp_path: Path) -> None:
+    house.sandbox("up", "--workers")
+    gate = {
+        "kind": "approve",
+        "question": "How many?",
+        "show": {"so far": "{params.so_far}"},
+        "answer": "number",
+    }
+    file = write(tmp_path, {"pipeline": "counting", "params": {"so_far": 3}, "stages": {"gate": gate}})
+    ours, theirs = pty.openpty()
+    starter = house.spawn(
+        "-m", "starter", "run", str(file), "--key", tmp_path.name, stdin=theirs, stdout=theirs, stderr=theirs
+    )
+    os.close(theirs)
+    left = _until(ours, "gate, or leave", 90).rpartition("\x1b[2K")[2]
+    assert "How many?" in left
+    assert "so far" in left
+    os.write(ours, b"many\n")
+    assert "write a number" in _until(ours, "gate, or leave", 60)
+    os.write(ours, b"7\n")
+    assert "answered 7 by" in _until(ours, "Web UI", 60)
+    assert starter.wait(30) == 0
+    os.close(ours)
+
+
 def _until(terminal: int, words: str, seconds: float) -> str:
     seen, deadline = "", time.monotonic() + seconds
     while words not in seen:
