@@ -193,8 +193,8 @@ async def test_a_deadline_stands_still_while_the_run_is_paused(play: Play) -> No
     kind, _ = await play.failure(run)
     assert kind == ErrorKind.TIMED_OUT
     job = job_of(play, "job")
-    # The server's times are whole milliseconds, so what lies between two of them may be cut by one.
-    assert timedelta(hours=6, milliseconds=-2) <= job.stopped - job.born < timedelta(hours=6, minutes=10)
+    # The limit counts from before the submit, which takes a moment on a busy machine, and the job lives from within it.
+    assert timedelta(hours=6, seconds=-1) <= job.stopped - job.born < timedelta(hours=6, minutes=10)
 
 
 async def test_unknown_is_shown_with_when_it_was_last_seen_and_nothing_is_submitted_again(play: Play) -> None:
