@@ -22,7 +22,8 @@ def everything_up(house: Sandbox) -> None:
 def test_a_pause_from_the_starter_drains_while_the_job_goes_on_and_resume_finishes(
     house: Sandbox, tmp_path: Path
 ) -> None:
-    run = Run.start(house, sleeper(tmp_path, "aws", 6))
+    # Long enough for four commands on a busy machine.
+    run = Run.start(house, sleeper(tmp_path, "aws", 15))
     run.until_job("nap", "running")
     house.starter("pause", run.id, "--reason", "lunch", check=True)
     run.until("PAUSED", 30)
