@@ -253,6 +253,8 @@ class RunRequest(Message):
     bundles: dict[str, CodeBundle] = Field(default_factory=dict)
     """By the `code:` folder as the spec names it."""
     create_containers: bool = False
+    scheduled: bool = False
+    """A schedule starts it: Temporal says the time in the workflow's id, which is the key then, and params may ask for it."""
     progress: RunProgress | None = None
 
 

@@ -8,7 +8,7 @@ import typer
 
 from starter.exits import Exit
 from starter.leave import flushed, unwritten
-from starter.words import look, start, steer
+from starter.words import look, schedule, start, steer
 from starter.words.check import check
 from starter.words.sweep import sweep
 
@@ -50,6 +50,7 @@ WORDS: dict[str, Callable[..., None]] = {
 }
 for _name, _word in WORDS.items():
     app.command(_name)(_word)
+app.add_typer(schedule.app, name="schedule")
 
 
 def main() -> NoReturn:

@@ -20,6 +20,8 @@ from contracts.runs import (
     RunStatus,
     workflow_id,
 )
+from contracts.scheduled import TIME_PLACEHOLDER, undated
+from contracts.spec import PipelineSpec
 from starter import copy_commands, job_logs, local, temporal
 from starter.copies import COPY, CopyOptions, is_copy, limits_of
 from starter.document import run_document
@@ -52,6 +54,7 @@ class RunOptions:
 async def run(options: RunOptions) -> Exit:
     """Start a run, or attach to it, and watch it to its end."""
     pipeline = load(find(options.pipeline), params_of(options.param), options.on_failure)
+    _refuse_undated(pipeline.spec)
     request = RunRequest(
         spec=pipeline.spec,
         key=key_of(options.key),
@@ -75,6 +78,15 @@ async def run(options: RunOptions) -> Exit:
         return await _watched(client, handle.id, as_json=options.as_json)
     finally:
         said.print(_afterwards(handle.id, sandboxed=sandboxed), soft_wrap=True)
+
+
+def _refuse_undated(spec: PipelineSpec) -> None:
+    names = undated(spec)
+    if names:
+        raise StarterError(
+            f"the param {names[0]!r} asks for {TIME_PLACEHOLDER}, which only a schedule knows; give it by "
+            f"--param {names[0]}=2026-11-30T06:00:00Z, or use: python -m starter schedule create"
+        )
 
 
 async def copy(options: CopyOptions) -> Exit:

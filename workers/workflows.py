@@ -9,6 +9,7 @@ from activities.owners import TemporalOwners
 from activities.planning import Planner
 from activities.prices import PriceBook
 from activities.queues import TemporalQueues
+from activities.scheduled import TemporalRuns
 from contracts.observed import Observed
 from contracts.queues import WORKFLOW_QUEUE
 from workers.serve import Service
@@ -60,6 +61,7 @@ def service() -> Service:
             webhook.send,
             OpenLineage(lineage).emit,
             TemporalOwners(client).owners,
+            TemporalRuns(client).earlier,
         ),
     )
 

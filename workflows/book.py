@@ -139,6 +139,14 @@ class Book:
         workflow.upsert_memo({STATUS_MEMO: self.status})
         return self.status
 
+    def repeat(self, earlier: RunStatus) -> RunStatus:
+        """End with what the run came to that did the same before."""
+        told = f"it was run already, and ended {earlier.ended_at}; nothing was done again"
+        self.status = earlier.model_copy(update={"notes": (told,)})
+        self.mirror()
+        workflow.upsert_memo({STATUS_MEMO: self.status})
+        return self.status
+
 
 def brief_state(status: RunStatus) -> dict[str, Any]:
     """The state in brief: phases of the run and of its stages, and who paused it."""

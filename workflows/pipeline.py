@@ -40,7 +40,7 @@ from workflows.replanning import replan
 from workflows.rolling import progress_of, rolling
 from workflows.shipping import Shipping
 from workflows.stages import run_stage
-from workflows.start import first_status
+from workflows.start import first_status, ran_already, settled
 from workflows.steering import Steered
 from workflows.substitutes import taken_over
 from workflows.transfers import Transfers
@@ -54,6 +54,7 @@ class PipelineWorkflow(Steered):
     @workflow.init
     def __init__(self, request: RunRequest) -> None:
         """Begin, or go on where the execution before this one was cut."""
+        request = settled(request)
         progress = request.progress
         self.request = request
         self.book = Book(progress.status if progress else first_status(request))
@@ -78,12 +79,15 @@ class PipelineWorkflow(Steered):
         Raises:
             ApplicationError: the run failed; its type is the error's kind, its detail the report.
         """
+        earlier = await ran_already(self.effects) if request.scheduled else None
+        if earlier:
+            return self.book.repeat(earlier)
         kept = (self.mirror.keep(), self._resume_when_due(), self.absence.keep(), *self.watchers.keepers())
         kept = (*kept, self._fail_unanswered())
         keepers = [asyncio.create_task(keeping) for keeping in kept]
         try:
-            held = request.progress
-            plan = held.plan if held else await prepare(request, self.book, self.effects)
+            held = self.request.progress
+            plan = held.plan if held else await prepare(self.request, self.book, self.effects)
             await self._run_stages(plan)
         except (ActivityError, PreflightRefused, asyncio.CancelledError) as error:
             self.book.cancel_unended()

@@ -2,8 +2,11 @@
 
 from temporalio import workflow
 
+from contracts import presets
 from contracts.jobs import RunRef
 from contracts.runs import RunRequest, RunStatus, StageStatus
+from contracts.scheduled import SCHEDULED_AT, EarlierRequest, ScheduledActivities, dated
+from workflows.effects import Effects
 
 
 def first_status(request: RunRequest) -> RunStatus:
@@ -15,3 +18,28 @@ def first_status(request: RunRequest) -> RunStatus:
         for name, stage in spec.stages.items()
     }
     return RunStatus(run=run, description=spec.description, started_at=workflow.now(), stages=stages)
+
+
+def settled(request: RunRequest) -> RunRequest:
+    """Return what runs: of a request that a schedule made, with the key and the time that Temporal gave it."""
+    if not request.scheduled:
+        return request
+    info = workflow.info()
+    due = info.typed_search_attributes.get(SCHEDULED_AT) or workflow.now()
+    return request.model_copy(
+        update={
+            "key": info.workflow_id.partition("/")[2],
+            "spec": dated(request.spec, due),
+            "scheduled": False,
+        }
+    )
+
+
+async def ran_already(effects: Effects) -> RunStatus | None:
+    """How a run of the same name ended that has succeeded before; None where none has. See `settled`."""
+    asked = EarlierRequest(workflow_id=workflow.info().workflow_id)
+    earlier = await effects.local(
+        ScheduledActivities.earlier, asked, preset=presets.local(), summary="was it run already?"
+    )
+    found: RunStatus | None = earlier.succeeded
+    return found
