@@ -26,7 +26,7 @@ def params_of(given: tuple[str, ...]) -> dict[str, str]:
     return found
 
 
-def key_of(given: str | None) -> str:
+def key_of(given: str | None, option: str = "--key") -> str:
     """Check a run's key, or make one that sorts by time.
 
     Raises:
@@ -35,7 +35,7 @@ def key_of(given: str | None) -> str:
     if given is None:
         return f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{uuid.uuid4().hex[:6]}"
     if not re.fullmatch(KEY_PATTERN.strip("^$"), given):
-        raise StarterError(f"--key {given!r}: write 1 to 64 letters, digits, '.', '_' and '-'")
+        raise StarterError(f"{option} {given!r}: write 1 to 64 letters, digits, '.', '_' and '-'")
     return given
 
 

@@ -76,7 +76,7 @@ async def create(options: ScheduleOptions) -> Exit:
         create_containers=options.create,
         scheduled=True,
     )
-    identity = workflow_id(pipeline.spec.pipeline, key_of(options.name))
+    identity = workflow_id(pipeline.spec.pipeline, key_of(options.name, "--name"))
     await _put(await temporal.connected(), identity, _schedule(identity, request, options), options)
     console().print(
         f"{identity} runs by {options.cron!r} in {options.zone}; see: python -m starter schedule list",

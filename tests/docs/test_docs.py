@@ -209,7 +209,11 @@ def test_every_command_exists_with_its_options(paper: str) -> None:
 def check_command(app: typer.Typer, words: list[str]) -> None:
     commands = typer.main.get_command(app).commands  # type: ignore[attr-defined]
     assert words[0] in commands, words
-    known = {option for parameter in commands[words[0]].params for option in parameter.opts}
+    command = commands[words[0]]
+    if hasattr(command, "commands"):
+        assert words[1] in command.commands, words
+        command = command.commands[words[1]]
+    known = {option for parameter in command.params for option in parameter.opts}
     assert set(options(words)) <= known, words
 
 

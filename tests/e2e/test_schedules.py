@@ -153,7 +153,7 @@ def jobs(house: Sandbox) -> int:
     [
         (("--cron", "0 61 * * *"), "--cron '0 61 * * *': Invalid schedule spec: Hour is not in range [0-23]"),
         (("--cron", NEVER, "--tz", "Mars/Olympus"), "--tz 'Mars/Olympus' is no time zone"),
-        (("--cron", NEVER, "--name", "a b"), "--key 'a b': write 1 to 64 letters"),
+        (("--cron", NEVER, "--name", "a b"), "--name 'a b': write 1 to 64 letters"),
     ],
     ids=["hour", "zone", "name"],
 )
