@@ -155,6 +155,10 @@ class StageStatus(Message):
     """Why earlier generations ended, oldest first."""
     endpoint: StageEndpoint | None = None
     """Of a deploy that succeeded."""
+    fingerprint: str = ""
+    """What its result depends on, see `contracts.fingerprints`; empty where that is nothing to go by."""
+    taken_from: str = ""
+    """The run whose result this is, where it was not done again."""
     logs: tuple[str, ...] = ()
     """Where its logs were kept, by `logs_uri`: of each generation `job.log` and `worker.jsonl`."""
     gate: Gate | None = None
@@ -233,6 +237,15 @@ class RunStatus(Message):
         return "; ".join(filter(None, said))
 
 
+class EarlierRun(Message):
+    """A run whose results another may take over, stage by stage."""
+
+    run_id: str
+    stages: dict[str, StageStatus]
+    """Those that succeeded and may be taken over, if they would do the same again."""
+    transfers: tuple[TransferResult, ...] = ()
+
+
 class RunProgress(Message):
     """What a run carries from one execution to the next when its history is cut."""
 
@@ -255,6 +268,8 @@ class RunRequest(Message):
     create_containers: bool = False
     scheduled: bool = False
     """A schedule starts it: Temporal says the time in the workflow's id, which is the key then, and params may ask for it."""
+    earlier: EarlierRun | None = None
+    """What this run takes over where nothing has changed."""
     progress: RunProgress | None = None
 
 

@@ -27,6 +27,7 @@ app = typer.Typer(
 
 WORDS: dict[str, Callable[..., None]] = {
     "run": start.run,
+    "rerun": start.rerun,
     "copy": start.copy,
     "limit": steer.limit,
     "validate": look.validate,

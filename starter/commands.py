@@ -65,6 +65,13 @@ async def run(options: RunOptions) -> Exit:
     if sandboxed:
         local.bring_up()
     client = await temporal.connected()
+    return await launch(client, request, detach=options.detach, as_json=options.as_json, sandboxed=sandboxed)
+
+
+async def launch(
+    client: Client, request: RunRequest, *, detach: bool, as_json: bool, sandboxed: bool = False
+) -> Exit:
+    """Have Temporal run it, say where it can be seen, and watch it unless told not to."""
     with starting() as trace:
         handle, attached = await temporal.start(client, request)
     said = console(stderr=True)
@@ -72,10 +79,10 @@ async def run(options: RunOptions) -> Exit:
     said.print(f"Web UI {temporal.web_ui(handle.id)}", soft_wrap=True)
     if trace and not attached:
         said.print(f"trace {trace}", soft_wrap=True)
-    if options.detach:
-        return await _detached(client, handle.id, options)
+    if detach:
+        return await _detached(client, handle.id, as_json=as_json)
     try:
-        return await _watched(client, handle.id, as_json=options.as_json)
+        return await _watched(client, handle.id, as_json=as_json)
     finally:
         said.print(_afterwards(handle.id, sandboxed=sandboxed), soft_wrap=True)
 
@@ -192,8 +199,8 @@ async def _watched(client: Client, run_id: str, *, as_json: bool) -> Exit:
     return ENDS.get(now.phase, Exit.WAITING)
 
 
-async def _detached(client: Client, run_id: str, options: RunOptions) -> Exit:
-    if options.as_json:
+async def _detached(client: Client, run_id: str, *, as_json: bool) -> Exit:
+    if as_json:
         _json(run_document(await temporal.status(client, run_id), temporal.web_ui(run_id)))
     else:
         console().print(f"watch it with: python -m starter watch {run_id}", soft_wrap=True)

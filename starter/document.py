@@ -56,6 +56,7 @@ def _stage(stage: StageStatus) -> dict[str, Any]:
         "rows": stage.rows,
         "error": stage.error.model_dump() if stage.error else None,
         **({"logs": list(stage.logs)} if stage.logs else {}),
+        **({"taken_from": stage.taken_from} if stage.taken_from else {}),
         **(endpoint or {}),
         **_chosen(stage),
     }

@@ -49,7 +49,7 @@ async def graph_of_run(run_id: str, out: str | None) -> Exit:
     Raises:
         StarterError: there is no such run, or the file cannot be written.
     """
-    _refuse_copy(run_id)
+    refuse_copy(run_id)
     client = await temporal.connected()
     status = await temporal.status(client, run_id)
     _deliver(flow_of((await temporal.request_of(client, run_id)).spec, status), out)
@@ -65,7 +65,7 @@ async def report(options: ReportOptions) -> Exit:
     client = await temporal.connected()
     if is_copy(options.run_id):
         if options.html or options.form == "md":
-            _refuse_copy(options.run_id)
+            refuse_copy(options.run_id)
         return await copy_commands.show(client, options.run_id, as_json=options.form == "json")
     now, page = await temporal.status(client, options.run_id), temporal.web_ui(options.run_id)
     if options.html:
@@ -113,6 +113,11 @@ def _deliver(flow: Flow, out: str | None) -> None:
     write(out, drawn)
 
 
-def _refuse_copy(run_id: str) -> None:
+def refuse_copy(run_id: str) -> None:
+    """Pass unless the name is that of a copy.
+
+    Raises:
+        StarterError: it is.
+    """
     if is_copy(run_id):
         raise StarterError(f"{run_id} is a copy, which has no stages; see: python -m starter report {run_id}")

@@ -20,6 +20,9 @@ class Outcome(Message):
     fanout: FanoutStatus | None = None
     shown: tuple[dict[str, Scalar | None], ...] = ()
     endpoint: StageEndpoint | None = None
+    fingerprint: str = ""
+    taken_from: str = ""
+    """The run that did it, where that was not this one."""
 
 
 class StageFailed(Exception):

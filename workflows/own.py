@@ -22,6 +22,8 @@ _FRESH: dict[str, Any] = {
     "metrics": {},
     "error": None,
     "gate": None,
+    "fingerprint": "",
+    "taken_from": "",
 }
 
 

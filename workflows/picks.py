@@ -43,7 +43,8 @@ def words_of(outcome: Outcome) -> str:
     """Say in a line what was picked and by what, or how many items there were; nothing of other stages."""
     choice = outcome.choice
     if choice is None:
-        return outcome.fanout.words if outcome.fanout else ""
+        taken = f"taken over from {outcome.taken_from}" if outcome.taken_from else ""
+        return "; ".join(filter(None, (taken, outcome.fanout.words if outcome.fanout else "")))
     said = [
         f"{one.stage} {one.score:.6g}" if one.score is not None else f"{one.stage} none"
         for one in choice.candidates

@@ -18,6 +18,7 @@ from contracts.runs import (
     StagePhase,
 )
 from workflows.absent import AbsenceWatch
+from workflows.adopting import fingerprint_of, taken_over
 from workflows.book import Book
 from workflows.checkpoint import Checkpoint
 from workflows.children import Children
@@ -25,6 +26,7 @@ from workflows.closing import cancelled_note
 from workflows.conditions import reason_to_skip
 from workflows.context import RunContext
 from workflows.decisions import Decisions
+from workflows.described import described
 from workflows.effects import Effects
 from workflows.endpoints import retire_temporary
 from workflows.failures import stage_error
@@ -42,7 +44,6 @@ from workflows.shipping import Shipping
 from workflows.stages import run_stage
 from workflows.start import first_status, ran_already, settled
 from workflows.steering import Steered
-from workflows.substitutes import taken_over
 from workflows.transfers import Transfers
 from workflows.watchers import Watchers
 
@@ -192,8 +193,7 @@ class PipelineWorkflow(Steered):
             self._ask(context, name)
             return
         try:
-            await replan(context, name)
-            outcome = await run_stage(context, children, name)
+            outcome = await self._outcome(context, children, name)
         except asyncio.CancelledError:
             note = cancelled_note(self.book.stage(name))
             self.book.change(name, phase=StagePhase.CANCELLED, note=note)
@@ -205,16 +205,27 @@ class PipelineWorkflow(Steered):
         note = words_of(outcome)
         self.book.change(name, phase=StagePhase.SUCCEEDED, note=note, **fields)
 
+    async def _outcome(self, context: RunContext, children: Children, name: str) -> Outcome:
+        """What a stage comes to: what another run left that did the same, or what running it leaves."""
+        mark = fingerprint_of(context, name)
+        taken = await taken_over(context, name, mark)
+        if taken:
+            return taken
+        await replan(context, name)
+        outcome = await run_stage(context, children, name)
+        return outcome.model_copy(update={"fingerprint": mark})
+
     async def _substitute(self, context: RunContext, name: str) -> None:
         """Skip a stage, once what stands for its outputs was looked at."""
         try:
-            outputs = await taken_over(context, name)
+            given, on = self.book.stage(name).substitutes, context.placement(name).connection
+            outputs = await described(context, name, on, given)
         except ActivityError as error:
             self.book.change(name, substitutes={})
             self._failed(name, error)
             return
-        given = ", ".join(f"{output} is {artifact.uri}" for output, artifact in outputs.items())
-        note = f"skipped; {given}"[:300]
+        words = ", ".join(f"{output} is {artifact.uri}" for output, artifact in outputs.items())
+        note = f"skipped; {words}"[:300]
         self.book.change(
             name, phase=StagePhase.SKIPPED, outputs=outputs, note=note, error=None, substitutes={}
         )

@@ -19,6 +19,7 @@ from contracts.queues import queue_of
 from contracts.runs import TransferResult
 from contracts.storage import AbortRequest, StorageActivities
 from contracts.transfers import TransferRequest
+from workflows.adopting import brought_before
 from workflows.context import RunContext
 from workflows.effects import brief
 from workflows.failures import stage_error
@@ -42,6 +43,10 @@ class Transfers:
         plan = self.context.plan.transfers[key]
         async with self._locks.setdefault(key, asyncio.Lock()):
             held = self.context.book.lies_at(artifact, plan.destination)
+            if held:
+                return held
+            stage = plan.artifact.partition(".")[0]
+            held = await brought_before(self.context, stage, artifact, plan.destination)
             if held:
                 return held
             result = await self.move(key, plan, source_uri=artifact.uri, artifact=artifact)

@@ -42,7 +42,7 @@ def load(file: Path, params: dict[str, str] | None = None, on_failure: str | Non
     if on_failure and isinstance(document.value, dict):
         document.value["defaults"] = {**_mapping(document.value.get("defaults")), "on_failure": on_failure}
     spec = _spec(file, document)
-    spec = spec.model_copy(update={"params": {**spec.params, **_changed(spec, params or {})}})
+    spec = with_params(spec, params or {})
     mistakes = [
         Mistake(_shown(file), document.line_of(problem.path), _field(problem.path), problem.message)
         for problem in problems_of(spec)
@@ -51,6 +51,15 @@ def load(file: Path, params: dict[str, str] | None = None, on_failure: str | Non
     if mistakes or code_mistakes:
         raise SpecError([*mistakes, *code_mistakes])
     return Pipeline(spec, bundles, file)
+
+
+def with_params(spec: PipelineSpec, given: dict[str, str]) -> PipelineSpec:
+    """Return the pipeline with other values of its params, read as what they are.
+
+    Raises:
+        StarterError: it has no param of that name, or the text is no value of its type.
+    """
+    return spec.model_copy(update={"params": {**spec.params, **_changed(spec, given)}})
 
 
 def find(name: str | None) -> Path:

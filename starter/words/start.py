@@ -10,6 +10,7 @@ from starter.words.arguments import (
     ParamOption,
     PipelineArgument,
     RateOption,
+    RunArgument,
     StreamsOption,
 )
 from starter.words.ending import end
@@ -62,6 +63,41 @@ def run(
         pipeline, key, tuple(param or ()), on_failure and on_failure.value, detach, create, as_json
     )
     end(lambda: commands.run(options))
+
+
+def rerun(
+    run_id: RunArgument,
+    stage: Annotated[
+        str | None,
+        typer.Option(
+            "--from", metavar="STAGE", help="Do this stage again, and whatever needs it, changed or not."
+        ),
+    ] = None,
+    pipeline: Annotated[
+        str | None,
+        typer.Option(
+            "--pipeline", metavar="PIPELINE", help="As this file has it now; without it, as the run had it."
+        ),
+    ] = None,
+    param: ParamOption = None,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Copy sources again: they may hold something else by now.")
+    ] = False,
+    key: Annotated[str | None, typer.Option(help="Identity of the new run.")] = None,
+    detach: Annotated[bool, typer.Option("--detach", help="Start it and return.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Run a pipeline again, and do only what has changed.
+
+    A stage whose code, inputs and params are what they were takes over what the other run left; the rest is done, and
+    what depends on it.
+
+    python -m starter rerun churn/2026-11-30 --from score --param threshold=0.7
+    """
+    from starter import reruns
+
+    options = reruns.RerunOptions(run_id, stage, pipeline, tuple(param or ()), fresh, key, detach, as_json)
+    end(lambda: reruns.rerun(options))
 
 
 def copy(

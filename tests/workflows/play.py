@@ -140,7 +140,7 @@ class Play:
         await self.serve(*CONNECTIONS, *(stage.on for stage in spec.stages.values() if stage.on))
         code = {stage.code for stage in spec.stages.values() if getattr(stage, "code", None)}
         bundles = {folder: pack({"go.py": b"print('went')\n"}) for folder in sorted(code)}
-        request = RunRequest(spec=spec, key=key, bundles=bundles, **fields)
+        request = RunRequest(spec=spec, key=key, **{"bundles": bundles, **fields})
         run, _ = await temporal.start(self.client, request)
         self.runs.append(run)
         return run

@@ -1,4 +1,4 @@
-"""What stands for the outputs of a stage that was skipped: looked at by the worker that can, before anybody relies on it."""
+"""What lies in a store already: looked at by the worker that can, before anybody relies on it."""
 
 from contracts import presets
 from contracts.artifacts import Artifact, ObjectStat
@@ -8,63 +8,61 @@ from contracts.storage import StatRequest, StorageActivities
 from workflows.context import RunContext
 
 
-async def taken_over(context: RunContext, name: str) -> dict[str, Artifact]:
-    """Return what was given for the outputs of a stage, as artifacts: they are there, and known by their digest.
+async def described(context: RunContext, name: str, on: str, uris: dict[str, str]) -> dict[str, Artifact]:
+    """Return what lies on a connection as artifacts for a stage: they are there, and known by their digest.
 
     Raises:
         ActivityError: something is not there, or may not be read.
     """
-    given = context.book.stage(name).substitutes
-    folders = {output: uri for output, uri in given.items() if uri.endswith("/")}
+    folders = {output: uri for output, uri in uris.items() if uri.endswith("/")}
     found = {
-        output: await _file(context, name, uri) for output, uri in given.items() if output not in folders
+        output: await _file(context, name, on, uri) for output, uri in uris.items() if output not in folders
     }
     if folders:
-        found |= await _folders(context, name, folders)
-    return {output: found[output] for output in given}
+        found |= await _folders(context, name, on, folders)
+    return {output: found[output] for output in uris}
 
 
-async def _folders(context: RunContext, name: str, folders: dict[str, str]) -> dict[str, Artifact]:
+async def _folders(context: RunContext, name: str, on: str, folders: dict[str, str]) -> dict[str, Artifact]:
     gathered = await context.effects.call(
         GatherActivities.gather,
         GatherRequest(describe=folders, owner=f"{context.run.run_uid}/{name}"),
-        on=context.placement(name).connection,
+        on=on,
         preset=presets.moving(context.timeout(name)),
         stage=name,
-        summary="look at what stands for its outputs",
+        summary="look at what is there",
     )
     return gathered.artifacts
 
 
-async def _file(context: RunContext, name: str, uri: str) -> Artifact:
-    on = context.placement(name).connection
+async def _file(context: RunContext, name: str, on: str, uri: str) -> Artifact:
     held = await context.effects.call(
         StorageActivities.stat,
         StatRequest(uri=uri),
         on=on,
         preset=presets.quick(context.timeout(name)),
         stage=name,
-        summary="look at what stands for its output",
+        summary="look at what is there",
     )
     return Artifact(
         uri=uri,
         kind="file",
         size_bytes=held.size_bytes,
         object_count=1,
-        digest=held.sha256 or await _digest(context, name, held),
+        digest=held.sha256 or await _digest(context, name, on, held),
         crc32c=held.crc32c,
         etag=held.etag,
         media_type=held.media_type,
     )
 
 
-async def _digest(context: RunContext, name: str, held: ObjectStat) -> str:
+async def _digest(context: RunContext, name: str, on: str, held: ObjectStat) -> str:
     measured = await context.effects.call(
         StorageActivities.measure,
         MeasureRequest(objects=(held,)),
-        on=context.placement(name).connection,
+        on=on,
         preset=presets.moving(context.timeout(name)),
         stage=name,
-        summary="read what stands for its output",
+        summary="read what is there",
     )
     return measured.measures[0].sha256
