@@ -16,6 +16,8 @@ from sandbox.servers import app
 from sandbox.servers.azure.account import FRESH, Account
 from sandbox.servers.azure.arm import ResourceManager
 from sandbox.servers.azure.assets import Assets
+from sandbox.servers.azure.batch import BatchEndpoints
+from sandbox.servers.azure.batch_jobs import BatchJobs
 from sandbox.servers.azure.care import Caretaker, inference
 from sandbox.servers.azure.commands import Commands
 from sandbox.servers.azure.entra import Entra
@@ -54,6 +56,8 @@ def main() -> None:
     models = Models(manager, References(endpoints), Records(state / "models"))
     kept = {kind: Records(state / kind) for kind in ("endpoints", "deployments", "operations")}
     online = Online(manager, assets, models, machines=machines, faults=faults, **kept)
+    scored = {kind: Records(state / f"batch_{kind}") for kind in ("endpoints", "deployments")}
+    batch = BatchEndpoints(manager, assets, models, **scored)
     caretaker = Caretaker(online)
     link_key = hashlib.sha256((state / "signing_key.pem").read_bytes()).digest()
     routes = [
@@ -66,6 +70,8 @@ def main() -> None:
         *models.routes(),
         *online.routes(),
         inference(online),
+        *batch.routes(),
+        *BatchJobs(batch, store, runs, commands, faults).routes(),
         *History(manager, store, runs, commands, link_key).routes(),
     ]
     runs.recover()

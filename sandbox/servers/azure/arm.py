@@ -29,6 +29,8 @@ HISTORY_PREFIX = "/history/v1.0"
 _VERBS = {"GET": "read", "PUT": "write", "PATCH": "write", "DELETE": "delete", "POST": "action"}
 _UNJUDGED = re.compile(r"/providers/Microsoft\.Authorization/|/locations/")
 """Changes of rights, since nobody else is here to make them; and what the vendor asks about at the subscription."""
+AUDIENCES = {"/history/": [MANAGEMENT, MACHINE_LEARNING], "/mferp/": [MACHINE_LEARNING]}
+"""Whom tokens for the workspace's data plane are for, by its path."""
 
 _logger = logging.getLogger(__name__)
 
@@ -156,8 +158,8 @@ class ResourceManager:
         if kind.lower() != "bearer" or not token:
             text = "Authentication failed. The 'Authorization' header is missing or is not a bearer token."
             raise ArmError(401, "AuthenticationFailed", text)
-        audiences = (
-            [MANAGEMENT, MACHINE_LEARNING] if request.url.path.startswith("/history/") else [MANAGEMENT]
+        audiences = next(
+            (known for place, known in AUDIENCES.items() if request.url.path.startswith(place)), [MANAGEMENT]
         )
         try:
             return self.authority.verify(token, audiences)

@@ -15,6 +15,7 @@ from sandbox.servers.azure.arm import user_error
 from sandbox.servers.azure.assets import Assets
 from sandbox.servers.azure.records import JobRecord
 from sandbox.servers.azure.references import References
+from sandbox.servers.azure.scoring_steps import scoring_machine
 from sandbox.servers.machine import Deliver, Fetch, MachineSpec
 
 DATA_INPUTS = {"uri_file", "uri_folder", "custom_model"}
@@ -87,7 +88,7 @@ class Commands:
         environment = {f"AZURE_ML_INPUT_{name}": value for name, value in inputs.items()}
         environment |= {f"AZURE_ML_OUTPUT_{name}": value for name, value in outputs.items()}
         timeout = (properties.get("limits") or {}).get("timeout")
-        return MachineSpec(
+        spec = MachineSpec(
             argv=["bash", "-c", command],
             env={**self._runtime(record), **environment, **(properties.get("environmentVariables") or {})},
             cwd="wd",
@@ -98,6 +99,7 @@ class Commands:
             stop_grace_seconds=STOP_GRACE_SECONDS,
             fault=record.fault,
         )
+        return scoring_machine(spec, record, home) if record.scoring else spec
 
     def _inputs(self, properties: dict[str, Any], home: Path) -> tuple[dict[str, str], list[Fetch]]:
         values: dict[str, str] = {}
@@ -145,7 +147,7 @@ class Commands:
         ours = self.endpoints
         return {
             "AZUREML_RUN_ID": record.name,
-            "AZUREML_ROOT_RUN_ID": record.name,
+            "AZUREML_ROOT_RUN_ID": record.parent or record.name,
             "AZUREML_EXPERIMENT_NAME": record.properties.get("experimentName") or "Default",
             "AZUREML_ARM_SUBSCRIPTION": ours.azure_subscription_id,
             "AZUREML_ARM_RESOURCEGROUP": ours.azure_resource_group,

@@ -20,6 +20,8 @@ from sandbox.servers.azure.records import JobRecord, JobStore
 from sandbox.servers.azure.runs import TERMINAL, Runs
 
 LOG = "user_logs/std_log.txt"
+STEP_LOG = "logs/user/stdout/10.0.0.4/process000.stdout.txt"
+"""What the scoring script of a batch prints: node by node and process by process, and here there is one of each."""
 LINK_SECONDS = 3600
 BASE = f"/history/v1.0{WORKSPACE_PATH}"
 
@@ -45,9 +47,10 @@ class History:
         return [
             route(f"{BASE}/runs/{{name}}", "Runs.Get", self._get),
             route(f"{BASE}/runs/{{name}}/details", "Runs.GetDetails", self._details),
+            route(f"{BASE}/runs/{{name}}/children", "Runs.GetChild", self._children),
             route(f"{BASE}/rundata", "Runs.GetData", self._data, method="POST"),
             route(by_experiment, "Runs.Modify", self._modify, method="PATCH"),
-            Route(f"/logs/{{name}}/{LOG}", self._log, name="Logs.Read"),
+            Route("/logs/{name}/{file:path}", self._log, name="Logs.Read"),
         ]
 
     def _find(self, name: str) -> JobRecord:
@@ -66,8 +69,14 @@ class History:
         answer = self._run(record)
         warning = record.ended.get("warning")
         answer["warnings"] = [{"source": "Compute", "message": warning}] if warning else []
-        answer["logFiles"] = {LOG: self._link(record.name)} if self.runs.log(record.name) else {}
+        file = STEP_LOG if record.parent else LOG
+        answer["logFiles"] = {file: self._link(record.name, file)} if self.runs.log(record.name) else {}
         return JSONResponse(answer)
+
+    def _children(self, call: Call) -> Response:
+        record = self._find(call.names["name"])
+        step = self.store.find(record.child) if record.child else None
+        return JSONResponse({"value": [self._run(self._find(step.name))] if step else []})
 
     def _data(self, call: Call) -> Response:
         if not isinstance(call.body, dict) or "runId" not in call.body:
@@ -92,7 +101,8 @@ class History:
         }
         return {
             "runId": record.name,
-            "rootRunId": record.name,
+            "rootRunId": record.parent or record.name,
+            "parentRunId": record.parent,
             "status": status,
             "target": (record.properties.get("computeId") or "serverless").rsplit("/", 1)[-1],
             "createdUtc": record.created_at,
@@ -104,11 +114,10 @@ class History:
             "error": _error(record, self.manager.endpoints.azure_workspace),
         }
 
-    def _link(self, name: str) -> str:
+    def _link(self, name: str, file: str) -> str:
         expiry = int(time.time()) + LINK_SECONDS
-        return (
-            f"{self.manager.endpoints.azure_url}/logs/{name}/{LOG}?se={expiry}&sig={self._sign(name, expiry)}"
-        )
+        base = f"{self.manager.endpoints.azure_url}/logs/{name}"
+        return f"{base}/{file}?se={expiry}&sig={self._sign(name, expiry)}"
 
     def _sign(self, name: str, expiry: int) -> str:
         return hmac.new(self.link_key, f"{name}\n{expiry}".encode(), hashlib.sha256).hexdigest()

@@ -132,7 +132,7 @@ class Jobs:
         records = [
             record
             for record in self.store.all()
-            if _listed(record, query.get("tag"), query.get("listViewType"))
+            if not record.parent and _listed(record, query.get("tag"), query.get("listViewType"))
         ]
         start = int(query.get("$skip") or 0)
         answer: dict[str, Any] = {"value": [self._render(record) for record in records[start : start + PAGE]]}

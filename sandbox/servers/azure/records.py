@@ -34,6 +34,12 @@ class JobRecord:
     cancel_requested_at: str | None = None
     ended: dict[str, Any] = field(default_factory=dict)
     """Empty while the job lives; then `status`, `at`, `started_at` and, perhaps, `error` or `warning`."""
+    child: str | None = None
+    """The one step of a pipeline job, which has the machine."""
+    parent: str | None = None
+    """The pipeline job that a step belongs to; lists of jobs leave steps out."""
+    scoring: dict[str, Any] = field(default_factory=dict)
+    """Of the step of a batch deployment: how its scoring script is run."""
 
 
 class JobStore:

@@ -39,6 +39,10 @@ _EXITED = (
     "Execution failed. User process 'bash' exited with status code {code}. "
     "Please check log file 'user_logs/std_log.txt' for error details. Error: {tail}"
 )
+_CHILD = (
+    "Pipeline has failed child jobs. Failed nodes: /batchscoring. For more details and logs, please go to the job detail "
+    "page and check the child jobs."
+)
 _logger = logging.getLogger(__name__)
 
 
@@ -62,7 +66,9 @@ class Runs:
     def recover(self) -> None:
         """Start the jobs that an earlier server accepted and did not come to start."""
         for record in self.store.all():
-            if not record.ended and self._observe(record.name) is None:
+            # A step whose pipeline job was never written down belongs to no request that was answered.
+            lost = record.parent is not None and self.store.find(record.parent) is None
+            if not record.ended and not record.child and not lost and self._observe(record.name) is None:
                 self.submit(record.name)
 
     def submit(self, name: str) -> None:
@@ -77,6 +83,8 @@ class Runs:
         """The state by the vendor's name, as of now. Finds out, and records, that a job has ended."""
         if record.ended:
             return str(record.ended["status"])
+        if record.child:
+            return self._status_by_step(record, record.child)
         observed = self._look(record.name)
         if observed is not None and observed.phase == "DONE":
             return str(self._end(record.name, observed).ended["status"])
@@ -90,6 +98,9 @@ class Runs:
         """When the machine took the job, or None while it has not."""
         if record.ended:
             return record.ended.get("started_at")
+        if record.child:
+            # A pipeline job starts when it is accepted; it is its step that waits for a machine.
+            return record.created_at
         observed = self._look(record.name)
         return _time(observed.started_at) if observed else None
 
@@ -113,6 +124,8 @@ class Runs:
                 return
             self.store.change(name, cancel_requested_at=now())
             running = self._observe(name) is not None
+        if record.child:
+            self.cancel(record.child)
         if running:
             self._pool.submit(self._stop, name)
 
@@ -169,6 +182,20 @@ class Runs:
             verdict = self._verdict(record, observed)
             times = {"at": _time(observed.ended_at) or now(), "started_at": _time(observed.started_at)}
             return self.store.change(name, ended={**verdict, **times})
+
+    def _status_by_step(self, record: JobRecord, child: str) -> str:
+        """The state of a pipeline job of one step; its end is written down when the step's is seen."""
+        with self.store.locked():
+            step = self.store.find(child)
+            status = self.status(step) if step else "NotStarted"
+            step = self.store.find(child)
+            if step is None or status not in TERMINAL:
+                shown = {"NotStarted": "Preparing", "Finalizing": "Finalizing"}.get(status, "Running")
+                return "CancelRequested" if record.cancel_requested_at else shown
+            failed = _failed("UserError", _CHILD) if status == "Failed" else {"status": status}
+            times = {"at": step.ended["at"], "started_at": record.created_at}
+            self.store.change(record.name, ended={**failed, **times})
+            return status
 
     def _verdict(self, record: JobRecord, observed: MachineStatus) -> dict[str, Any]:
         outcome = observed.outcome
