@@ -23,7 +23,7 @@ from pathlib import Path
 RETRIES = 10
 LONGEST_WAIT_SECONDS = 30.0
 ANSWER_SECONDS = 60.0
-_DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 def main(arguments: list[str]) -> int:
@@ -31,9 +31,9 @@ def main(arguments: list[str]) -> int:
     batch, parallel, rows, predictions = arguments[:4]
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
-        with _served(arguments[4:]) as url:
+        with served(arguments[4:]) as url:
             for file in sorted(Path(rows).glob("*.jsonl")):
-                found = _scored(url, file, int(batch), int(parallel))
+                found = scored(url, file, int(batch), int(parallel))
                 (Path(predictions) / file.name).write_text("".join(f"{line}\n" for line in found))
     except (OSError, ValueError, KeyError, TypeError) as error:
         sys.stderr.write(f"scoring failed: {error}\n")
@@ -42,7 +42,8 @@ def main(arguments: list[str]) -> int:
 
 
 @contextmanager
-def _served(command: list[str]) -> Iterator[str]:
+def served(command: list[str]) -> Iterator[str]:
+    """Run a server, and yield where it takes rows once it is healthy; it has ended afterwards."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -51,7 +52,7 @@ def _served(command: list[str]) -> Iterator[str]:
     )
     try:
         url = f"http://127.0.0.1:{port}"
-        while not _well(f"{url}/ping"):
+        while not well(f"{url}/ping"):
             if server.poll() is not None:
                 raise OSError(f"the server ended with {server.returncode} before it was healthy")
             time.sleep(0.1)
@@ -61,15 +62,17 @@ def _served(command: list[str]) -> Iterator[str]:
             os.killpg(server.pid, signal.SIGKILL)
 
 
-def _well(url: str) -> bool:
+def well(url: str) -> bool:
+    """Whether a server answers this with 200."""
     try:
-        with _DIRECT.open(url, timeout=2) as answer:
+        with DIRECT.open(url, timeout=2) as answer:
             return bool(answer.status == 200)
     except OSError:
         return False
 
 
-def _scored(url: str, file: Path, batch: int, parallel: int) -> list[str]:
+def scored(url: str, file: Path, batch: int, parallel: int) -> list[str]:
+    """Return a prediction for each row of a file, in their order, as JSON."""
     rows = [line for line in file.read_text().split("\n") if line]
     batches = [rows[start : start + batch] for start in range(0, len(rows), batch)]
     with ThreadPoolExecutor(parallel) as pool:
@@ -90,7 +93,7 @@ def _post(url: str, rows: list[str]) -> list[object]:
 def _answered(request: urllib.request.Request) -> bytes:
     for turn in range(RETRIES + 1):
         try:
-            with _DIRECT.open(request, timeout=ANSWER_SECONDS) as answer:
+            with DIRECT.open(request, timeout=ANSWER_SECONDS) as answer:
                 return bytes(answer.read())
         except urllib.error.HTTPError as error:
             words = error.read(500).decode(errors="replace")

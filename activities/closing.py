@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
@@ -35,7 +36,7 @@ class ServiceClosingActivities(ClosingActivities):
         """Close jobs of this service; `named` is for a vendor whose jobs are not asked for by name."""
         self._service = service
         self._translate = translate
-        self._named = named or self._by_name
+        self._named = named or partial(by_name, service, translate)
         self._settling_seconds = settling_seconds
 
     @activity.defn(name="jobs.close", no_thread_cancel_exception=True)
@@ -72,15 +73,17 @@ class ServiceClosingActivities(ClosingActivities):
             self._service.stop(state.ref)
         return Watch(self._service, self._translate, state.ref).until_ended()
 
-    def _by_name(self, request: JobRequest) -> JobState | None:
-        # Three of four services ask for a job by its name; what they call its id is not known here.
-        ref = JobRef(
-            id=request.name, name=request.name, generation=request.generation, kind=request.kind, adopted=True
-        )
-        try:
-            with translated(self._translate, request.name):
-                return self._service.describe(ref)
-        except ApplicationError as error:
-            if error.type != ErrorKind.SOURCE_MISSING:
-                raise
-            return None
+
+def by_name(service: JobService, translate: Translate, request: JobRequest) -> JobState | None:
+    """Return the job of a request's name from a service that asks for it by that; None where there is none."""
+    # What the service calls its id is not known here.
+    ref = JobRef(
+        id=request.name, name=request.name, generation=request.generation, kind=request.kind, adopted=True
+    )
+    try:
+        with translated(translate, request.name):
+            return service.describe(ref)
+    except ApplicationError as error:
+        if error.type != ErrorKind.SOURCE_MISSING:
+            raise
+        return None

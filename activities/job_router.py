@@ -27,9 +27,10 @@ class JobRouter:
         self._of(ref.kind).stop(ref)
 
     def find(self, run_uid: str, stage: str | None) -> Sequence[JobState]:
-        """List what any of the services has."""
+        """List what any of the services has, each job once."""
         services = [self._usual, *self._special.values()]
-        return [state for service in services for state in service.find(run_uid, stage)]
+        found = [state for service in services for state in service.find(run_uid, stage)]
+        return list({state.ref.id: state for state in reversed(found)}.values())[::-1]
 
     def outputs(self, ref: JobRef, request: JobRequest) -> dict[str, str]:
         """See the seam."""

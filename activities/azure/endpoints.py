@@ -7,8 +7,9 @@ from typing import Any
 
 from azure.core.exceptions import HttpResponseError
 
-from activities.azure import hosting, serving_states
 from activities.azure.actions import ML
+from activities.azure import batch_endpoints, hosting, serving_states
+from activities.azure.batch_endpoints import BatchEndpoints
 from activities.azure.errors import CLOUD
 from activities.azure.history import time_of
 from activities.azure.hosting import Hosting, short_name
@@ -46,8 +47,8 @@ PROBE_SECONDS = 10
 ANSWER_SECONDS = 60
 REQUESTS_AT_ONCE = 100
 """The service's default is 1, and it answers 429 to whatever waits behind it."""
-ROOTS = {"onlineEndpoints": "its endpoint", "models": "its model"}
-"""Whatever is made for a server, in the order in which it is removed: what uses another goes first."""
+ROOTS = {"onlineEndpoints": "its endpoint", "batchEndpoints": "its batch endpoint", "models": "its model"}
+"""Whatever is made for a server, also for a batch's, in the order in which it is removed: what uses another goes first."""
 
 
 class AzureMlEndpoints:
@@ -58,9 +59,15 @@ class AzureMlEndpoints:
     """https://learn.microsoft.com/azure/machine-learning/how-to-manage-quotas, of managed online endpoints."""
 
     def __init__(
-        self, resources: Resources, where: Hosting, scoring: Scoring, machines: AzureMachines
+        self,
+        resources: Resources,
+        where: Hosting,
+        scoring: Scoring,
+        machines: AzureMachines,
+        batches: BatchEndpoints,
     ) -> None:
         self._machines = machines
+        self._batches = batches
         self._resources = resources
         self._hosting = where
         self._scoring = scoring
@@ -124,6 +131,11 @@ class AzureMlEndpoints:
             path = f"{root}/{name}"
             if root == "models":
                 self._resources.delete(f"{path}/versions/{hosting.VERSION}")
+            elif root == batch_endpoints.ROOT:
+                if self._resources.get(path) is None:
+                    continue
+                self._batches.retire(ref.name)
+                return
             elif self._resources.get(path) is not None:
                 deployments = [held["name"] for held in self._resources.all(f"{path}/deployments")]
                 for deployment in deployments:

@@ -1,6 +1,7 @@
 """The run history of a workspace: when a job ran, why it ended, and its log. The job API itself tells none of these."""
 
 import re
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -14,7 +15,8 @@ from azure.core.rest import HttpRequest, HttpResponse
 from activities.azure.actions import ML
 
 NEEDS = {"send_request": (f"{ML}/experiments/runs/read",)}
-LOG_FILE = "user_logs/std_log.txt"
+LOG_FILES = ("user_logs/std_log.txt", "logs/user/stdout/", "user_logs/std_log")
+"""How the file is called in which a command's words lie, or begins to be: of a batch its nodes and processes follow."""
 TAIL_BYTES = 64 * 1024
 """The most of a log that is read at once."""
 _TOTAL = re.compile(r"bytes (?:\d+-\d+|\*)/(\d+)")
@@ -49,10 +51,32 @@ class RunHistory:
         found: dict[str, Any] = answer.json()
         return found
 
+    def step(self, name: str) -> str | None:
+        """Return the run of the one step that a pipeline job has; None while there is none."""
+        answer = self._client.send_request(
+            HttpRequest("GET", f"{self._runs}/{quote(name, safe='')}/children")
+        )
+        if answer.status_code != 200:
+            raise HttpResponseError(message=f"run history answered {answer.status_code}", response=answer)
+        found = answer.json().get("value") or []
+        return str(found[0]["runId"]) if found else None
+
+    def tag(self, name: str, experiment: str, tags: Mapping[str, str]) -> None:
+        """Add tags to a run.
+
+        Raises:
+            HttpResponseError: the service refused.
+        """
+        place = f"{self._runs.removesuffix('/runs')}/experiments/{quote(experiment, safe='')}"
+        url = f"{place}/runs/{quote(name, safe='')}"
+        answer = self._client.send_request(HttpRequest("PATCH", url, json={"tags": dict(tags)}))
+        if answer.status_code != 200:
+            raise HttpResponseError(message=f"run history answered {answer.status_code}", response=answer)
+
     def log(self, name: str, start: int | None) -> tuple[bytes, int]:
         """Return the log from a byte on, or its last `TAIL_BYTES`, and where it ends; nothing while there is none."""
         try:
-            link = (self.details(name).get("logFiles") or {}).get(LOG_FILE)
+            link = _log_of(self.details(name).get("logFiles") or {})
         except HttpResponseError as exc:
             if exc.status_code != 404:
                 raise
@@ -85,6 +109,13 @@ class RunHistory:
         if answer.status_code not in {200, 206, 404, 416}:
             raise HttpResponseError(message=f"the log's store answered {answer.status_code}", response=answer)
         return answer
+
+
+def _log_of(files: Mapping[str, str]) -> str | None:
+    """Return the link to what the job itself printed."""
+    return next(
+        (files[name] for start in LOG_FILES for name in sorted(files) if name.startswith(start)), None
+    )
 
 
 def time_of(text: object) -> datetime | None:

@@ -7,9 +7,11 @@ https://learn.microsoft.com/azure/machine-learning/how-to-deploy-custom-containe
 
 import hashlib
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from activities.azure.actions import ML
+from activities.azure.blobs import blob_location
 from activities.azure.errors import CLOUD
 from activities.azure.references import to_reference
 from activities.azure.resources import Resources
@@ -69,8 +71,8 @@ class Hosting:
             self._resources.put(version, {"properties": properties})
         return f"{self._resources.workspace_id}/{version}"
 
-    def environment(self, request: JobRequest) -> str:
-        """Have the image exist as an environment that says where its server listens, and return its ARM id.
+    def environment(self, request: JobRequest, *, serves: bool = True) -> str:
+        """Have the image exist as an environment, which says where its server listens if it serves; return its ARM id.
 
         It belongs to no run: every server of this image has the same one, which costs nothing and stays.
         """
@@ -82,9 +84,27 @@ class Hosting:
         if registered:
             path = f"environments/{registered[1]}/versions/{registered[2]}"
             return f"{self._resources.workspace_id}/{path}"
-        path = f"environments/causeway-serve-{hashlib.sha256(image.encode()).hexdigest()[:16]}/versions/{VERSION}"
+        kind, digest = "serve" if serves else "batch", hashlib.sha256(image.encode()).hexdigest()[:16]
+        path = f"environments/causeway-{kind}-{digest}/versions/{VERSION}"
         if self._resources.get(path) is None:
-            self._resources.put(path, {"properties": environment_body(image)})
+            body = environment_body(image) if serves else {"image": image, "osType": "Linux"}
+            self._resources.put(path, {"properties": body})
+        return f"{self._resources.workspace_id}/{path}"
+
+    def code(self, files: Mapping[str, bytes], owner: str) -> str:
+        """Have these files exist as code that deployments run, and return its ARM id; it belongs to no run, either."""
+        told = "".join(
+            f"{name} {hashlib.sha256(content).hexdigest()}\n" for name, content in sorted(files.items())
+        )
+        digest = hashlib.sha256(told.encode()).hexdigest()
+        path = f"codes/causeway-batch-{digest[:16]}/versions/{VERSION}"
+        if self._resources.get(path) is None:
+            folder = f"{self._store.default_container}code/{digest}/"
+            for name, content in files.items():
+                put_small(self._store, folder + name, content, owner=owner, media_type="text/x-python")
+            where = blob_location(folder)
+            url = f"{self._settings.storage_url.rstrip('/')}/{where.container}/{where.name}"
+            self._resources.put(path, {"properties": {"codeUri": url}})
         return f"{self._resources.workspace_id}/{path}"
 
     def location(self) -> str:

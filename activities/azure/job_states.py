@@ -11,6 +11,9 @@ from activities.azure.workspace import MlWorkspace
 from activities.scrub import scrub
 from contracts.jobs import JobPhase, JobRef, JobState
 
+BATCH_TAG = "azureml.batchrun"
+"""On jobs that came of a batch endpoint, which the service made pipelines of one step."""
+
 
 class JobStates:
     """The states of one workspace's jobs; the run history is asked when one runs, once, and when it has ended."""
@@ -30,16 +33,21 @@ class JobStates:
             ref=ref, phase=phase, message=status_of(job), submitted_at=submitted, last_seen=datetime.now(UTC)
         )
         if not phase.terminal:
-            started = self._started(ref.name) if phase is JobPhase.RUNNING else None
+            started = self._started(job) if phase is JobPhase.RUNNING else None
             return state.model_copy(update={"started_at": started})
-        self._starts.pop(ref.name, None)
-        return state.model_copy(
-            update=_ending(phase, _known(self._workspace.history, ref.name), _limit_seconds(job))
-        )
+        self._starts.pop(str(job.name), None)
+        return state.model_copy(update=_ending(phase, self._run_of(job), _limit_seconds(job)))
 
-    def _started(self, name: str) -> datetime | None:
+    def _run_of(self, job: Any) -> dict[str, Any]:
+        """Return what is known of the run that has the machine: of a batch, whose job is a pipeline, its one step's."""
+        history, name = self._workspace.history, str(job.name)
+        step = history.step(name) if (job.tags or {}).get(BATCH_TAG) == "true" else name
+        return _known(history, step) if step else {}
+
+    def _started(self, job: Any) -> datetime | None:
+        name = str(job.name)
         if name not in self._starts:
-            started = time_of(_known(self._workspace.history, name).get("startTimeUtc"))
+            started = time_of(self._run_of(job).get("startTimeUtc"))
             if started is None:
                 return None
             self._starts[name] = started

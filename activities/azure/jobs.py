@@ -74,9 +74,9 @@ class AzureMlJobs:
     def submit(self, request: JobRequest) -> JobRef:
         """See `JobService.submit`."""
         script.check_names(request)
-        found = self._find(request.name)
-        if found is not None:
-            return _adopted(found, request)
+        held = self.existing(request)
+        if held is not None:
+            return held
         plan = planned(self._store, request)
         job = self._command(request, plan)
         put_batch(self._store, request)
@@ -90,18 +90,27 @@ class AzureMlJobs:
             if found is None:
                 raise
             return _adopted(found, request)
-        return _ref(created, kind=request.kind, adopted=not self._workspace.created_job())
+        return ref_of(created, kind=request.kind, adopted=not self._workspace.created_job())
+
+    def existing(self, request: JobRequest) -> JobRef | None:
+        """Return the command job of a request's name, adopted; None where there is none.
+
+        Raises:
+            ApplicationError: `TARGET_CONFLICT` when it was submitted for something else.
+        """
+        found = self._find(request.name)
+        return _adopted(found, request) if found is not None else None
 
     def describe(self, ref: JobRef) -> JobState:
         """See `JobService.describe`; the run history is asked when the job has started, and when it has ended."""
-        return self._states.of(self._workspace.client.jobs.get(ref.name), ref)
+        return self._states.of(self._workspace.client.jobs.get(job_name(ref)), ref)
 
     def stop(self, ref: JobRef) -> None:
         """See `JobService.stop`."""
         if self._phase(ref).terminal:
             return
         try:
-            self._workspace.client.jobs.begin_cancel(ref.name, polling=False)
+            self._workspace.client.jobs.begin_cancel(job_name(ref), polling=False)
         except HttpResponseError as exc:
             # A job that is ending, or has ended since, cannot be cancelled: the end will be seen.
             if exc.status_code not in {400, 409}:
@@ -112,20 +121,23 @@ class AzureMlJobs:
         listed = self._workspace.client.jobs.list(tag=_run_tag(run_uid))
         jobs = [job for job in listed if job is not None and (job.tags or {}).get("causeway-run") == run_uid]
         return [
-            self._states.of(job, _ref(job, kind=_kind(job)))
+            self._states.of(job, ref_of(job, kind=_kind(job)))
             for job in jobs
             if stage in {None, (job.tags or {}).get("causeway-stage")}
         ]
 
     def outputs(self, ref: JobRef, request: JobRequest) -> dict[str, str]:
         """See `JobService.outputs`: where the job says they are."""
-        job: Any = self._workspace.client.jobs.get(ref.name)
+        job: Any = self._workspace.client.jobs.get(job_name(ref))
         return {name: self._output(job, name, wanted) for name, wanted in request.outputs.items()}
 
     def logs(self, ref: JobRef, tail: int, after: str | None, *, final: bool = False) -> LogPage:
         """See `JobService.logs`; the token is a byte offset."""
         start = None if after is None else int(after) if after.isdigit() else 0
-        content, end = self._workspace.history.log(ref.name, start)
+        history, name = self._workspace.history, job_name(ref)
+        # What a pipeline job prints itself is the vendor's; the words of a batch are those of its one step.
+        of = name if name == ref.name else history.step(name) or name
+        content, end = history.log(of, start)
         if not content:
             return LogPage(lines=(), next_after=after)
         whole = content[: content.rfind(b"\n") + 1]
@@ -143,7 +155,7 @@ class AzureMlJobs:
         return found
 
     def _phase(self, ref: JobRef) -> JobPhase:
-        return phase_of(status_of(self._workspace.client.jobs.get(ref.name)))
+        return phase_of(status_of(self._workspace.client.jobs.get(job_name(ref))))
 
     def _put_script(self, request: JobRequest) -> None:
         text = script.script(request).encode()
@@ -169,7 +181,7 @@ class AzureMlJobs:
             outputs=self._outputs(request),
             compute=None if alone else machine.instance,
             instance_type=(machine.instance or None) if alone else None,
-            tags={**request.tags, KIND_TAG: request.kind, _run_tag(request.run.run_uid): request.stage},
+            tags=tags_of(request),
             properties=dict(NO_GIT),
         )
         job.set_limits(timeout=int(request.timeout.total_seconds()))
@@ -222,11 +234,23 @@ class AzureMlJobs:
         return chosen if chosen.endswith("/") else f"{chosen}/"
 
 
-def _ref(job: Any, *, kind: JobKind = "train", adopted: bool = False) -> JobRef:
-    generation = str((job.tags or {}).get("causeway-generation") or "")
+def tags_of(request: JobRequest) -> dict[str, str]:
+    """Return what a job carries on Azure, where lists of jobs ask for a tag by its name alone."""
+    return {**request.tags, KIND_TAG: request.kind, _run_tag(request.run.run_uid): request.stage}
+
+
+def job_name(ref: JobRef) -> str:
+    """Return what Azure calls a job: a command job as we do, one that came of a batch endpoint as it likes."""
+    return ref.id.rpartition("/")[2]
+
+
+def ref_of(job: Any, *, kind: JobKind = "train", adopted: bool = False) -> JobRef:
+    """Return the reference of a job as the SDK describes it."""
+    tags = job.tags or {}
+    generation = str(tags.get("causeway-generation") or "")
     return JobRef(
         id=str(job.id or job.name),
-        name=str(job.name),
+        name=str(tags.get("causeway-key") or job.name),
         generation=int(generation) if generation.isdigit() else 1,
         kind=kind,
         console=job.studio_url,
@@ -248,7 +272,7 @@ def _adopted(job: Job, request: JobRequest) -> JobRef:
     if (job.tags or {}).get(DIGEST_TAG) != request.tags[DIGEST_TAG]:
         message = f"a job named {request.name} exists in the workspace and asks for something else"
         raise failure(ErrorKind.TARGET_CONFLICT, message, ErrorDetail(cloud=CLOUD, ref=request.name))
-    return _ref(job, kind=request.kind, adopted=True)
+    return ref_of(job, kind=request.kind, adopted=True)
 
 
 def _run_tag(run_uid: str) -> str:

@@ -18,11 +18,13 @@ from activities.azure.identity import NotingTransport, WorkerIdentity
 from activities.azure.machines import AzureMachines
 from activities.azure.settings import AzureSettings
 from activities.azure.store import BlobStore
-from activities.closing import ServiceClosingActivities
+from activities.closing import Named, ServiceClosingActivities, by_name
 from activities.code import StoreCodeActivities
 from activities.endpoints import ServiceEndpointActivities
 from activities.fanout import StoreGatherActivities
 from activities.grant_client import GrantClient
+from activities.job_router import JobRouter
+from activities.job_service import JobService
 from activities.jobs import ServiceJobActivities
 from activities.registration import bound_activities
 from activities.run_lines import KEPT
@@ -34,6 +36,8 @@ from activities.sweeping_jobs import JobSweeper
 from contracts.units import MIB
 
 if TYPE_CHECKING:
+    from activities.azure.batch_endpoints import BatchEndpoints
+    from activities.azure.batch_jobs import BatchEndpointJobs
     from activities.azure.endpoints import AzureMlEndpoints
     from activities.azure.jobs import AzureMlJobs
     from activities.azure.workspace import MlWorkspace
@@ -91,13 +95,50 @@ def workspace(settings: AzureSettings, identity: WorkerIdentity | None = None) -
     return MlWorkspace(settings, identity or credential(settings))
 
 
-def jobs(settings: AzureSettings, identity: WorkerIdentity | None = None) -> AzureMlJobs:
+def jobs(settings: AzureSettings, identity: WorkerIdentity | None = None) -> JobRouter:
     """Build the connection's job service."""
-    from activities.azure.jobs import AzureMlJobs
-
     caller = identity or credential(settings)
     place = workspace(settings, caller)
-    return AzureMlJobs(place, store(settings, caller), machines(settings, place), settings)
+    usual = _commands(settings, place, store(settings, caller))
+    return JobRouter(usual, {"batch_predict": _batches(settings, caller, place, usual)})
+
+
+def batches(settings: AzureSettings, identity: WorkerIdentity | None = None) -> BatchEndpointJobs:
+    """Build the service of batches."""
+    caller = identity or credential(settings)
+    place = workspace(settings, caller)
+    return _batches(settings, caller, place, _commands(settings, place, store(settings, caller)))
+
+
+def named(usual: JobService, batch: BatchEndpointJobs) -> Named:
+    """Return how a job is looked for by its name, which no batch endpoint asks for."""
+    return lambda request: (
+        batch.named(request) if request.kind == "batch_predict" else by_name(usual, translate, request)
+    )
+
+
+def _commands(settings: AzureSettings, place: MlWorkspace, blobs: BlobStore) -> AzureMlJobs:
+    from activities.azure.jobs import AzureMlJobs
+
+    return AzureMlJobs(place, blobs, machines(settings, place), settings)
+
+
+def _batches(
+    settings: AzureSettings, caller: WorkerIdentity, place: MlWorkspace, usual: AzureMlJobs
+) -> BatchEndpointJobs:
+    from activities.azure.batch_jobs import BatchEndpointJobs
+
+    stores = store(settings, caller), blob_service(settings, caller)
+    return BatchEndpointJobs(
+        usual, _batch_endpoints(settings, place, stores[0]), place, stores, machines(settings, place)
+    )
+
+
+def _batch_endpoints(settings: AzureSettings, place: MlWorkspace, blobs: BlobStore) -> BatchEndpoints:
+    from activities.azure.batch_endpoints import BatchEndpoints
+    from activities.azure.hosting import Hosting
+
+    return BatchEndpoints(place, Hosting(place.resources, blobs, settings))
 
 
 def machines(settings: AzureSettings, place: MlWorkspace) -> AzureMachines:
@@ -118,22 +159,23 @@ def _endpoints(settings: AzureSettings, place: MlWorkspace, blobs: BlobStore) ->
     from activities.azure.workspace import CLIENT_OPTIONS
 
     where = Hosting(place.resources, blobs, settings)
-    return AzureMlEndpoints(
-        place.resources, where, Scoring(place.resources, **CLIENT_OPTIONS), machines(settings, place)
-    )
+    scoring, chooser = Scoring(place.resources, **CLIENT_OPTIONS), machines(settings, place)
+    batch = _batch_endpoints(settings, place, blobs)
+    return AzureMlEndpoints(place.resources, where, scoring, chooser, batch)
 
 
 def activities(settings: AzureSettings) -> list[Callable[..., Any]]:
     """Return every activity this connection's worker registers."""
     from activities.azure.check import AzureCheck
     from activities.azure.connection import AzureConnection
-    from activities.azure.jobs import AzureMlJobs
     from activities.azure.sweep import StagedBlobs, WorkspaceLive
 
     identity = credential(settings)
     blobs, place = store(settings, identity), workspace(settings, identity)
     chooser = machines(settings, place)
-    service = AzureMlJobs(place, blobs, chooser, settings)
+    usual = _commands(settings, place, blobs)
+    batch = _batches(settings, identity, place, usual)
+    service = JobRouter(usual, {"batch_predict": batch})
     servers = _endpoints(settings, place, blobs)
     allowed = settings.allow_list(blobs.default_container)
     places = containers_of(blobs.default_container, allowed.prefixes)
@@ -143,7 +185,7 @@ def activities(settings: AzureSettings) -> list[Callable[..., Any]]:
         StoreGatherActivities(blobs, translate),
         ServiceJobActivities(service, blobs, translate),
         StoreLogShipping(service, blobs, translate, KEPT),
-        ServiceClosingActivities(service, translate),
+        ServiceClosingActivities(service, translate, named(usual, batch)),
         RoomSweepActivities(
             (
                 JobSweeper(service, WorkspaceLive(place), translate),

@@ -117,8 +117,8 @@ def _job(job: Any) -> SweepItem | None:
         return None
     return SweepItem(
         kind="job",
-        id=str(job.name),
-        name=str(job.name),
+        id=str(job.id or job.name),
+        name=str(tags.get("causeway-key") or job.name),
         run_uid=tags[RUN_TAG],
         stage=tags.get(STAGE_TAG, ""),
         since=getattr(job.creation_context, "created_at", None),

@@ -15,6 +15,7 @@ from azure.core.rest import HttpRequest, HttpResponse
 from activities.asked import answered
 from activities.azure.actions import ML
 from activities.azure.history import RunHistory
+from activities.azure.invocations import Invocations
 from activities.azure.ml import MLClient
 from activities.azure.resources import Resources
 from activities.azure.settings import AzureSettings
@@ -27,6 +28,7 @@ NEEDS = {
 }
 """What is fetched by address alone, cloud metadata and discovery, is for everyone."""
 METADATA_URL = "ARM_CLOUD_METADATA_URL"
+PUBLIC_MACHINE_LEARNING = "https://ml.azure.com"
 PUBLIC_MANAGER = "https://management.azure.com/"
 CLIENT_OPTIONS: dict[str, Any] = {"retry_total": 0, "connection_timeout": 5, "read_timeout": 60}
 """Temporal retries, not the SDK."""
@@ -49,7 +51,9 @@ class MlWorkspace:
         self._lock = threading.RLock()
         self._manager = PUBLIC_MANAGER
         self._seen = threading.local()
+        self._machine_learning = PUBLIC_MACHINE_LEARNING
         self._client: MLClient | None = None
+        self._invocations: Invocations | None = None
         self._history: RunHistory | None = None
 
     def created_job(self) -> bool:
@@ -92,6 +96,17 @@ class MlWorkspace:
                 self._history = RunHistory(url, self.resource_id, self._identity, scope, **CLIENT_OPTIONS)
             return self._history
 
+    @property
+    def invocations(self) -> Invocations:
+        """The jobs of the workspace's batch endpoints."""
+        with self._lock:
+            if self._invocations is None:
+                discovery = self.client.workspaces.get(self.name).discovery_url
+                url = _fetch(str(discovery))["api"]
+                scope = f"{self._machine_learning}/.default"
+                self._invocations = Invocations(url, self.resource_id, self._identity, scope)
+            return self._invocations
+
     def manager_url(self) -> str:
         """Return where the resource manager of this cloud answers."""
         with self._lock:
@@ -121,11 +136,12 @@ class MlWorkspace:
             raise failure(ErrorKind.INVALID_REQUEST, message, ErrorDetail(cloud="azure", ref=METADATA_URL))
         self._manager = here["resourceManager"]
         suffix = ".".join(str(_host(here["portal"])).split(".")[1:])
+        self._machine_learning = f"https://ml.{suffix}"
         described = {
             "azure_portal": here["portal"],
             "resource_manager": here["resourceManager"],
             "active_directory": here["authentication"]["loginEndpoint"],
-            "aml_resource_id": f"https://ml.{suffix}",
+            "aml_resource_id": self._machine_learning,
             "storage_endpoint": here["suffixes"]["storage"],
             "registry_discovery_endpoint": here["resourceManager"],
         }

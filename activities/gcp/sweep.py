@@ -8,7 +8,8 @@ from typing import Any
 
 from google.cloud import storage
 
-from activities.gcp.claims import Claim, ClaimedJob, is_settled
+from activities.claims import Claim
+from activities.gcp.claims import ClaimedJob, is_settled
 from activities.gcp.sending import TIMEOUT
 from activities.gcp.signing import OWNER
 from activities.gcp.states import phase_of

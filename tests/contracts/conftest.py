@@ -101,7 +101,7 @@ class _Rooms(dict[str, Room]):
             lambda: module.endpoints(settings),
             storage,
             lambda: module.activities(settings),
-            module.named(module.custom_jobs(settings), module.batches(settings)) if cloud == "gcp" else None,
+            _named(module, settings, cloud),
         )
         self[name] = room
         return room
@@ -132,6 +132,14 @@ class _Rooms(dict[str, Room]):
             if not variable.startswith("TEMPORAL_"):
                 self._patch.setenv(variable, value)
         return environment
+
+
+def _named(module: Any, settings: Any, cloud: str) -> Named | None:
+    if cloud not in {"azure", "gcp"}:
+        return None
+    usual = module.custom_jobs(settings) if cloud == "gcp" else module.jobs(settings)
+    found: Named = module.named(usual, module.batches(settings))
+    return found
 
 
 def _onprem(root: Path) -> dict[str, str]:

@@ -70,6 +70,8 @@ class Entra:
             self.endpoints.azure_url: MANAGEMENT,
             MACHINE_LEARNING: MACHINE_LEARNING,
             f"https://ml.azure.{CLOUD_SUFFIX}": MACHINE_LEARNING,
+            # By the portal's name, as in every public cloud: `portal.azure.us` is beside `ml.azure.us`.
+            f"https://ml.sandbox.{CLOUD_SUFFIX}": MACHINE_LEARNING,
         }
         return known.get(resource.rstrip("/"))
 

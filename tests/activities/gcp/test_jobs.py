@@ -9,8 +9,8 @@ import pytest
 from google.cloud import storage
 from temporalio.exceptions import ApplicationError
 
+from activities.claims import Claim
 from activities.gcp import room
-from activities.gcp.claims import Claim
 from activities.gcp.jobs import VertexJobs
 from activities.gcp.settings import GcpSettings
 from activities.gcp.store import GcsStore
