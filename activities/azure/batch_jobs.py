@@ -86,8 +86,8 @@ class BatchEndpointJobs:
         jobs = self._endpoints.jobs(request.name)
         if jobs:
             return self._oldest(request, jobs, claim)
-        self._invoke(request, claim)
-        return self._oldest(request, self._endpoints.jobs(request.name), claim, made=True)
+        made = self._invoked(request, claim)
+        return self._oldest(request, self._endpoints.jobs(request.name) or [made], claim, made)
 
     def describe(self, ref: JobRef) -> JobState:
         """Ask the control plane now; the endpoint of a job that has ended is nobody's any more and goes."""
@@ -142,46 +142,40 @@ class BatchEndpointJobs:
         """See `JobService.logs`."""
         return self._commands.logs(ref, tail, after, final=final)
 
-    def _invoke(self, request: JobRequest, claim: ClaimedJob) -> None:
+    def _invoked(self, request: JobRequest, claim: ClaimedJob) -> Invocation:
         folder = batch_folder(self._store, request)
         try:
             # The file itself is never written: predictions lie beside it.
-            made = self._endpoints.invoke(request, f"{folder}rows/", f"{folder}scored/predictions.jsonl")
-        except (ServiceRequestError, ServiceResponseError):
-            if not self._came(request):
-                raise
+            return self._endpoints.invoke(request, f"{folder}rows/", f"{folder}scored/predictions.jsonl")
         except HttpResponseError as exc:
-            refused = exc.status_code is not None and exc.status_code < 500
-            if refused:
-                # No job came of it for certain; after any other answer that is not known, and the lease must end.
+            if exc.status_code is not None and exc.status_code < 500:
+                # No job came of it for certain; after any other answer that is not known.
                 claim.release()
-            if refused or not self._came(request):
                 raise
-        else:
-            claim.settle(made.name)
+            return self._came(request, exc)
+        except (ServiceRequestError, ServiceResponseError) as exc:
+            return self._came(request, exc)
 
-    def _came(self, request: JobRequest) -> bool:
-        """Whether a job came of an invocation whose answer was lost, as far as a few looks tell."""
+    def _came(self, request: JobRequest, lost: Exception) -> Invocation:
+        """Return the job of an invocation whose answer was lost, as far as a few looks tell; else the lease must end."""
         for _ in range(LOOKS):
-            if self._endpoints.jobs(request.name):
-                return True
+            jobs = self._endpoints.jobs(request.name)
+            if jobs:
+                return jobs[0]
             rest(LOOK_SECONDS)
-        return False
+        raise lost
 
     def _oldest(
-        self, request: JobRequest, jobs: list[Invocation], claim: ClaimedJob, *, made: bool = False
+        self, request: JobRequest, jobs: list[Invocation], claim: ClaimedJob, made: Invocation | None = None
     ) -> JobRef:
         """Return the job that stands: the oldest. A claim that outlived its lease may have made two."""
-        if not jobs:
-            detail = ErrorDetail(cloud=CLOUD, ref=request.name)
-            raise failure(ErrorKind.UNAVAILABLE, f"the job of {request.name} is not listed yet", detail)
         oldest, *others = jobs
         claim.settle(oldest.name)
         for loser in others:
             if not loser.phase.terminal:
                 activity.logger.warning("job %s came second to %s and is cancelled", loser.name, oldest.name)
                 self._endpoints.stop(loser.name)
-        return self._adopted(request, oldest.name, adopted=not made)
+        return self._adopted(request, oldest.name, adopted=made is None or made.name != oldest.name)
 
     def _adopted(self, request: JobRequest, name: str, digest: str = "", *, adopted: bool = True) -> JobRef:
         if digest and digest != request.tags["causeway-digest"]:
