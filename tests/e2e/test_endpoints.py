@@ -31,6 +31,17 @@ ASKED = {
         "Boto3",
         ("CreateEndpoint", "InvokeEndpoint", "DeleteEndpoint", "CreateTransformJob"),
     ),
+    "azure": (
+        "azure",
+        "python",
+        (
+            "OnlineDeployments.CreateOrUpdate",
+            "Inference.Score",
+            "OnlineEndpoints.Delete",
+            "BatchJobs.Invoke",
+            "BatchEndpoints.Delete",
+        ),
+    ),
     "gcp": (
         "vertex",
         "python",
@@ -78,7 +89,7 @@ def serving(house: Sandbox) -> list[str]:
 
 
 @pytest.mark.timeout(400)
-@pytest.mark.parametrize("cloud", ["aws", pytest.param("gcp", marks=pytest.mark.durability)])
+@pytest.mark.parametrize("cloud", ["aws", "azure", pytest.param("gcp", marks=pytest.mark.durability)])
 def test_a_run_deploys_scores_online_and_in_a_batch_and_retires(
     house: Sandbox, tmp_path: Path, cloud: str
 ) -> None:
