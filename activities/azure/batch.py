@@ -1,7 +1,6 @@
-"""What a job of the kind `batch_predict` runs: the server beside a driver, which posts it the rows.
+"""What a batch is as a command job: the server beside a driver, which posts it the rows.
 
-It is a command job, not the invocation of a batch endpoint: such an endpoint starts a job of the same kind on the same
-machines, but one that carries no tags of ours, so that neither a retry, a cancel nor a sweep would find it again.
+It is for serverless compute alone, which batch endpoints do not know; `batch_jobs` has all others.
 """
 
 from pathlib import Path

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,15 +13,16 @@ import requests
 from azure.ai.ml import Input
 from azure.ai.ml.entities import (
     BatchEndpoint,
-    BatchRetrySettings,
     CodeConfiguration,
     Environment,
     ModelBatchDeployment,
     ModelBatchDeploymentSettings,
 )
-from azure.core.exceptions import HttpResponseError
+from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
 
-from tests.sandbox.azure_cloud import CALL_SECONDS, AzureCloud, running
+from sandbox.layout import CONTAINER
+from tests.house import until
+from tests.sandbox.azure_cloud import AZURE, CALL_SECONDS, AzureCloud, running
 
 pytestmark = pytest.mark.timeout(180)
 NAMES = """
@@ -40,33 +42,62 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AzureCloud]:
 
 
 @pytest.fixture
-def deployed(cloud: AzureCloud, tmp_path: Path) -> Callable[..., str]:
+def deployed(cloud: AzureCloud) -> Callable[..., str]:
+    """Have an endpoint with a deployment `blue` of a scoring script, by the resource manager's own calls."""
+
     def build(script: str, **settings: Any) -> str:
-        name, place = f"be-{uuid.uuid4().hex[:12]}", f"models/{uuid.uuid4().hex}"
-        (tmp_path / "code").mkdir(exist_ok=True)
-        (tmp_path / "code/score.py").write_text(script)
-        cloud.put(f"{place}/weights", "1")
-        model = {
-            "modelUri": f"azureml://datastores/workspaceblobstore/paths/{place}/",
-            "modelType": "custom_model",
+        name, place = f"be-{uuid.uuid4().hex[:12]}", f"batches/{uuid.uuid4().hex}"
+        cloud.put(f"{place}/model/weights", "1")
+        cloud.put(f"{place}/code/score.py", script)
+        base = "azureml://datastores/workspaceblobstore/paths"
+        made = {
+            f"/models/{name}/versions/1": {"modelUri": f"{base}/{place}/model/", "modelType": "custom_model"},
+            f"/codes/{name}/versions/1": {"codeUri": f"{cloud.endpoints.blob_url}/{CONTAINER}/{place}/code/"},
+            f"/environments/{name}/versions/1": {"image": "sandbox"},
         }
-        registered = cloud.call("PUT", f"/models/{name}/versions/1", {"properties": model}).json()["id"]
-        cloud.client.batch_endpoints.begin_create_or_update(BatchEndpoint(name=name)).result()
-        deployment = ModelBatchDeployment(
-            name="blue",
-            endpoint_name=name,
-            model=registered,
-            environment=Environment(image="sandbox"),
-            code_configuration=CodeConfiguration(code=str(tmp_path / "code"), scoring_script="score.py"),
-            compute="cpu-cluster",
-            settings=ModelBatchDeploymentSettings(
-                environment_variables={"WHO": "me"}, output_file_name="predictions.csv", **settings
-            ),
-        )
-        cloud.client.batch_deployments.begin_create_or_update(deployment).result()
+        ids = [cloud.call("PUT", path, {"properties": body}).json()["id"] for path, body in made.items()]
+        put(cloud, f"/batchEndpoints/{name}", {"authMode": "AADToken"})
+        body = {
+            "model": {"referenceType": "Id", "assetId": ids[0]},
+            "codeConfiguration": {"codeId": ids[1], "scoringScript": "score.py"},
+            "environmentId": ids[2],
+            "environmentVariables": {"WHO": "me"},
+            "compute": ids[0].replace(f"/models/{name}/versions/1", "/computes/cpu-cluster"),
+        }
+        put(cloud, f"/batchEndpoints/{name}/deployments/blue", body | settings)
         return name
 
     return build
+
+
+def put(cloud: AzureCloud, path: str, properties: dict[str, Any]) -> None:
+    answer = cloud.call("PUT", path, {"location": "local", "properties": properties})
+    assert answer.status_code == 201, answer.text
+    until(
+        lambda: cloud.call("GET", path).json()["properties"]["provisioningState"] == "Succeeded",
+        f"{path} is there",
+    )
+
+
+def test_the_sdk_makes_invokes_and_deletes_an_endpoint(cloud: AzureCloud, tmp_path: Path) -> None:
+    name, client = f"be-{uuid.uuid4().hex[:12]}", cloud.client
+    (tmp_path / "score.py").write_text("def init(): pass\ndef run(mini_batch): return ['done']\n")
+    client.batch_endpoints.begin_create_or_update(BatchEndpoint(name=name)).result()
+    deployment = ModelBatchDeployment(
+        name="blue",
+        endpoint_name=name,
+        environment=Environment(image="sandbox"),
+        code_configuration=CodeConfiguration(code=str(tmp_path), scoring_script="score.py"),
+        compute="cpu-cluster",
+        settings=ModelBatchDeploymentSettings(mini_batch_size=1, output_file_name="predictions.csv"),
+    )
+    client.batch_deployments.begin_create_or_update(deployment).result()
+    job = invoked(cloud, name, 1)
+    assert cloud.finished(job.name).status == "Completed"
+    assert scored(cloud, job.name) == ["done"]
+    client.batch_endpoints.begin_delete(name).result()
+    with pytest.raises(ResourceNotFoundError):
+        client.batch_endpoints.get(name)
 
 
 def invoked(cloud: AzureCloud, endpoint: str, files: int = 5, deployment: str = "blue") -> Any:
@@ -97,7 +128,7 @@ def log_of(cloud: AzureCloud, job: str) -> str:
 def test_every_mini_batch_is_scored_and_its_rows_are_appended_to_one_file(
     cloud: AzureCloud, deployed: Callable[..., str]
 ) -> None:
-    endpoint = deployed(NAMES, mini_batch_size=2, max_concurrency_per_instance=2)
+    endpoint = deployed(NAMES, miniBatchSize=2, maxConcurrencyPerInstance=2)
     job = invoked(cloud, endpoint)
     assert cloud.finished(job.name).status == "Completed"
     assert sorted(scored(cloud, job.name)) == [
@@ -166,8 +197,8 @@ def run(mini_batch):
         raise ValueError("cannot score 1")
     return mini_batch
 """
-    retries = BatchRetrySettings(max_retries=1, timeout=30)
-    endpoint = deployed(script, mini_batch_size=1, error_threshold=threshold, retry_settings=retries)
+    retries = {"maxRetries": 1, "timeout": "PT30S"}
+    endpoint = deployed(script, miniBatchSize=1, errorThreshold=threshold, retrySettings=retries)
     job = invoked(cloud, endpoint, 3)
     assert cloud.finished(job.name).status == status
     assert log_of(cloud, job.name).count("ValueError: cannot score 1") == 2
@@ -195,7 +226,7 @@ def run(mini_batch):
         time.sleep(60)
     return mini_batch
 """
-    endpoint = deployed(script, retry_settings=BatchRetrySettings(max_retries=1, timeout=2))
+    endpoint = deployed(script, retrySettings={"maxRetries": 1, "timeout": "PT2S"})
     job = invoked(cloud, endpoint, 1)
     assert cloud.finished(job.name).status == "Completed"
     assert log_of(cloud, job.name).count("process\n") == 2
@@ -217,7 +248,7 @@ def run(mini_batch):
     (pathlib.Path(os.environ["AZUREML_BI_OUTPUT_PATH"]) / "own.txt").write_text("mine")
     return mini_batch
 """
-    endpoint = deployed(script, output_action="summary_only")
+    endpoint = deployed(script, outputAction="SummaryOnly")
     job = invoked(cloud, endpoint, 1)
     assert cloud.finished(job.name).status == "Completed"
     folder = step_of(cloud, job.name)["outputs"]["score"]["assetId"].split("/paths/")[1].rpartition("/")[0]
@@ -240,10 +271,27 @@ def test_an_endpoint_goes_with_its_deployments_and_leaves_its_jobs(
 ) -> None:
     endpoint = deployed(NAMES)
     job = invoked(cloud, endpoint, 1)
-    cloud.client.batch_endpoints.begin_delete(endpoint).result()
+    assert cloud.call("DELETE", f"/batchEndpoints/{endpoint}").status_code == 202
+    until(
+        lambda: cloud.call("GET", f"/batchEndpoints/{endpoint}").status_code == 404, "the endpoint has gone"
+    )
     assert endpoint not in [held.name for held in cloud.client.batch_endpoints.list()]
     assert cloud.call("GET", f"/batchEndpoints/{endpoint}/deployments/blue").status_code == 404
     assert cloud.finished(job.name).status == "Completed"
+
+
+def test_a_killed_server_finds_its_endpoints_and_their_jobs_again(
+    cloud: AzureCloud, deployed: Callable[..., str]
+) -> None:
+    script = "import time\ndef init(): time.sleep(4)\ndef run(mini_batch): return ['done']\n"
+    endpoint = deployed(script)
+    job = invoked(cloud, endpoint, 1)
+    cloud.until(job.name, "Running")
+    cloud.end("azure", signal.SIGKILL)
+    cloud.start(AZURE)
+    assert [held.name for held in cloud.client.batch_endpoints.list_jobs(endpoint)] == [job.name]
+    assert cloud.finished(job.name).status == "Completed"
+    assert scored(cloud, job.name) == ["done"]
 
 
 def test_what_no_deployment_can_be_is_refused(cloud: AzureCloud, deployed: Callable[..., str]) -> None:

@@ -6,10 +6,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from sandbox.servers.azure import mini_batches
+from sandbox.servers.azure.online import SCRATCH
 from sandbox.servers.azure.records import JobRecord
 from sandbox.servers.machine import Fetch, MachineSpec
 
-SCRATCH = "/tmp/causeway-server"  # noqa: S108 (the container's own folder)
 DRIVER = "driver/mini_batches.py"
 
 
