@@ -175,7 +175,8 @@ class BatchEndpoints:
         key = call.names["name"].partition("--")[0]
         held = _settled(self.deployments if "." in key else self.endpoints, key)
         done = held is None or held["status"] == "Succeeded"
-        return JSONResponse({"status": "Succeeded" if done else "InProgress"})
+        # Without it the SDK looks again only after half a minute.
+        return JSONResponse({"status": "Succeeded" if done else "InProgress"}, headers={"Retry-After": "1"})
 
     def _operation_of(self, key: str) -> dict[str, str]:
         base = f"{self.manager.endpoints.azure_url}{self.manager.workspace_id}/{OPERATIONS}"
