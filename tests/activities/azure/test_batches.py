@@ -179,6 +179,7 @@ def test_of_two_jobs_the_older_stands_and_the_other_is_cancelled(
     other = batches._endpoints.invoke(request, f"{folder}rows/", f"{folder}scored/predictions.jsonl")
     store.delete(f"{folder}{request.name}.claim.json")
     assert batches.submit(request).id == first.id
+    assert [job.name for job in listed(batches, request)] == [job_name(first), other.name]
     until(
         lambda: (
             [job.phase for job in listed(batches, request) if job.name == other.name] == [JobPhase.STOPPED]
@@ -245,6 +246,8 @@ def test_closing_a_stage_stops_a_batch_that_carries_no_tags_of_ours(
     sandbox.sandbox("fault", "azure", "unavailable", "--times", "1", "--match", "Runs.Modify")
     ref = batches.submit(request)
     service = room.jobs(settings)
+    assert [state.ref.id for state in service.find(request.run.run_uid, request.stage)] == [ref.id]
+    assert service.find(request.run.run_uid, "another") == []
     closing = ServiceClosingActivities(service, translate, room.named(service, batches), settling_seconds=1)
     (closed,) = closing.close(CloseRequest(request=request, under_way=True)).jobs
     assert (closed.ref.id, closed.phase) == (ref.id, JobPhase.STOPPED)
