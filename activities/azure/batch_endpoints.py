@@ -2,13 +2,13 @@
 
 import time
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 from azure.core.exceptions import HttpResponseError
 
-from activities import batch_driver
 from activities.azure import hosting, serving_states
+from activities.azure.actions import ML
+from activities.azure.batch_code import SCRIPT, BatchCode
 from activities.azure.errors import CLOUD
 from activities.azure.hosting import Hosting, short_name
 from activities.azure.invocations import Invocation
@@ -19,9 +19,22 @@ from activities.stopping import rest
 from contracts.errors import ErrorDetail, ErrorKind, failure
 from contracts.jobs import JobRequest
 
+_DEPLOYMENTS = f"{ML}/batchEndpoints/deployments"
+NEEDS: dict[str, tuple[str, ...]] = {
+    "resources.get": (f"{ML}/batchEndpoints/read", f"{_DEPLOYMENTS}/read", f"{ML}/models/read"),
+    "resources.all": (f"{ML}/batchEndpoints/read",),
+    "resources.put": (f"{ML}/batchEndpoints/write", f"{_DEPLOYMENTS}/write", f"{ML}/computes/read"),
+    "resources.delete": (
+        f"{ML}/batchEndpoints/delete",
+        f"{ML}/models/delete",
+        f"{ML}/models/versions/delete",
+    ),
+    # How an operation went is told at the subscription, where a worker has no right: without it, a failure has no words.
+    "resources.why": (),
+    "jobs.begin_cancel": (f"{ML}/jobs/cancel/action",),
+}
 ROOT = "batchEndpoints"
 DEPLOYMENT = "score"
-SCRIPT, DRIVER = "batch_score.py", "batch_driver.py"
 SIZE, PARALLEL = "CAUSEWAY_BATCH_SIZE", "CAUSEWAY_MAX_PARALLEL"
 LONGEST_MINI_BATCH = timedelta(days=3)
 """https://learn.microsoft.com/azure/machine-learning/reference-yaml-job-parallel, of `retry_settings.timeout`."""
@@ -34,9 +47,10 @@ _PAUSE_SECONDS = 0.3
 class BatchEndpoints:
     """The batch endpoints of one workspace. Whatever is put has a name of its own, so that putting it again changes nothing."""
 
-    def __init__(self, workspace: MlWorkspace, where: Hosting) -> None:
+    def __init__(self, workspace: MlWorkspace, where: Hosting, code: BatchCode) -> None:
         self._workspace = workspace
         self._hosting = where
+        self._code = code
 
     def held(self, name: str) -> Resource | None:
         """Return the endpoint of a request's name."""
@@ -58,7 +72,8 @@ class BatchEndpoints:
         deployment = f"{path}/deployments/{DEPLOYMENT}"
         if self._resources.get(deployment) is None:
             model = self._hosting.model(request)
-            ids = (model, self._hosting.environment(request, serves=False), self._code(request))
+            code = self._code.ensure(f"{request.run.run_uid}/{request.stage}")
+            ids = (model, self._hosting.environment(request, serves=False), code)
             compute = f"{self._resources.workspace_id}/computes/{cluster}"
             self._once(deployment, deployment_body(request, location, compute, ids))
         self._ready(deployment, request)
@@ -121,11 +136,6 @@ class BatchEndpoints:
     @property
     def _resources(self) -> Resources:
         return self._workspace.resources
-
-    def _code(self, request: JobRequest) -> str:
-        folder = Path(batch_driver.__file__).parent
-        files = {name: (folder / name).read_bytes() for name in (SCRIPT, DRIVER)}
-        return self._hosting.code(files, f"{request.run.run_uid}/{request.stage}")
 
     def _once(self, path: str, body: hosting.Body) -> None:
         """Create it; one that somebody else is creating is taken as it is."""

@@ -13,6 +13,7 @@ from azure.storage.blob import BlobServiceClient
 from temporalio import activity
 
 from activities.azure import script
+from activities.azure.actions import ML
 from activities.azure.batch import batch_folder
 from activities.azure.batch_endpoints import BatchEndpoints
 from activities.azure.batch_results import put_predictions
@@ -32,6 +33,7 @@ from contracts.endpoints import PREDICTIONS
 from contracts.errors import ErrorDetail, ErrorKind, failure
 from contracts.jobs import JobRef, JobRequest, JobState, LogPage
 
+NEEDS = {"jobs.get": (f"{ML}/jobs/read",)}
 LOOKS, LOOK_SECONDS = 6, 0.5
 """How often the jobs of an endpoint are looked at when the answer to an invocation was lost."""
 

@@ -13,9 +13,11 @@ from azure.core.exceptions import (
 from azure.storage.blob import BlobClient, BlobServiceClient, ContentSettings
 
 from activities import claims
+from activities.azure.actions import BLOB_DELETE, BLOB_READ, BLOB_WRITE
 from activities.azure.blobs import blob_location, quoted_etag
 from activities.azure.errors import CLOUD
 
+NEEDS = {"download_blob": (BLOB_READ,), "upload_blob": (BLOB_WRITE,), "delete_blob": (BLOB_DELETE,)}
 _TIMEOUTS: dict[str, Any] = {"connection_timeout": 5, "read_timeout": 20}
 _JSON = ContentSettings(content_type="application/json")
 

@@ -7,8 +7,8 @@ from typing import Any
 
 from azure.core.exceptions import HttpResponseError
 
-from activities.azure.actions import ML
 from activities.azure import batch_endpoints, hosting, serving_states
+from activities.azure.actions import ML
 from activities.azure.batch_endpoints import BatchEndpoints
 from activities.azure.errors import CLOUD
 from activities.azure.history import time_of
@@ -25,7 +25,12 @@ from contracts.errors import ErrorDetail, ErrorKind, failure
 from contracts.jobs import KEPT_TAG, JobRequest
 
 _DEPLOYMENTS = f"{ML}/onlineEndpoints/deployments"
-_READS = (f"{ML}/onlineEndpoints/read", f"{_DEPLOYMENTS}/read", f"{ML}/models/read")
+_READS = (
+    f"{ML}/onlineEndpoints/read",
+    f"{_DEPLOYMENTS}/read",
+    f"{ML}/models/read",
+    f"{ML}/batchEndpoints/read",
+)
 NEEDS: dict[str, tuple[str, ...]] = {
     "resources.get": _READS,
     "resources.all": _READS,

@@ -7,11 +7,9 @@ https://learn.microsoft.com/azure/machine-learning/how-to-deploy-custom-containe
 
 import hashlib
 import re
-from collections.abc import Mapping
 from typing import Any
 
 from activities.azure.actions import ML
-from activities.azure.blobs import blob_location
 from activities.azure.errors import CLOUD
 from activities.azure.references import to_reference
 from activities.azure.resources import Resources
@@ -89,22 +87,6 @@ class Hosting:
         if self._resources.get(path) is None:
             body = environment_body(image) if serves else {"image": image, "osType": "Linux"}
             self._resources.put(path, {"properties": body})
-        return f"{self._resources.workspace_id}/{path}"
-
-    def code(self, files: Mapping[str, bytes], owner: str) -> str:
-        """Have these files exist as code that deployments run, and return its ARM id; it belongs to no run, either."""
-        told = "".join(
-            f"{name} {hashlib.sha256(content).hexdigest()}\n" for name, content in sorted(files.items())
-        )
-        digest = hashlib.sha256(told.encode()).hexdigest()
-        path = f"codes/causeway-batch-{digest[:16]}/versions/{VERSION}"
-        if self._resources.get(path) is None:
-            folder = f"{self._store.default_container}code/{digest}/"
-            for name, content in files.items():
-                put_small(self._store, folder + name, content, owner=owner, media_type="text/x-python")
-            where = blob_location(folder)
-            url = f"{self._settings.storage_url.rstrip('/')}/{where.container}/{where.name}"
-            self._resources.put(path, {"properties": {"codeUri": url}})
         return f"{self._resources.workspace_id}/{path}"
 
     def location(self) -> str:

@@ -18,12 +18,28 @@ from azure.core.exceptions import HttpResponseError
 from azure.core.pipeline.policies import BearerTokenCredentialPolicy
 from azure.core.rest import HttpRequest, HttpResponse
 
+from activities.azure.actions import ML
 from activities.azure.errors import CLOUD
 from activities.azure.history import time_of
 from activities.azure.states import phase_of
 from contracts.errors import ErrorDetail, ErrorKind, failure
 from contracts.jobs import JobPhase
 
+NEEDS = {
+    "send_request": (
+        f"{ML}/batchEndpoints/jobs/read",
+        f"{ML}/batchEndpoints/jobs/write",
+        f"{ML}/batchEndpoints/deployments/jobs/write",
+        f"{ML}/experiments/runs/submit/action",
+        f"{ML}/experiments/runs/write",
+        f"{ML}/environments/build/action",
+        f"{ML}/environments/readSecrets/action",
+        f"{ML}/metadata/artifacts/write",
+    ),
+}
+"""From the second on, what the service demands of who invokes:
+https://learn.microsoft.com/azure/machine-learning/how-to-authenticate-batch-endpoint#configure-rbac-for-batch-endpoints-invoke.
+Runs are also written to by us: their tags."""
 API_VERSION = "2020-09-01-dataplanepreview"
 PREFIX = "/mferp/managementfrontend"
 OPTIONS: dict[str, Any] = {"retry_total": 0, "connection_timeout": 5, "read_timeout": 20}

@@ -10,12 +10,17 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from activities.azure import (
+    batch_code,
+    batch_endpoints,
+    batch_jobs,
     blocks,
+    claims,
     connection,
     copies,
     endpoints,
     history,
     hosting,
+    invocations,
     jobs,
     removal,
     scoring,
@@ -37,7 +42,7 @@ STORAGE = (store, blocks, writer, copies, removal, staging, signing)
 JOBS = (connection, workspace, jobs, history, sweep)
 SERVICES: dict[Feature, tuple[Any, ...]] = {
     "jobs": JOBS,
-    "batch_predict": JOBS,
+    "batch_predict": (*JOBS, hosting, claims, batch_code, batch_endpoints, batch_jobs, invocations),
     "endpoints": (connection, workspace, endpoints, hosting, scoring),
 }
 OWN_PREFIXES = ("code/", "runs/", HIDDEN)

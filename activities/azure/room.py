@@ -135,10 +135,12 @@ def _batches(
 
 
 def _batch_endpoints(settings: AzureSettings, place: MlWorkspace, blobs: BlobStore) -> BatchEndpoints:
+    from activities.azure.batch_code import BatchCode
     from activities.azure.batch_endpoints import BatchEndpoints
     from activities.azure.hosting import Hosting
 
-    return BatchEndpoints(place, Hosting(place.resources, blobs, settings))
+    where = Hosting(place.resources, blobs, settings)
+    return BatchEndpoints(place, where, BatchCode(place.resources, blobs, settings))
 
 
 def machines(settings: AzureSettings, place: MlWorkspace) -> AzureMachines:

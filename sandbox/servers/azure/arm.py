@@ -26,6 +26,8 @@ PROVIDER = "Microsoft.MachineLearningServices"
 GROUP_PATH = "/subscriptions/{subscription}/resourceGroups/{group}"
 WORKSPACE_PATH = GROUP_PATH + f"/providers/{PROVIDER}/workspaces/{{workspace}}"
 HISTORY_PREFIX = "/history/v1.0"
+DATA_PREFIX = "/mferp/managementfrontend"
+"""Of batch jobs, which are part of the workspace and not of the resource manager."""
 _VERBS = {"GET": "read", "PUT": "write", "PATCH": "write", "DELETE": "delete", "POST": "action"}
 _UNJUDGED = re.compile(r"/providers/Microsoft\.Authorization/|/locations/")
 """Changes of rights, since nobody else is here to make them; and what the vendor asks about at the subscription."""
@@ -148,7 +150,7 @@ class ResourceManager:
         Raises:
             ArmError: 403, in the words of the resource manager.
         """
-        scope = call.request.url.path.removeprefix(HISTORY_PREFIX)
+        scope = call.request.url.path.removeprefix(HISTORY_PREFIX).removeprefix(DATA_PREFIX)
         if not self.rights.allows(Asked(call.principal, scope, Act(action))):
             text = f"The client '{call.client_id}' does not have authorization to perform action '{action}'"
             raise ArmError(403, "AuthorizationFailed", f"{text} over scope '{scope}'.")
@@ -195,7 +197,8 @@ def action_of(method: str, path: str) -> str:
 
     Nothing for a path that is judged elsewhere, or not at all.
     """
-    if not path.removeprefix(HISTORY_PREFIX).startswith(WORKSPACE_PATH) or _UNJUDGED.search(path):
+    below = path.removeprefix(HISTORY_PREFIX).removeprefix(DATA_PREFIX)
+    if not below.startswith(WORKSPACE_PATH) or _UNJUDGED.search(path):
         return ""
     if path.startswith(HISTORY_PREFIX):
         # https://learn.microsoft.com/azure/machine-learning/how-to-assign-roles#mlflow-operations
@@ -203,7 +206,9 @@ def action_of(method: str, path: str) -> str:
     if "/cancelOperations/" in path:
         return f"{PROVIDER}/workspaces/jobs/operationresults/read"
     parts = path.partition(f"/providers/{PROVIDER}/")[2].split("/")
-    return "/".join([PROVIDER, *parts[::2], _VERBS[method]])
+    # A job is made by posting to a list of them.
+    verb = "write" if path.startswith(DATA_PREFIX) and method == "POST" else _VERBS[method]
+    return "/".join([PROVIDER, *parts[::2], verb])
 
 
 def _json(body: bytes) -> Any:
