@@ -9,6 +9,7 @@ from azure.core.exceptions import HttpResponseError
 from activities.azure import hosting, serving_states
 from activities.azure.actions import ML
 from activities.azure.batch_code import SCRIPT, BatchCode
+from activities.azure.batch_find import ROOT, RunsEndpoints
 from activities.azure.errors import CLOUD
 from activities.azure.hosting import Hosting, short_name
 from activities.azure.invocations import Invocation
@@ -22,7 +23,6 @@ from contracts.jobs import JobRequest
 _DEPLOYMENTS = f"{ML}/batchEndpoints/deployments"
 NEEDS: dict[str, tuple[str, ...]] = {
     "resources.get": (f"{ML}/batchEndpoints/read", f"{_DEPLOYMENTS}/read", f"{ML}/models/read"),
-    "resources.all": (f"{ML}/batchEndpoints/read",),
     "resources.put": (f"{ML}/batchEndpoints/write", f"{_DEPLOYMENTS}/write", f"{ML}/computes/read"),
     "resources.delete": (
         f"{ML}/batchEndpoints/delete",
@@ -33,7 +33,6 @@ NEEDS: dict[str, tuple[str, ...]] = {
     "resources.why": (),
     "jobs.begin_cancel": (f"{ML}/jobs/cancel/action",),
 }
-ROOT = "batchEndpoints"
 DEPLOYMENT = "score"
 SIZE, PARALLEL = "CAUSEWAY_BATCH_SIZE", "CAUSEWAY_MAX_PARALLEL"
 LONGEST_MINI_BATCH = timedelta(days=3)
@@ -95,13 +94,8 @@ class BatchEndpoints:
 
     def of_run(self, run_uid: str, stage: str | None) -> list[tuple[dict[str, str], list[Invocation]]]:
         """List the tags of a run's endpoints, each with its jobs."""
-        tagged = [dict(held.get("tags") or {}) for held in self._resources.all(ROOT)]
-        wanted = [
-            tags
-            for tags in tagged
-            if tags.get("causeway-run") == run_uid and stage in {None, tags.get("causeway-stage")}
-        ]
-        return [(tags, self.jobs(tags["causeway-key"])) for tags in wanted if "causeway-key" in tags]
+        found = RunsEndpoints(self._resources).of(run_uid, stage)
+        return [(tags, self.jobs(tags["causeway-key"])) for tags in found]
 
     def stop(self, job: str) -> None:
         """Ask a job to stop; one that is ending is left alone."""

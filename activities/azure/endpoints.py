@@ -7,7 +7,7 @@ from typing import Any
 
 from azure.core.exceptions import HttpResponseError
 
-from activities.azure import batch_endpoints, hosting, serving_states
+from activities.azure import batch_find, hosting, serving_states
 from activities.azure.actions import ML
 from activities.azure.batch_endpoints import BatchEndpoints
 from activities.azure.errors import CLOUD
@@ -136,7 +136,7 @@ class AzureMlEndpoints:
             path = f"{root}/{name}"
             if root == "models":
                 self._resources.delete(f"{path}/versions/{hosting.VERSION}")
-            elif root == batch_endpoints.ROOT:
+            elif root == batch_find.ROOT:
                 if self._resources.get(path) is None:
                     continue
                 self._batches.retire(ref.name)

@@ -12,6 +12,7 @@ from typing import Any
 from activities.azure import (
     batch_code,
     batch_endpoints,
+    batch_find,
     batch_jobs,
     blocks,
     claims,
@@ -39,7 +40,7 @@ from contracts.permissions import Feature, PermissionRequest
 from contracts.storage import HIDDEN
 
 STORAGE = (store, blocks, writer, copies, removal, staging, signing)
-JOBS = (connection, workspace, jobs, history, sweep)
+JOBS = (connection, workspace, jobs, history, sweep, batch_find)
 SERVICES: dict[Feature, tuple[Any, ...]] = {
     "jobs": JOBS,
     "batch_predict": (*JOBS, hosting, claims, batch_code, batch_endpoints, batch_jobs, invocations),
