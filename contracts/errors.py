@@ -142,3 +142,9 @@ def failure(
 def hint_for(kind: str) -> str:
     """Return what a person does about an error of this kind."""
     return HINTS.get(kind, HINTS[ErrorKind.UNKNOWN])
+
+
+def page_for(kind: str) -> str:
+    """Return where the docs say more about an error of this kind."""
+    known = kind if kind in HINTS else ErrorKind.UNKNOWN
+    return f"docs/troubleshooting.md#{known.lower()}"

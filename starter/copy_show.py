@@ -13,6 +13,7 @@ from rich.progress import (
 )
 from rich.text import Text
 
+from contracts.errors import page_for
 from contracts.transfers import TransferOutcome, TransferStatus
 from starter.show import STYLES
 
@@ -105,6 +106,7 @@ def report_of(
     if error:
         out.print(Text(f"  {error['kind']}: {error['message']}", "red"), soft_wrap=True)
         out.print(Text(f"  -> {error['hint']}", "yellow"), soft_wrap=True)
+        out.print(Text(f"     {page_for(error['kind'])}", "dim"), soft_wrap=True)
 
 
 def copy_document(

@@ -10,6 +10,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from contracts.errors import page_for
 from contracts.runs import RunStatus, StageStatus, workflow_id
 from starter.document import seconds_of, speed_of
 from starter.gate_show import decision_table, questions
@@ -273,7 +274,7 @@ def error_of(stage: StageStatus) -> RenderableType:
     return Group(
         Text(f"\n{stage.name}: {stage.error.kind}", "red"),
         Padding(Text(stage.error.message), (0, 0, 0, 2)),
-        Padding(Text(f"-> {stage.error.hint}", "yellow"), (0, 0, 0, 2)),
+        Padding(Text(f"-> {stage.error.hint}\n   {page_for(stage.error.kind)}", "yellow"), (0, 0, 0, 2)),
     )
 
 

@@ -22,7 +22,7 @@ from temporalio.client import (
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
-from contracts.errors import hint_for
+from contracts.errors import hint_for, page_for
 from contracts.queues import WORKFLOW_QUEUE, Cloud, normalise
 from contracts.runs import RUN_UID_KEY
 from contracts.sweeps import SweepReport, SweepRequest
@@ -128,7 +128,7 @@ def _told(error: WorkflowFailureError) -> str:
     while cause is not None and not isinstance(cause, ApplicationError) and cause.__cause__ is not None:
         cause = cause.__cause__
     kind = cause.type if isinstance(cause, ApplicationError) and cause.type else "UNKNOWN"
-    return f"the sweep failed: {kind}: {cause}\n-> {hint_for(kind)}"
+    return f"the sweep failed: {kind}: {cause}\n-> {hint_for(kind)}\n   {page_for(kind)}"
 
 
 async def _schedule(options: SweepOptions, age: timedelta) -> Exit:

@@ -7,6 +7,7 @@ from decimal import Decimal
 from jinja2 import Environment
 from rich.filesize import decimal
 
+from contracts.errors import page_for
 from contracts.runs import RunRequest, RunStatus
 from starter.document import seconds_of, speed_of
 from starter.pages.flow import flow_of, short
@@ -34,6 +35,7 @@ def _rendered(template: str, status: RunStatus, web_ui: str, now: datetime | Non
         "size": decimal,
         "seconds": _seconds,
         "cell": _cell,
+        "docs": page_for,
         "fenced": _fenced,
         "number": "{:.6g}".format,
         "money": _money,

@@ -17,7 +17,7 @@ from activities.gcp.settings import GcpSettings
 from activities.onprem.settings import OnpremSettings
 from activities.settings import WorkerSettings
 from contracts.approvals import ApproveStage
-from contracts.errors import ErrorKind
+from contracts.errors import ErrorKind, page_for
 from contracts.foreach import Foreach, Share
 from contracts.inference import BatchPredictStage, DeployStage, InvokeStage, RetireStage
 from contracts.machines import Resources
@@ -235,6 +235,13 @@ def test_every_exit_code_is_in_the_readme() -> None:
 def test_every_kind_of_error_has_its_section() -> None:
     headings = re.findall(r"^### (\w+)$", books.read("docs/troubleshooting.md"), re.MULTILINE)
     assert sorted(headings) == sorted(ErrorKind)
+
+
+@pytest.mark.parametrize("kind", [*ErrorKind, "OF_ANOTHER_VERSION"])
+def test_every_error_points_at_a_section_that_exists(kind: str) -> None:
+    page, _, anchor = page_for(kind).partition("#")
+    assert anchor in books.anchors(page)
+    assert anchor == (kind.lower() if kind in set(ErrorKind) else "unknown")
 
 
 def test_every_server_fault_and_command_of_the_sandbox_is_documented() -> None:

@@ -412,7 +412,7 @@ def test_a_page_tells_what_went_wrong_first_and_what_to_do() -> None:
     text = _Page(page(status)).text
     assert text.index("train: JOB_FAILED") < text.index("Where it ran")
     assert "no column age" in text
-    assert "What to do: mend the script" in text
+    assert "What to do: mend the script (docs/troubleshooting.md#job_failed)" in text
 
 
 def test_hardly_any_cost_is_not_none_and_an_unknown_one_is_not_nothing() -> None:

@@ -45,9 +45,8 @@ def test_the_end_of_a_pause_is_told_with_its_day_unless_that_is_today(zone: time
 def test_what_went_wrong_is_told_with_what_to_do() -> None:
     error = StageError(kind="JOB_FAILED", message="no column named age", hint="mend the script")
     stage = StageStatus(name="clean", kind="train", connection="aws/default", error=error)
-    assert (
-        text_of(error_of(stage)).split() == "clean: JOB_FAILED no column named age -> mend the script".split()
-    )
+    told = "clean: JOB_FAILED no column named age -> mend the script docs/troubleshooting.md#job_failed"
+    assert text_of(error_of(stage)).split() == told.split()
 
 
 def test_the_report_says_which_machine_each_job_had() -> None:
