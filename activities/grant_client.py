@@ -1,7 +1,7 @@
 """Using a grant: bytes to and from another connection's store, no redirect followed, no signature told."""
 
 import ssl
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -59,7 +59,14 @@ class GrantClient:
             if response.status != (206 if ranged else 200):
                 # Cloud Storage pins a version in the URL, and says of one that was replaced that it is not there.
                 pinned = "generation=" in (url.query or "")
-                raise refusal(response, url.host, source.uri, writing=False, pinned=pinned)
+                raise refusal(
+                    response,
+                    url.host,
+                    source.uri,
+                    expires_at=grant.expires_at,
+                    writing=False,
+                    pinned=pinned,
+                )
             check_version(response.headers, grant)
             yield Reading(noted_in(response.headers), _whole(response, url.host, source, wanted))
         finally:
@@ -80,7 +87,7 @@ class GrantClient:
         Raises:
             ApplicationError: `ACCESS_DENIED`, `CHECKSUM_MISMATCH`, `THROTTLED`, `UNAVAILABLE`.
         """
-        self._send(grant.url, grant.method, grant.headers, ref, content, len(content))
+        self._send(grant, ref, content, len(content))
 
     def write(self, grant: WriteGrant, content: Iterable[bytes]) -> bool:
         """Send one object through its grant; False when something lies there already: the commit judges it.
@@ -89,30 +96,23 @@ class GrantClient:
             ApplicationError: `ACCESS_DENIED`, `CHECKSUM_MISMATCH`, `THROTTLED`, `UNAVAILABLE`.
         """
         size = grant.intent.measure.source.size_bytes
-        return self._send(
-            grant.url, grant.method, grant.headers, grant.intent.target, content if size else b"", size
-        )
+        return self._send(grant, grant.intent.target, content if size else b"", size)
 
     def _send(
-        self,
-        address: str,
-        method: str,
-        headers: Mapping[str, str],
-        ref: str,
-        body: bytes | Iterable[bytes],
-        size: int,
+        self, grant: PartGrant | WriteGrant, ref: str, body: bytes | Iterable[bytes], size: int
     ) -> bool:
-        url = self._hosts.check(address, ref)
-        sent = {"Content-Length": str(size), **headers}
+        url = self._hosts.check(grant.url, ref)
+        sent = {"Content-Length": str(size), **grant.headers}
         with _scrubbed(url.host, ref):
             response = self._pool.request(
-                method, url.url, headers=sent, body=body, redirect=False, preload_content=False
+                grant.method, url.url, headers=sent, body=body, redirect=False, preload_content=False
             )
             try:
-                if response.status in _LIES_THERE:
-                    return _already_there(response, url.host, ref)
                 if not 200 <= response.status < 300:
-                    raise refusal(response, url.host, ref, writing=True)
+                    error = refusal(response, url.host, ref, expires_at=grant.expires_at, writing=True)
+                    if response.status in _LIES_THERE and error.type == ErrorKind.TARGET_CONFLICT:
+                        return False
+                    raise error
                 response.read(_ANSWER_BYTES)
                 return True
             finally:
@@ -127,13 +127,6 @@ class Reading:
     noted: Noted
     pieces: Iterator[bytes]
     """In order, of at most 1 MiB."""
-
-
-def _already_there(response: BaseHTTPResponse, host: str | None, target: str) -> bool:
-    error = refusal(response, host, target, writing=True)
-    if error.type == ErrorKind.TARGET_CONFLICT:
-        return False
-    raise error
 
 
 def _whole(

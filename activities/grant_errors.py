@@ -1,7 +1,8 @@
 """What a store's refusal of a grant means: by status and the store's own code, never by message text."""
 
 import re
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 from urllib3.exceptions import HTTPError
@@ -23,19 +24,42 @@ _DAMAGED = {
     "Crc64Mismatch",
     "BadCrc32c",
 }
-_EXPIRED = {"ExpiredToken", "RequestTimeTooSkewed", "AuthenticationFailed", "RequestExpired"}
-_DENIED = {"AuthorizationPermissionMismatch"}
-"""The signature is good, and who signed has not the right; no fresh one has it either."""
+_EXPIRED = {
+    "ExpiredToken",
+    "ExpiredRequest",
+    "RequestTimeTooSkewed",
+    "AuthenticationFailed",
+    "RequestExpired",
+}
+_DENIED = {
+    "AccessDenied",
+    "AllAccessDisabled",
+    "AuthorizationPermissionMismatch",
+    "AuthorizationFailure",
+    "InsufficientAccountPermissions",
+    "AccountIsDisabled",
+}
+"""The signature is good, and who signed has not the right; no fresh one has it either. S3 alone says `AccessDenied` of a
+signature that has run out, too, where Cloud Storage says `ExpiredToken` and Azure `AuthenticationFailed`."""
+_LAST_SECONDS = timedelta(seconds=5)
+"""A store tells its time in whole seconds."""
 _SLOW = {"RequestTimeout", "OperationTimedOut", "ConditionalRequestConflict", "OperationAborted"}
 _THROTTLED = {"SlowDown", "ServerBusy", "TooManyRequests"}
 
 
 def refusal(
-    response: BaseHTTPResponse, host: str | None, ref: str, *, writing: bool, pinned: bool = False
+    response: BaseHTTPResponse,
+    host: str | None,
+    ref: str,
+    *,
+    expires_at: datetime,
+    writing: bool,
+    pinned: bool = False,
 ) -> ApplicationError:
     """Return what an answer other than success means; the message has the host and `ref`, never the URL or the body.
 
-    With `pinned` only one version was asked for, so that its absence means that another one lies there.
+    `expires_at` is when the grant runs out. With `pinned` only one version was asked for, so that its absence means
+    that another one lies there.
     """
     code = _code(response)
     kind = _kind(response.status, code, writing)
@@ -48,8 +72,10 @@ def refusal(
     )
     detail = ErrorDetail(ref=ref, code=code or str(response.status), request_id=_request_id(response))
     told = f"{host} answered {why} for {ref}"
-    if _needs_fresh_grant(response.status, code):
+    if _needs_fresh_grant(response.status, code, late=_answered_at(response) >= expires_at - _LAST_SECONDS):
         return _refused(told, detail)
+    if kind is ErrorKind.ACCESS_DENIED:
+        told += "; whoever signed the URL may not do this itself: give that worker what `starter permissions` prints"
     return failure(kind, told, detail, retry_after=_retry_after(response))
 
 
@@ -93,8 +119,19 @@ def _kind(status: int, code: str, writing: bool) -> ErrorKind:
     return ErrorKind.INVALID_REQUEST
 
 
-def _needs_fresh_grant(status: int, code: str) -> bool:
-    return code not in _DENIED and (status in {401, 403} or code in _EXPIRED)
+def _needs_fresh_grant(status: int, code: str, *, late: bool) -> bool:
+    if code in _DENIED:
+        return late
+    return status in {401, 403} or code in _EXPIRED
+
+
+def _answered_at(response: BaseHTTPResponse) -> datetime:
+    """The time of an answer by the store's own clock, which is what it judges grants by; else by ours."""
+    try:
+        told = parsedate_to_datetime(response.headers.get("Date", ""))
+    except ValueError:
+        return datetime.now(UTC)
+    return told if told.tzinfo else told.replace(tzinfo=UTC)
 
 
 def _refused(told: str, detail: ErrorDetail) -> ApplicationError:

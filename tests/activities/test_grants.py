@@ -106,7 +106,8 @@ def refused(source: Any, size_bytes: int = 10) -> ApplicationError:
 @pytest.mark.parametrize(
     ("status", "body", "kind", "final"),
     [
-        (403, b"<Error><Code>AccessDenied</Code></Error>", ErrorKind.UNAVAILABLE, True),
+        (403, b"<Error><Code>AccessDenied</Code></Error>", ErrorKind.ACCESS_DENIED, True),
+        (403, b"<Error><Code>SignatureDoesNotMatch</Code></Error>", ErrorKind.UNAVAILABLE, True),
         (401, b"", ErrorKind.UNAVAILABLE, True),
         (400, b"<Error><Code>ExpiredToken</Code></Error>", ErrorKind.UNAVAILABLE, True),
         (400, b"<Error><Code>RequestTimeTooSkewed</Code></Error>", ErrorKind.UNAVAILABLE, True),

@@ -190,3 +190,18 @@ def test_a_right_that_is_taken_out_is_missed_by_the_stage_that_needs_it(
     told = run.stage(stage)
     assert "ACCESS_DENIED" in json.dumps(told)
     assert permission in json.dumps(told)
+
+
+def test_a_right_to_write_that_is_taken_out_is_told_by_who_pushes_and_not_asked_for_anew(
+    house: Sandbox, planted: Path, tmp_path: Path
+) -> None:
+    file = pipeline(house, tmp_path, "unwritten")
+    plant(planted, permitted(house, file), without="storage.objects.create")
+    since = len(recorded(house))
+    run = Run.start(house, file)
+    run.until("FAILED", 120)
+    told = json.dumps(run.stage("ingest"))
+    assert "ACCESS_DENIED" in told
+    assert "whoever signed the URL" in told
+    refused = [entry["permission"] for entry in recorded(house, since) if not entry["granted"]]
+    assert set(refused) == {"storage.objects.create"}
