@@ -51,8 +51,13 @@ OWN_PREFIXES = ("code/", "runs/", HIDDEN)
 DELEGATOR = "Storage Blob Delegator"
 """Its one action is to get the key of signatures, which only the scope of an account takes."""
 READER = "Storage Blob Data Reader"
+PUBLISHER = "Monitoring Metrics Publisher"
+"""What Application Insights takes of who sends it metrics by an identity:
+https://learn.microsoft.com/azure/azure-monitor/app/azure-ad-authentication"""
 WORKER, CLUSTER = "WORKER", "CLUSTER"
 """Variables of the commands: the object ids of the worker's identity, and of the one that jobs have."""
+MONITOR = "$MONITOR"
+"""The id of the Application Insights resource, which its connection string does not tell: another variable."""
 Role = dict[str, Any]
 
 
@@ -75,7 +80,7 @@ def worker_role(request: PermissionRequest, settings: AzureSettings) -> Role:
 
 
 def worker_assignments(request: PermissionRequest, settings: AzureSettings) -> list[dict[str, str]]:
-    """Return where the worker's roles count: on its containers or their account, and on the workspace."""
+    """Return where the worker's roles count: on its containers or their account, on the workspace, where its metrics go."""
     name, account = _name("worker", request), account_id(settings)
     places = _places(request, settings)
     writes = _writes(worker_role(request, settings))
@@ -92,7 +97,8 @@ def worker_assignments(request: PermissionRequest, settings: AzureSettings) -> l
             for container, held in _by_container(places).items()
         ]
     service = [_assigned(name, workspace_id(settings))] if _machine_learning(request) else []
-    return [*stores, _assigned(DELEGATOR, account), *service]
+    metrics = [_assigned(PUBLISHER, MONITOR)] if settings.monitor else []
+    return [*stores, _assigned(DELEGATOR, account), *service, *metrics]
 
 
 def job_role(request: PermissionRequest, settings: AzureSettings) -> Role:
@@ -139,10 +145,14 @@ def commands(variable: str, role: Role, assignments: Iterable[Mapping[str, str]]
     made = f"az role definition create --role-definition {shlex.quote(json.dumps(role))}"
     given = [
         f'az role assignment create --assignee-object-id "${variable}" --assignee-principal-type ServicePrincipal '
-        f"--role {shlex.quote(held['Role'])} --scope {shlex.quote(held['Scope'])}{_condition_option(held)}"
+        f"--role {shlex.quote(held['Role'])} --scope {_quoted(held['Scope'])}{_condition_option(held)}"
         for held in assignments
     ]
     return [made, *given]
+
+
+def _quoted(scope: str) -> str:
+    return f'"{MONITOR}"' if scope == MONITOR else shlex.quote(scope)
 
 
 def _condition_option(held: Mapping[str, str]) -> str:

@@ -256,6 +256,25 @@ def test_every_command_is_complete_and_survives_a_shell() -> None:
         assert options.get("--condition") == held.get("Condition")
 
 
+def test_metrics_may_be_published_where_they_are_switched_on_and_on_that_resource_alone() -> None:
+    request = PermissionRequest(connection="azure/default", pipeline="churn")
+    on = AZURE.model_copy(update={"monitor": "InstrumentationKey=x;IngestionEndpoint=https://monitor.test/"})
+    held, without = policy.worker_assignments(request, on), policy.worker_assignments(request, AZURE)
+    (more,) = [one for one in held if one not in without]
+    assert more == {"Role": "Monitoring Metrics Publisher", "Scope": "$MONITOR"}
+    assert policy.worker_role(request, on) == policy.worker_role(request, AZURE)
+    command = policy.policies(request, on)["worker_commands"][-1]
+    told = subprocess.run(
+        ["sh", "-c", f"az() {{ printf '%s\\n' \"$@\"; }}; {command}"],
+        env={"MONITOR": "/subscriptions/5ub/our insights", "WORKER": "an id"},
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.splitlines()
+    assert told[told.index("--scope") + 1] == "/subscriptions/5ub/our insights"
+    assert told[told.index("--role") + 1] == "Monitoring Metrics Publisher"
+
+
 def test_a_condition_is_no_longer_than_azure_takes() -> None:
     # 8 KB: https://learn.microsoft.com/azure/role-based-access-control/conditions-troubleshoot
     found = told(create=True, reads=[f"az://lake/{n}/" for n in range(9)], writes=["az://mart/out/"])
