@@ -174,6 +174,27 @@ def test_what_a_page_gives_is_what_some_call_of_the_room_needs(walked: dict[str,
     assert [action for action in given_to_the_worker(walked[AWS]) if action not in room] == []
 
 
+@pytest.mark.parametrize(
+    ("page", "made"),
+    [
+        ("docs/how-to/azure.md", ("az", "role", "definition", "create")),
+        ("docs/how-to/google-cloud.md", ("gcloud", "iam", "roles", "create")),
+        (ONPREM, ("az", "role", "definition", "create")),
+    ],
+    ids=["azure", "gcp", "onprem"],
+)
+def test_a_page_gives_the_roles_that_are_printed_and_no_vendor_s_role_over_data(
+    page: str, made: tuple[str, ...], walked: dict[str, walk.Walked]
+) -> None:
+    commands = walked[page].commands
+    assert len([words for words in commands if tuple(words[: len(made)]) == made]) >= 2
+    parts = [part for words in commands for word in words for part in re.split(r"(?<=^--role)=", word)]
+    given = {value for flag, value in itertools.pairwise(parts) if flag == "--role"}
+    assert {role for role in given if "quickstart" in role}
+    wide = r"roles/(?:storage|aiplatform|bigquery)\..*|.*(?:Contributor|Owner|Data Scientist)"
+    assert [role for role in given if re.fullmatch(wide, role)] == []
+
+
 def test_what_a_check_looks_at_a_page_gives_the_right_for(walked: dict[str, walk.Walked]) -> None:
     looks = "".join(path.read_text() for path in (CHECKOUT / "activities/aws").glob("check*.py"))
     asked = set(re.findall(r"\b(?:s3:Get|cloudtrail:|iam:Get)\w+", looks))
