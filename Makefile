@@ -7,7 +7,7 @@ TWICE := -n 2 --dist loadfile
 LEFT_OUT ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check bench durability soak up down lock format clean
+.PHONY: help setup run test check bench durability soak up down lock format docs clean
 
 help:  ## show these words
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort
@@ -49,6 +49,10 @@ format: setup  ## format and mend what can be mended
 bench: setup  ## measure, side by side with peers
 	$(BIN)/python -m bench
 
+docs: setup  ## write the reference again and build the docs into site/
+	$(BIN)/python -m handbook reference
+	$(BIN)/python -m handbook site
+
 up: setup  ## bring the local clouds and their workers up
 	$(BIN)/python -m sandbox up --workers
 
@@ -60,4 +64,4 @@ lock: setup  ## pin every dependency again, with hashes and without addresses
 	printf 'uv\n' | $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --python-version 3.11 - -o requirements-uv.lock
 
 clean: down  ## remove everything that was built
-	rm -rf .venv .sandbox
+	rm -rf .venv .sandbox site

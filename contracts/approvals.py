@@ -43,6 +43,7 @@ class ApproveStage(StageRules):
     choices: tuple[Annotated[str, Field(min_length=1, max_length=100)], ...] = Field(
         default=YES_NO, min_length=1, max_length=20
     )
+    """What may be answered to a `choice`."""
     approvers: tuple[Annotated[str, Field(min_length=1, max_length=200)], ...] = ()
     """Who may answer, by name; anybody if there are none."""
     default: Scalar | None = None

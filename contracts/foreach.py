@@ -23,6 +23,7 @@ class Share(Declared):
     """Which share of the items must succeed."""
 
     at_least: float = Field(gt=0, le=1, allow_inf_nan=False)
+    """As a number above 0 and up to 1, such as `0.95`."""
 
 
 Failures = Literal["fail_fast", "continue"] | Share

@@ -19,7 +19,9 @@ class Resources(Declared):
     """What a job asks of its machine; the cloud's adapter chooses an instance that has it."""
 
     cpu: int = Field(default=1, ge=1, le=1024)
+    """At least so many processors."""
     memory: Size | None = None
+    """At least so much memory."""
     instance: str | None = None
     """A vendor's own name for a machine, such as ml.m5.large; it wins over `cpu`, `memory` and the default."""
     accelerator: str | None = Field(default=None, pattern=ACCELERATOR)

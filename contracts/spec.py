@@ -41,15 +41,19 @@ class PipelineSpec(Declared):
     """A pipeline: what to do, where each stage may run, and what happens when it fails."""
 
     pipeline: str = Field(pattern=PIPELINE_NAME)
+    """Its name, the first half of every run's name."""
     description: str = Field(default="", max_length=1000)
+    """Shown in the Web UI and in reports."""
     workflow: str = Field(default="pipeline", pattern=WORKFLOW_NAME)
     """Who carries the run from stage to stage; a workflow of your own that the workflow worker knows, or `pipeline`."""
     params: dict[ParamName, Scalar] = Field(default_factory=dict)
     """Values that `--param` may change; a change takes the default's type."""
     defaults: Defaults = Defaults()
+    """What holds for every stage that does not say otherwise."""
     logs_uri: str | None = None
     """Where the logs of each stage are kept when it ends, however it does: `s3://…`, `az://…`, `gs://…` or `file:///…`."""
     stages: dict[StageName, Stage] = Field(min_length=1, max_length=STAGES_LIMIT)
+    """Names to stages; their order does not count, what they need of each other does."""
 
     @field_validator("pipeline")
     @classmethod

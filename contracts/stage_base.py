@@ -27,8 +27,11 @@ class StageRules(Declared):
     when: str | None = None
     """A condition over params and metrics, such as `train.metrics.auc > params.floor`; if it is false, the stage is skipped."""
     retries: int | None = Field(default=None, ge=0, le=20)
+    """Further generations of a job after one that failed for certain; by default that of `defaults`."""
     timeout: Duration | None = None
+    """Of one generation, queue and run together; by default that of `defaults`."""
     on_failure: OnFailure | None = None
+    """What happens once it is out of retries; by default that of `defaults`."""
     slow_after: Duration | None = None
     """How long the stage usually takes at most: once it has run longer, whoever wants alerts is told; nothing else happens."""
 
@@ -60,9 +63,11 @@ class CommandStage(StageBase):
     command: str
     """Split as a shell would, then filled in, argument by argument; no shell runs."""
     resources: Resources = Resources()
+    """What its machine must have."""
     image: str | None = None
     """The container image; needed outside the sandbox unless the worker has a default."""
     env: dict[Annotated[str, Field(pattern=PARAM_NAME)], str] = Field(default_factory=dict)
+    """Variables that the command finds in its environment; no secrets, they stand in history."""
 
     @field_validator("command")
     @classmethod

@@ -80,12 +80,15 @@ class LoadTableStage(StageBase):
 
     kind: Literal["load_table"]
     inputs: dict[str, str] = Field(min_length=1, max_length=1)
+    """The one output of another stage that is loaded."""
     table: str = Field(pattern=r"^([A-Za-z0-9-]+\.)?[A-Za-z0-9_]+\.[A-Za-z0-9_-]+$")
     """`dataset.table` or `project.dataset.table`."""
     format: TableFormat = "csv"
+    """How the rows lie in their files."""
     columns: tuple[Column, ...] = Field(alias="schema", min_length=1)
     """The names and types of the columns; a header of CSV and the columns of Parquet must be these, in this order."""
     write: WriteMode = "truncate"
+    """What becomes of rows that are there: `truncate` replaces them, `append` adds to them, `fail` refuses to load."""
 
 
 class QueryStage(StageBase):
@@ -93,6 +96,7 @@ class QueryStage(StageBase):
 
     kind: Literal["query"]
     sql: str = Field(min_length=1)
+    """What is asked, in the dialect of the connection's tables."""
 
     @field_validator("sql")
     @classmethod

@@ -21,7 +21,9 @@ class Column(Declared):
     """One column of a table."""
 
     name: str = Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,299}$")
+    """As the table has it; a header of CSV has the same."""
     type: ColumnType
+    """What the table holds in it."""
 
 
 class TableJobKey(Message):

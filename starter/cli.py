@@ -26,6 +26,7 @@ app = typer.Typer(
 )
 
 WORDS: dict[str, Callable[..., None]] = {
+    "init": start.init,
     "run": start.run,
     "rerun": start.rerun,
     "copy": start.copy,

@@ -4,9 +4,9 @@ import json
 import sys
 
 from contracts.graph import order
-from contracts.spec import PipelineSpec
 from starter.exits import Exit
 from starter.options import params_of
+from starter.spec.fields import described_schema
 from starter.spec.load import find, load
 from starter.spec.problems import SpecError
 
@@ -42,7 +42,7 @@ def validate(pipeline: str | None, param: tuple[str, ...], *, as_json: bool) -> 
 
 def schema() -> Exit:
     """Print the JSON Schema of pipeline files."""
-    _print(json.dumps(PipelineSpec.model_json_schema(by_alias=True), indent=2))
+    _print(json.dumps(described_schema(), indent=2))
     return Exit.SUCCEEDED
 
 

@@ -13,7 +13,7 @@ from starter.words.arguments import (
     RunArgument,
     StreamsOption,
 )
-from starter.words.ending import end
+from starter.words.ending import end, end_plain
 
 
 class OnFailure(StrEnum):
@@ -36,6 +36,18 @@ OnFailureOption = Annotated[
     OnFailure | None,
     typer.Option(help="When a stage is out of retries: wait for a person, fail, or skip it."),
 ]
+
+
+def init(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Of the pipeline, and of its folder here.")],
+) -> None:
+    """Write a first pipeline of your own: a commented file, two scripts, their data and a test.
+
+    python -m starter init sales
+    """
+    from starter import first_steps
+
+    end_plain(lambda: first_steps.init(name))
 
 
 def run(
