@@ -58,7 +58,7 @@ def test_every_paper_is_a_page_and_stands_in_the_navigation(built: Path) -> None
     names = [books.name_of(paper) for paper in books.PAPERS]
     assert [name for name in names if not (built / page_of(name)).is_file()] == []
     config = site.CONFIG.read_text()
-    assert [name for name in names if f'"{name}"' not in config] == []
+    assert [name for name in names if f'"{name}"' not in config] == [], "name it in handbook/zensical.toml"
 
 
 def test_every_link_of_the_site_leads_somewhere(pages: dict[Path, Seen]) -> None:
