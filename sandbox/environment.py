@@ -106,6 +106,7 @@ def _aws(endpoints: Endpoints) -> dict[str, str]:
         "AWS_ENDPOINT_URL": endpoints.s3_url,
         "AWS_ENDPOINT_URL_SAGEMAKER": endpoints.sagemaker_url,
         "AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME": endpoints.sagemaker_url,
+        "AWS_ENDPOINT_URL_SERVICE_QUOTAS": endpoints.sagemaker_url,
         "AWS_EC2_METADATA_DISABLED": "true",
         "CAUSEWAY_AWS_JOB_ROLE": endpoints.aws_job_role,
         "CAUSEWAY_AWS_INSTANCE": "ml.m5.large",

@@ -9,7 +9,9 @@ from typing import Any
 from temporalio import activity
 
 from activities.aws.check_bucket import BucketLooks
+from activities.aws.check_quotas import QuotaLooks
 from activities.aws.errors import translate
+from activities.aws.machines import SageMakerMachines
 from activities.aws.settings import AwsSettings
 from activities.looking import Look, finding, look_at_all, passed, probe_look, reach_look
 from activities.store import Store
@@ -184,7 +186,8 @@ class AwsCheck(CheckActivities):
                 fix="grant iam:GetRole on it, so that its trust can be seen",
             ),
         ]
-        looks.append(Look("quota", "SageMaker", self._quotas))
+        machines = SageMakerMachines(settings.machines, settings.instance)
+        looks.append(QuotaLooks(self._clients("service-quotas"), settings.region, machines).look())
         given = request.needs.image_given if request.needs else settings.image is not None
         if not given and settings.image is None:
             why = "A job stage that names no image has none to run."
@@ -198,13 +201,6 @@ class AwsCheck(CheckActivities):
             )
             looks.append(Look("jobs", "CAUSEWAY_IMAGE", lambda: [line]))
         return looks
-
-    def _quotas(self) -> list[CheckLine]:
-        # Service Quotas lists a limit for each machine and each kind of job, and of which a pipeline has need no setting tells.
-        region = self._settings.region
-        why = "A job that is one too many waits, and its stage says so."
-        fix = f"aws service-quotas list-service-quotas --service-code sagemaker --region {region}"
-        return [finding("quota", "SageMaker", "unknown", "this check does not look at quotas", why, fix)]
 
     def _listed(self) -> list[CheckLine]:
         client = self._clients("sagemaker")

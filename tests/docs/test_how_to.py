@@ -197,7 +197,7 @@ def test_a_page_gives_the_roles_that_are_printed_and_no_vendor_s_role_over_data(
 
 def test_what_a_check_looks_at_a_page_gives_the_right_for(walked: dict[str, walk.Walked]) -> None:
     looks = "".join(path.read_text() for path in (CHECKOUT / "activities/aws").glob("check*.py"))
-    asked = set(re.findall(r"\b(?:s3:Get|cloudtrail:|iam:Get)\w+", looks))
+    asked = set(re.findall(r"\b(?:s3:Get|cloudtrail:|iam:Get|servicequotas:)\w+", looks))
     assert {"s3:GetBucketPolicy", "cloudtrail:GetTrailStatus", "iam:GetRole"} <= asked
     assert asked - given_to_the_worker(walked[AWS]) == set()
 

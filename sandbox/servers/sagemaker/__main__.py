@@ -1,4 +1,4 @@
-"""SageMaker's control plane on one port: `python -m sandbox.servers.sagemaker`."""
+"""SageMaker's control plane, and Service Quotas of it, on one port: `python -m sandbox.servers.sagemaker`."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from sandbox.layout import Endpoints, Layout
 from sandbox.servers.app import run
 from sandbox.servers.faults import Faults
 from sandbox.servers.machine import Machines
+from sandbox.servers.sagemaker import limits
 from sandbox.servers.sagemaker.book import Book
 from sandbox.servers.sagemaker.caretaker import Caretaker
 from sandbox.servers.sagemaker.errors import AwsError
@@ -42,7 +43,8 @@ def main() -> None:
     scope = f"arn:aws:sagemaker:{endpoints.aws_region}:{endpoints.aws_account_id}"
     faults, logs = Faults(layout.faults_of(SERVER)), CloudWatch(endpoints)
     hosting = Hosting(state / "hosting", machines, faults, scope)
-    service = Service(book, machines, faults, scope, hosting)
+    held = limits.Limits(state / "limits.json", endpoints.aws_region, endpoints.aws_account_id)
+    service = Service(book, machines, faults, scope, hosting, held)
     watcher, caretaker = Watcher(book, machines, logs), Caretaker(hosting, machines, logs)
     service.resume()
     watcher.start()
@@ -58,20 +60,23 @@ def main() -> None:
         endpoints.aws_root_access_key_id: endpoints.aws_root_secret_access_key,
     }
     routes = [
-        Route("/", _endpoint(service, keys), methods=["POST"]),
+        Route("/", _endpoint(service, held, keys), methods=["POST"]),
         Route(INVOCATIONS, invocations(hosting, keys), methods=["POST"]),
     ]
     run(SERVER, routes, on_stop=stop, fault_response=_fault, operation=_operation)
 
 
-def _endpoint(service: Service, keys: dict[str, str]) -> Callable[[Request], Awaitable[Response]]:
+def _endpoint(
+    service: Service, held: limits.Limits, keys: dict[str, str]
+) -> Callable[[Request], Awaitable[Response]]:
     async def answer(request: Request) -> Response:
         body = await request.body()
         try:
             verify(request.method, str(request.url), request.headers, body, keys)
             parameters = _parameters(body)
             request.state.resource = _resource(parameters)
-            values = await run_in_threadpool(service.handle, _operation(request), parameters)
+            handle = held.handle if _of_quotas(request) else service.handle
+            values = await run_in_threadpool(handle, _operation(request), parameters)
         except AwsError as error:
             return refusal(error)
         return json_answer(values, 200)
@@ -97,7 +102,12 @@ def _resource(parameters: dict[str, Any]) -> str | None:
 def _operation(request: Request) -> str:
     if request.url.path.endswith("/invocations"):
         return "InvokeEndpoint"
-    return request.headers.get("x-amz-target", "").removeprefix(TARGET)
+    prefix = limits.TARGET if _of_quotas(request) else TARGET
+    return request.headers.get("x-amz-target", "").removeprefix(prefix)
+
+
+def _of_quotas(request: Request) -> bool:
+    return request.headers.get("x-amz-target", "").startswith(limits.TARGET)
 
 
 def _fault(kind: str, _request: Request) -> Response:

@@ -12,6 +12,7 @@ from sandbox.servers.sagemaker.book import Book, Job
 from sandbox.servers.sagemaker.errors import AwsError, beyond_sandbox, invalid
 from sandbox.servers.sagemaker.hosting import Hosting
 from sandbox.servers.sagemaker.kinds import JobKind, status_word
+from sandbox.servers.sagemaker.limits import Limits, exceeded
 from sandbox.servers.sagemaker.listing import page
 from sandbox.servers.sagemaker.processing import Processing
 from sandbox.servers.sagemaker.training import Training
@@ -32,13 +33,22 @@ Parameters = dict[str, Any]
 class Service:
     """Answers one operation at a time, from any number of threads."""
 
-    def __init__(self, book: Book, machines: Machines, faults: Faults, scope: str, hosting: Hosting) -> None:
+    def __init__(
+        self,
+        book: Book,
+        machines: Machines,
+        faults: Faults,
+        scope: str,
+        hosting: Hosting,
+        limits: Limits,
+    ) -> None:
         """Keep jobs in `book`; their ARNs begin with `scope`: `arn:aws:sagemaker:<region>:<account>`."""
         self._hosting = hosting
         self._book = book
         self._machines = machines
         self._faults = faults
         self._scope = scope
+        self._limits = limits
         self._operations: dict[str, Callable[[Parameters], Parameters]] = {
             "AddTags": self._add_tags,
             "ListTags": self._list_tags,
@@ -83,7 +93,9 @@ class Service:
         if self._book.get(kind.kind, name) is not None:
             raise _in_use(kind, arn)
         if self._faults.take("quota", name):
-            raise _quota(kind, parameters)
+            cluster = _cluster(parameters)
+            raise exceeded(cluster["InstanceType"], kind.noun, 0, 0, cluster.get("InstanceCount", 1))
+        self._hold(kind, parameters)
         tags = _tags(parameters.pop("Tags", []))
         if kind.kind == "transform":
             # The model may be deleted as soon as the job has it.
@@ -93,6 +105,15 @@ class Service:
             raise _in_use(kind, arn)
         self._start(job)
         return {f"{kind.prefix}Arn": arn}
+
+    def _hold(self, kind: JobKind, parameters: Parameters) -> None:
+        wanted = _cluster(parameters)
+        machine = wanted["InstanceType"]
+        taken = [
+            _cluster(job.request) for job in self._book.all() if job.kind == kind.kind and not job.ending
+        ]
+        running = sum(one.get("InstanceCount", 1) for one in taken if one["InstanceType"] == machine)
+        self._limits.hold(machine, kind.noun, wanted.get("InstanceCount", 1), running)
 
     def _start(self, job: Job) -> None:
         kind = KINDS[job.kind]
@@ -179,18 +200,13 @@ def _in_use(kind: JobKind, arn: str) -> AwsError:
     )
 
 
-def _quota(kind: JobKind, parameters: Parameters) -> AwsError:
-    cluster = (
-        parameters.get("ResourceConfig")
-        or parameters.get("TransformResources")
-        or parameters["ProcessingResources"]["ClusterConfig"]
+def _cluster(request: Parameters) -> Parameters:
+    found: Parameters = (
+        request.get("ResourceConfig")
+        or request.get("TransformResources")
+        or request["ProcessingResources"]["ClusterConfig"]
     )
-    return AwsError(
-        "ResourceLimitExceeded",
-        f"The account-level service limit '{cluster['InstanceType']} for {kind.noun} usage' is 0 Instances, "
-        "with current utilization of 0 Instances and a request delta of 1 Instances. "
-        "Please use AWS Service Quotas to request an increase for this quota.",
-    )
+    return found
 
 
 def _tags(tags: list[dict[str, str]]) -> dict[str, str]:

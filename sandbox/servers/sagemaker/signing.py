@@ -14,7 +14,7 @@ from botocore.credentials import Credentials
 from sandbox.servers.sagemaker.errors import AwsError
 
 _AUTHORIZATION = re.compile(
-    r"AWS4-HMAC-SHA256 Credential=([^/]+)/\d{8}/([^/]+)/sagemaker/aws4_request, ?"
+    r"AWS4-HMAC-SHA256 Credential=([^/]+)/\d{8}/([^/]+)/(sagemaker|servicequotas)/aws4_request, ?"
     r"SignedHeaders=([^,]+), ?Signature=([0-9a-f]{64})"
 )
 _TOLERANCE = timedelta(minutes=15)
@@ -29,7 +29,7 @@ def verify(method: str, url: str, headers: Mapping[str, str], body: bytes, keys:
     found = _AUTHORIZATION.fullmatch(headers.get("authorization", ""))
     if found is None:
         raise AwsError("MissingAuthenticationTokenException", "Missing Authentication Token", 403)
-    key_id, region, names, signature = found.groups()
+    key_id, region, service, names, signature = found.groups()
     if key_id not in keys:
         message = "The security token included in the request is invalid."
         raise AwsError("UnrecognizedClientException", message, 403)
@@ -37,7 +37,7 @@ def verify(method: str, url: str, headers: Mapping[str, str], body: bytes, keys:
     signed = {name: headers[name] for name in names.split(";") if name in headers}
     request = AWSRequest(method=method, url=url, data=body, headers=signed)
     request.context["timestamp"] = stamp
-    signer = SigV4Auth(Credentials(key_id, keys[key_id]), "sagemaker", region)
+    signer = SigV4Auth(Credentials(key_id, keys[key_id]), service, region)
     expected = signer.signature(signer.string_to_sign(request, signer.canonical_request(request)), request)
     if not hmac.compare_digest(expected, signature):
         message = "The request signature we calculated does not match the signature you provided."

@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -40,3 +41,11 @@ def prefix(store: S3Store) -> str:
 @pytest.fixture(scope="session")
 def jobs(settings: AwsSettings) -> SageMakerJobs:
     return room.jobs(settings)
+
+
+@pytest.fixture
+def limits(sandbox: Any) -> Iterator[Path]:
+    """Where limits of the local account are planted, by their names."""
+    path = Path(sandbox.root) / "state" / "sagemaker" / "limits.json"
+    yield path
+    path.unlink(missing_ok=True)

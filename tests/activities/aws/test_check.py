@@ -5,6 +5,7 @@ import uuid
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import boto3
@@ -226,7 +227,30 @@ def test_a_pipelines_needs_are_looked_at_and_no_more(settings: AwsSettings, stor
     assert "CAUSEWAY_IMAGE" in {line.subject for line in lines(image, "jobs") if line.verdict == "failed"}
 
 
-def test_quotas_that_nobody_looks_at_are_no_pass_and_no_warning(settings: AwsSettings) -> None:
-    line = only(checked(settings), "quota")
-    assert line.verdict == "unknown"
-    assert "service-quotas" in line.fix
+def test_the_machines_that_stages_get_are_within_the_account_s_limits(settings: AwsSettings) -> None:
+    found = lines(checked(settings), "quota")
+    assert [line.subject for line in found] == [
+        "ml.m5.large for training job usage",
+        "ml.m5.large for processing job usage",
+        "ml.m5.large for transform job usage",
+    ]
+    assert {(line.verdict, line.found) for line in found} == {("passed", "1000")}
+
+
+def test_an_account_without_a_machine_for_one_kind_of_job_is_warned_and_without_any_fails(
+    settings: AwsSettings, limits: Path
+) -> None:
+    names = [line.subject for line in lines(checked(settings), "quota")]
+    limits.write_text(json.dumps({names[0]: 0}))
+    verdicts = {line.subject: line for line in lines(checked(settings), "quota")}
+    assert [verdicts[name].verdict for name in names] == ["warning", "passed", "passed"]
+    assert "request-service-quota-increase" in verdicts[names[0]].fix
+    limits.write_text(json.dumps(dict.fromkeys(names, 0)))
+    assert {line.verdict for line in lines(checked(settings), "quota")} == {"failed"}
+
+
+def test_limits_that_nobody_answers_for_are_no_pass(settings: AwsSettings) -> None:
+    away = {**settings.endpoints, "AWS_ENDPOINT_URL_SERVICE_QUOTAS": "http://127.0.0.1:1"}
+    line = only(checked(settings.model_copy(update={"endpoints": away})), "quota")
+    assert line.verdict == "unreachable"
+    assert "servicequotas:ListServiceQuotas" in line.fix

@@ -1,14 +1,17 @@
+import json
 import time
 import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 from temporalio.exceptions import ApplicationError
 
 from activities.aws import room
+from activities.aws.errors import translate
 from activities.aws.job_requests import Surroundings, processing_request, training_request
 from activities.aws.jobs import JobDefaults, SageMakerJobs
 from activities.aws.machines import SageMakerMachines
@@ -209,3 +212,14 @@ def test_what_a_connection_lacks_for_jobs_is_named(
     with pytest.raises(ApplicationError, match=named) as raised:
         SageMakerJobs(None, None, store, SageMakerMachines(), defaults).submit(run("train"))
     assert raised.value.type == kind
+
+
+def test_the_account_s_limit_that_a_check_tells_is_the_one_a_job_is_held_to(
+    jobs: SageMakerJobs, run: Callable[..., JobRequest], limits: Path
+) -> None:
+    limits.write_text(json.dumps({"ml.m5.large for training job usage": 0}))
+    with pytest.raises(Exception, match="for training job usage' is 0 Instances") as refused:
+        jobs.submit(run("train", "true"))
+    assert translate(refused.value, "x").type == ErrorKind.QUOTA_EXHAUSTED
+    limits.unlink()
+    assert jobs.submit(run("train", "true"))
