@@ -1,4 +1,4 @@
-"""What a check came to, for a person at 80 columns and as a document."""
+"""What a check came to, for a person and as a document."""
 
 from collections import Counter
 from typing import Any
@@ -30,7 +30,11 @@ def exit_of(checked: Checked) -> Exit:
 
 
 def check_view(checked: Checked) -> RenderableType:
-    """Every connection with its lines, findings first, each with why it matters and what mends it."""
+    """Every connection with its lines, findings first, each with why it matters and what mends it.
+
+    A command stays on one line, whatever the width: broken in the middle of an argument it could not be pasted. Print
+    it with `crop=False`.
+    """
     shown: list[RenderableType] = []
     for report in checked.reports:
         shown += _of_report(report)
@@ -60,7 +64,7 @@ def _of_report(report: CheckReport) -> list[RenderableType]:
         if line.verdict != "passed":
             lines.append(Padding(Text(line.why), (0, 0, 0, 6)))
         if line.fix and line.verdict != "passed":
-            lines.append(Padding(Text(f"-> {line.fix}", style="bold"), (0, 0, 0, 6)))
+            lines.append(Text(f"      -> {line.fix}", style="bold", no_wrap=True, overflow="ignore"))
     return [*lines, Text("")]
 
 

@@ -36,7 +36,7 @@ async def check(what: str | None, param: tuple[str, ...], *, as_json: bool) -> E
     if as_json:
         sys.stdout.write(json.dumps(check_document(checked), indent=2) + "\n")
     else:
-        console().print(check_view(checked))
+        console().print(check_view(checked), crop=False)
     return exit_of(checked)
 
 
@@ -46,10 +46,17 @@ def _requests(what: str | None, param: tuple[str, ...]) -> tuple[CheckRequest, .
     connection = _connection(what)
     if connection is not None:
         return (CheckRequest(connection=connection),)
-    spec = load(find(what), params_of(param)).spec
+    spec = load(_found(what), params_of(param)).spec
     return tuple(
         CheckRequest(connection=needs.connection, needs=needs) for needs in requests_of(spec, create=False)
     )
+
+
+def _found(what: str) -> Path:
+    try:
+        return find(what)
+    except StarterError as error:
+        raise StarterError(f"{error}; connections are {', '.join(Cloud)}, or such as aws/eu") from None
 
 
 def _connection(what: str) -> str | None:

@@ -75,5 +75,7 @@ def _usage(error: Exception) -> int:
     show = getattr(error, "show", None)
     if show is None:
         raise error
+    # How a library says that a value was wrong is no word for people.
+    setattr(error, "message", str(getattr(error, "message", "")).replace("Value error, ", ""))  # noqa: B010
     show()
     return int(getattr(error, "exit_code", Exit.USAGE))

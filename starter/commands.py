@@ -28,6 +28,7 @@ from starter.document import run_document
 from starter.exits import Exit, StarterError
 from starter.log_pages import LogOptions
 from starter.options import key_of, moment_of, params_of
+from starter.papers import refuse_copy
 from starter.show import STYLES, console, live_view, print_report
 from starter.spec.load import find, load
 from starter.traced import starting
@@ -180,6 +181,7 @@ async def cancel(run_id: str) -> Exit:
 
 async def logs(options: LogOptions) -> Exit:
     """Print the log of a stage's job, and follow it if asked."""
+    refuse_copy(options.run_id)
     return await job_logs.show(await temporal.connected(), options)
 
 

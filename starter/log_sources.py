@@ -51,7 +51,9 @@ def source_of(now: RunStatus, held: StageStatus, options: LogOptions) -> Source 
     if held.fanout is not None:
         return _item(now, held, options)
     if options.item is not None and (held.job or not options.follow or not may_come(held)):
-        raise StarterError(f"stage {held.name!r} has not begun to run over items; leave --item out, or wait")
+        raise StarterError(
+            f"stage {held.name!r} runs over no items, or has not begun to; leave --item out, or wait"
+        )
     return _job(now, held, options)
 
 

@@ -40,6 +40,10 @@ async def rerun(options: RerunOptions) -> Exit:
         StarterError: there is no such run, stage or param, or the run is of another pipeline.
     """
     refuse_copy(options.run_id)
+    if options.key and options.run_id.endswith(f"/{options.key}"):
+        raise StarterError(
+            f"--key {options.key} is that of {options.run_id} itself; choose another, or leave it out"
+        )
     client = await temporal.connected()
     status = await temporal.status(client, options.run_id)
     held = await _request(client, options.run_id)

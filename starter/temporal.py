@@ -209,7 +209,11 @@ async def tell(temporal: Client, identity: str, signal: Any, payload: dict[str, 
 
 
 async def cancel(temporal: Client, identity: str) -> None:
-    """Ask a run to cancel; see `tell`."""
+    """Ask a run to cancel; see `tell`. Temporal itself takes a cancel of what has ended, and says nothing."""
+    description = await describe(temporal, identity)
+    if description.status != WorkflowExecutionStatus.RUNNING:
+        state = description.status.name.lower() if description.status else "over"
+        raise StarterError(f"{identity} has ended already ({state}); there is nothing to cancel")
     try:
         await handle(temporal, identity).cancel()
     except RPCError as error:

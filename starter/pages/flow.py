@@ -111,12 +111,20 @@ def _edge(spec: PipelineSpec, before: str, name: str, status: RunStatus | None) 
     stage = spec.stages[name]
     found = (resolve(spec, written) for written in inputs_of(stage).values())
     outputs = tuple(dict.fromkeys(item.output for item in found if item.stage == before))
-    places = {spec.stages[leaf].on for leaf in leaves(spec, before)}
+    places = _places(spec, before, status)
     if not outputs or places == {stage.on}:
         return Edge(before, name, outputs)
     # A copy names what it brings by itself, any other transfer by the stage that left it.
     wanted = {f"{before}.{output}" for output in outputs} | {f"{name}.data"}
     return Edge(before, name, outputs, crossing=True, moved_bytes=_moved(status, stage.on, wanted))
+
+
+def _places(spec: PipelineSpec, name: str, status: RunStatus | None) -> set[str]:
+    """Where the outputs of a stage may lie: those of a pick anywhere among its candidates, until it has picked."""
+    held = status.stages.get(name) if status else None
+    if held and held.choice and held.connection:
+        return {held.connection}
+    return {spec.stages[leaf].on for leaf in leaves(spec, name)}
 
 
 def _moved(status: RunStatus | None, destination: str, artifacts: set[str]) -> int | None:

@@ -24,7 +24,7 @@ def html(request: RunRequest, status: RunStatus, web_ui: str, now: datetime | No
 
 def markdown(status: RunStatus, web_ui: str, now: datetime | None = None) -> str:
     """Return the report as Markdown of GitHub's kind; text that is not ours is quoted."""
-    return _rendered("report.md", status, web_ui, now)
+    return _rendered("report.md", status, web_ui, now) + "\n"
 
 
 def _rendered(template: str, status: RunStatus, web_ui: str, now: datetime | None, **more: object) -> str:

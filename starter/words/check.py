@@ -19,7 +19,9 @@ def check(
     param: ParamOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Have each connection's worker look at what it reaches, what it may do, and how its data are kept.
+    """Look whether each connection is ready: reach, rights, data.
+
+    Its own worker looks at what it reaches, what it may do, and how its data are kept.
 
     Every finding says why it matters and which command mends it. Nothing is changed; a probe object is written and
     removed. Exit code 1 says that something failed, 3 that a worker or an endpoint cannot be reached; warnings are 0.

@@ -36,9 +36,10 @@ def permissions(
     ] = None,
     create: Annotated[bool, typer.Option("--create", help="With what `run --create` needs.")] = False,
 ) -> None:
-    """Print the smallest rights that a cloud's workers need for a pipeline, as that cloud writes them.
+    """Print the smallest rights that workers need for a pipeline.
 
-    Nothing is asked of any cloud: it is worked out from the pipeline, its code and the worker's settings.
+    They are written as the cloud takes them. Nothing is asked of any cloud: it is worked out from the pipeline, its code
+    and the worker's settings.
     """
     from starter.permissions import permissions as print_permissions
 
@@ -104,7 +105,9 @@ def graph(
     ] = None,
     param: ParamOption = None,
 ) -> None:
-    """Draw the plan of a pipeline: clouds as lanes, transfers as labelled arrows.
+    """Draw a pipeline or a run.
+
+    Clouds are lanes, transfers labelled arrows.
 
     Of a run it shows how each stage stands and what was moved. Markdown pages of many kinds show Mermaid as a drawing.
     """

@@ -43,7 +43,7 @@ def create(
     ] = False,
     replace: Annotated[bool, typer.Option("--replace", help="Instead of the schedule of this name.")] = False,
 ) -> None:
-    """Start runs of a pipeline by the clock, as it is now, code included.
+    """Start runs of a pipeline by the clock.
 
     A run's key is the schedule's name and the time it is for, so nothing is ever run twice; `{schedule.time}` in a param
     is that time.
@@ -60,7 +60,7 @@ def create(
 
 @app.command("list")
 def list_all(as_json: JsonOption = False) -> None:
-    """Show every schedule: when it is due next, and what it started last."""
+    """Show when each is due next and what it started last."""
     from starter import schedules
 
     end(lambda: schedules.list_all(as_json=as_json))

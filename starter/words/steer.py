@@ -99,7 +99,10 @@ def skip(
         typer.Option(metavar="NAME=URI", help="What stands for an output that others need; may be repeated."),
     ] = None,
 ) -> None:
-    """Go on without a waiting stage: nothing needs its outputs, or something stands for them."""
+    """Go on without a waiting stage.
+
+    Nothing needs its outputs, or something stands for them.
+    """
     from starter import decisions
 
     end(lambda: decisions.decide("skip", run_id, stage, reason, output=tuple(output or ())))

@@ -32,7 +32,9 @@ def sweep(
     unschedule: Annotated[bool, typer.Option("--no-schedule", help="End the schedule.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Find what runs left behind and no live run owns: jobs, uploads, claims.
+    """Find what runs left behind and no live run owns.
+
+    Such as jobs, uploads and claims.
 
     It lists; `--stop` ends what it found. Exit code 1 says that something is left, or could not be looked at.
     """

@@ -60,6 +60,9 @@ def test_cancel_while_a_job_runs_stops_it_and_leaves_no_process(
     assert document["stages"][0]["state"] == "CANCELLED"
     until(lambda: not _sleepers(house), "the script's processes are gone", 30)
     assert house.starter("watch", run.id).code == 1
+    again = house.starter("cancel", run.id)
+    assert again.code == 2
+    assert f"{run.id} has ended already" in again.err
 
 
 @pytest.mark.timeout(240)

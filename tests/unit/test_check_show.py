@@ -28,7 +28,7 @@ def report(*verdicts: Verdict) -> Checked:
 
 def shown(checked: Checked) -> str:
     out = io.StringIO()
-    Console(file=out, width=80).print(check_view(checked))
+    Console(file=out, width=80).print(check_view(checked), crop=False)
     return out.getvalue()
 
 
@@ -55,11 +55,19 @@ def test_findings_come_first_each_with_its_reason_and_its_command() -> None:
     assert max(map(len, text.splitlines())) <= 80
 
 
+def test_a_command_stays_on_one_line_at_any_width() -> None:
+    command = f"aws s3api put-bucket-policy --policy '{{{'long' * 40}}}'"
+    line = CheckLine(check="read", subject="s3://x/", verdict="failed", found="x", why="because", fix=command)
+    assert f"-> {command}\n" in shown(
+        Checked(reports=(CheckReport(connection="aws/default", lines=(line,)),))
+    )
+
+
 def test_a_word_is_a_connection_or_a_pipeline() -> None:
     assert [request.connection for request in _requests("aws/eu", ())] == ["aws/eu"]
     assert len(_requests(None, ())) == 4
     needs = {request.connection: request.needs for request in _requests("quickstart", ())}
     assert needs["gcp/default"] is not None
     assert "tables" in needs["gcp/default"].needs
-    with pytest.raises(StarterError):
+    with pytest.raises(StarterError, match="connections are aws, azure, gcp, onprem"):
         _requests("mars", ())

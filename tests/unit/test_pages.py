@@ -138,6 +138,15 @@ def test_what_changes_its_cloud_crosses_and_what_stays_does_not() -> None:
     assert edge(flow, "source of ingest", "ingest").crossing
 
 
+@pytest.mark.parametrize(("where", "crosses"), [("azure/default", False), ("aws/default", True)])
+def test_what_a_pick_has_picked_crosses_only_if_it_lay_elsewhere(where: str, crosses: bool) -> None:
+    status = status_of(QUICK)
+    choice = Choice(by="max(metrics.auc)", stage="train", candidates=(Candidate(stage="train", picked=True),))
+    best = status.stages["best"].model_copy(update={"choice": choice, "connection": where})
+    status = status.model_copy(update={"stages": {**status.stages, "best": best}})
+    assert edge(flow_of(QUICK, status), "best", "score").crossing is crosses
+
+
 def test_data_that_were_there_before_are_drawn_where_they_lie() -> None:
     flow = flow_of(QUICK)
     (source,) = (node for node in flow.nodes if node.kind == SOURCE)
@@ -426,6 +435,11 @@ def test_hardly_any_cost_is_not_none_and_an_unknown_one_is_not_nothing() -> None
         assert "unknown" in text
     assert "<dt>egress</dt><dd>unknown</dd>" in page(status_of(QUICK, transfers=(unknown,)))
     assert "<dt>egress</dt><dd>none</dd>" in page(status_of(QUICK))
+    assert " and 1 unknown</dd>" in page(status_of(QUICK, transfers=(little, unknown)))
+
+
+def test_the_markdown_ends_its_last_line() -> None:
+    assert markdown(status_of(QUICK), "http://127.0.0.1:1/run").endswith("run>\n")
 
 
 def test_a_picture_is_drawn_or_the_lack_of_a_font_is_told() -> None:
