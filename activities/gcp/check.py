@@ -4,14 +4,18 @@ import os
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
+from google.auth.credentials import Credentials
+from google.auth.transport.requests import Request
 from google.cloud import bigquery, storage
 from temporalio import activity
 
 from activities.gcp.check_bucket import BucketLooks
 from activities.gcp.check_project import ProjectLooks
 from activities.gcp.errors import translate
+from activities.gcp.identity import account_of
 from activities.gcp.settings import GcpSettings
 from activities.gcp.table_jobs import NO_RETRY
 from activities.looking import Look, finding, look_at_all, passed, probe_look, reach_look
@@ -22,6 +26,7 @@ from contracts.connections import Capability
 
 _FILE = "GOOGLE_APPLICATION_CREDENTIALS"
 _TIMEOUT = (5.0, 8.0)
+_TOKEN_TIMEOUT = 8.0
 _ALL: tuple[Capability, ...] = ("storage", "jobs", "tables")
 
 
@@ -33,7 +38,7 @@ class GcpCheck(CheckActivities):
         settings: GcpSettings,
         store: Store,
         clients: tuple[storage.Client, bigquery.Client, Any],
-        account: str,
+        identity: Credentials,
         long_lived: bool,
         vertex_address: str,
         project: ProjectLooks,
@@ -43,7 +48,7 @@ class GcpCheck(CheckActivities):
         self._settings = settings
         self._store = store
         self._objects, self._tables, self._jobs = clients
-        self._account = account
+        self._identity = identity
         self._long_lived = long_lived
         self._vertex_address = vertex_address
         self._project = project
@@ -54,19 +59,31 @@ class GcpCheck(CheckActivities):
         """See the contract."""
         needs = _ALL if request.needs is None else request.needs.needs
         named = request.needs.containers if request.needs else ()
-        looks = [*self._reach(needs), *self._project.looks(jobs="jobs" in needs)]
+        looks = [self._who(), *self._reach(needs), *self._project.looks(jobs="jobs" in needs)]
         for uri in dict.fromkeys((self._store.default_container, *named)):
             looks += self._container(locate(uri).container)
         if "jobs" in needs:
             looks += [self._look_at_jobs(), *self._image(request)]
         if "tables" in needs:
             looks.append(self._look_at_tables())
-        lines = [
-            passed("identity", "credentials", self._account),
-            self._credential(),
-            *look_at_all(looks, translate),
-        ]
-        return CheckReport(connection=request.connection, identity=self._account, lines=tuple(lines))
+        lines = (self._credential(), *look_at_all(looks, translate))
+        return CheckReport(
+            connection=request.connection, identity=account_of(self._identity), lines=tuple(lines)
+        )
+
+    def _who(self) -> Look:
+        """Credentials name an account whether Google takes them or not: only a token that was given shows it."""
+
+        def asked() -> list[CheckLine]:
+            # Not every kind of credentials has a typed way to ask.
+            refresh: Any = self._identity.refresh
+            refresh(partial(Request(), timeout=_TOKEN_TIMEOUT))
+            return [passed("identity", "credentials", account_of(self._identity))]
+
+        account = account_of(self._identity)
+        fix = f"gcloud iam service-accounts describe {account} --project {self._settings.project}"
+        keys = f"{fix}  # and whether the file that {_FILE} names is one of its own"
+        return Look("identity", "credentials", asked, "failed", "Nothing is done for who is not known.", keys)
 
     def _reach(self, needs: Sequence[Capability]) -> list[Look]:
         settings = self._settings
@@ -168,7 +185,7 @@ class GcpCheck(CheckActivities):
         )
 
     def _give(self, command: str, role: str) -> str:
-        return f"{command} --member=serviceAccount:{self._account} --role=roles/{role}"
+        return f"{command} --member=serviceAccount:{account_of(self._identity)} --role=roles/{role}"
 
 
 def is_long_lived(environment: Mapping[str, str] = os.environ) -> bool:

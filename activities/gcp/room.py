@@ -174,7 +174,7 @@ def activities(settings: GcpSettings) -> list[Callable[..., Any]]:
             settings,
             bucket,
             (storage_client(settings, identity), tables, vertex),
-            account_of(identity),
+            identity,
             is_long_lived(),
             _vertex_address(settings),
             project_looks(settings, identity),

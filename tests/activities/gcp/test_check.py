@@ -1,23 +1,34 @@
 """A check of Google Cloud finds what a bucket's metadata and the services tell."""
 
+import json
+import os
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+from google.auth.credentials import Credentials
 from google.cloud import storage
 from temporalio.testing import ActivityEnvironment
 
 from activities.gcp import room
 from activities.gcp.check import GcpCheck, is_long_lived
 from activities.gcp.check_bucket import BucketLooks
-from activities.gcp.identity import account_of, credentials
+from activities.gcp.identity import LocalAccount, credentials
 from activities.gcp.settings import GcpSettings
 from contracts.checks import CheckLine, CheckReport, CheckRequest
 from contracts.connections import PreflightRequest
 
 
-def checked(settings: GcpSettings, needs: PreflightRequest | None = None, **how: Any) -> CheckReport:
-    identity = credentials()
+def checked(
+    settings: GcpSettings,
+    needs: PreflightRequest | None = None,
+    identity: Credentials | None = None,
+    **how: Any,
+) -> CheckReport:
+    identity = identity or credentials()
     clients = (
         room.storage_client(settings, identity),
         room.tables_client(settings, identity),
@@ -25,9 +36,7 @@ def checked(settings: GcpSettings, needs: PreflightRequest | None = None, **how:
     )
     address = settings.vertex_endpoint or ""
     project = room.project_looks(settings, identity)
-    check = GcpCheck(
-        settings, room.store(settings), clients, account_of(identity), True, address, project, **how
-    )
+    check = GcpCheck(settings, room.store(settings), clients, identity, True, address, project, **how)
     report: CheckReport = ActivityEnvironment().run(
         check.check, CheckRequest(connection="gcp/default", needs=needs)
     )
@@ -47,6 +56,19 @@ def test_a_connection_that_is_as_it_should_be_has_nothing_failed_and_leaves_no_p
     assert good >= {"identity", "reach", "read", "write", "region", "encryption", "jobs", "tables"}
     assert list(objects.list_blobs(settings.container, prefix=".causeway/check/")) == []
     assert all(line.why and line.fix for line in report.lines if line.verdict in {"failed", "warning"})
+
+
+def test_a_key_that_is_not_the_accounts_own_is_a_failed_line_about_who_it_is(settings: GcpSettings) -> None:
+    stored = json.loads(Path(os.environ["GOOGLE_APPLICATION_CREDENTIALS"]).read_text())
+    other = rsa.generate_private_key(public_exponent=65537, key_size=2048).private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    load: Any = LocalAccount.from_service_account_info
+    scopes = ("https://www.googleapis.com/auth/cloud-platform",)
+    report = checked(settings, identity=load(stored | {"private_key": other.decode()}, scopes=scopes))
+    (who,) = lines(report, "identity")
+    assert who.verdict == "failed"
+    assert who.fix.startswith(f"gcloud iam service-accounts describe {stored['client_email']}")
 
 
 def test_a_bucket_that_is_not_there_names_the_command_that_makes_it(settings: GcpSettings) -> None:
