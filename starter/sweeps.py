@@ -24,7 +24,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from contracts.errors import hint_for, page_for
 from contracts.queues import WORKFLOW_QUEUE, Cloud, normalise
-from contracts.runs import RUN_UID_KEY
+from contracts.runs import RUN_UID_KEY, RunStatus
 from contracts.sweeps import SweepReport, SweepRequest
 from contracts.units import parse_duration
 from starter import temporal
@@ -70,7 +70,7 @@ async def sweep(options: SweepOptions) -> Exit:
         sys.stdout.write(json.dumps(sweep_document(report), indent=2) + "\n")
     else:
         console().print(sweep_view(report))
-    return exit_of(report)
+    return exit_of(report, named=bool(options.on or options.run))
 
 
 async def _request(client: Client, options: SweepOptions, age: timedelta) -> SweepRequest:
@@ -92,8 +92,12 @@ async def _marks(client: Client, run_id: str) -> tuple[str, tuple[str, ...]]:
             raise StarterError(f"{run_id} began with an older version and does not tell its mark")
         return run_uid, ()
     status = await temporal.status(client, run_id)
-    used = {stage.connection for stage in status.stages.values()}
-    return run_uid or status.run.run_uid, tuple(sorted(used))
+    return run_uid or status.run.run_uid, used_by(status)
+
+
+def used_by(status: RunStatus) -> tuple[str, ...]:
+    """Return the connections of a run's stages; a question to a person has none."""
+    return tuple(sorted({stage.connection for stage in status.stages.values()} - {""}))
 
 
 def _connections(given: tuple[str, ...]) -> tuple[str, ...]:
@@ -110,12 +114,16 @@ def _duration(option: str, given: str) -> timedelta:
         raise StarterError(f"{option} {given!r}: {error}") from None
 
 
-def exit_of(report: SweepReport) -> Exit:
-    """Return 0 where nothing is left, 1 where something is or could not be looked at, 3 where no connection could be."""
+def exit_of(report: SweepReport, *, named: bool = False) -> Exit:
+    """Return 0 where nothing is left, 1 where something is or could not be looked at, 3 where no connection could be.
+
+    A cloud without a worker may be one that nobody uses; one that was named, or that the named run used, was to be looked at.
+    """
     troubled = [swept for swept in report.connections if swept.trouble]
     if len(troubled) == len(report.connections):
         return Exit.UNREACHABLE
-    return Exit.FAILED if report.left or _unlooked(report) else Exit.SUCCEEDED
+    unlooked = troubled if named else _unlooked(report)
+    return Exit.FAILED if report.left or unlooked else Exit.SUCCEEDED
 
 
 def _unlooked(report: SweepReport) -> bool:

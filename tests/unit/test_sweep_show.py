@@ -7,10 +7,12 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from contracts.jobs import RunRef
+from contracts.runs import RunPhase, RunStatus, StagePhase, StageStatus
 from contracts.sweeps import ConnectionSweep, Orphan, SweepItem, SweepReport
 from starter.exits import Exit
 from starter.sweep_show import sweep_document, sweep_view
-from starter.sweeps import exit_of
+from starter.sweeps import exit_of, used_by
 
 NAME = "cw-train-0123456789ab-01234567-g1"
 TWO_HOURS = timedelta(hours=2)
@@ -81,3 +83,20 @@ def test_the_document_tells_all_of_it() -> None:
 )
 def test_the_exit_code_says_whether_anything_is_left(shown: SweepReport, code: Exit) -> None:
     assert exit_of(shown) == code
+
+
+def test_a_worker_that_is_absent_hides_what_is_left_only_where_somebody_asked_for_it() -> None:
+    absent = ConnectionSweep(connection="azure/default", trouble="no worker serves causeway-azure")
+    both = report().model_copy(update={"connections": (*report().connections, absent)})
+    assert exit_of(both) is Exit.SUCCEEDED
+    assert exit_of(both, named=True) is Exit.FAILED
+
+
+def test_a_question_to_a_person_is_no_connection_to_sweep() -> None:
+    stages = {
+        name: StageStatus(name=name, kind="process", connection=connection, phase=StagePhase.SUCCEEDED)
+        for name, connection in {"work": "aws/default", "ask": ""}.items()
+    }
+    run = RunRef(pipeline="churn", key="k1", run_uid="u")
+    status = RunStatus(run=run, phase=RunPhase.SUCCEEDED, started_at=datetime.now(UTC), stages=stages)
+    assert used_by(status) == ("aws/default",)
