@@ -41,7 +41,9 @@ OnFailureOption = Annotated[
 def init(
     name: Annotated[str, typer.Argument(metavar="NAME", help="Of the pipeline, and of its folder here.")],
 ) -> None:
-    """Write a first pipeline of your own: a commented file, two scripts, their data and a test.
+    """Write a first pipeline of your own.
+
+    It is a commented file, two scripts, their data and a test.
 
     python -m starter init sales
     """
