@@ -72,7 +72,7 @@ class Bounds:
                 await workflow.wait_condition(
                     lambda: checkpoint.pause is not None,
                     timeout=deadline.left,
-                    timeout_summary="the time that the transfer may take",
+                    timeout_summary="the transfer may take until then",
                 )
         self._moving.overdue = deadline is not None
 

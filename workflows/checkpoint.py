@@ -61,8 +61,9 @@ class Checkpoint:
             if left <= timedelta(0):
                 return
             with contextlib.suppress(TimeoutError):
+                until = f"paused until {held.until:%Y-%m-%d %H:%M %Z}" if held and held.until else "paused"
                 await workflow.wait_condition(
-                    partial(self._changed, held), timeout=left, timeout_summary="paused"
+                    partial(self._changed, held), timeout=left, timeout_summary=until[:100]
                 )
 
     def _left(self) -> timedelta | None:

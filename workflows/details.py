@@ -1,65 +1,72 @@
-"""The run as a table for Temporal's Web UI. Untrusted text goes into a fence."""
+"""The run as a page for Temporal's Web UI: how it stands, why it waits, where to look, and what may be sent to it."""
 
-import json
-
-from contracts.approvals import Gate
-from contracts.runs import RunStatus, StageStatus
-from contracts.tables import Scalar
+from contracts.runs import RunStatus, StagePhase, StageStatus, workflow_id
+from workflows.marked import cell, code, fence, link, plain
 from workflows.told import spent
+from workflows.ways import ways_on, ways_to_answer, ways_to_decide
 
 _MARKS = {
     "PENDING": "·",
     "RUNNING": "▶",
-    "WAITING": "✋",
+    "WAITING": "⚑",
     "SUCCEEDED": "✓",
     "SKIPPED": "↷",
     "FAILED": "✗",
     "CANCELLED": "■",
 }
-_ERROR_LIMIT = 600
+NOTE_LIMIT = 160
 
 
 def stage_table(status: RunStatus) -> str:
-    """Return markdown: the state, who paused it, a row per stage, and the errors people must see."""
+    """Return markdown: the state, who paused it, a row per stage, what people must see, and how they answer."""
     lines = [
         f"**{status.phase}**{_reason(status)}",
+        *(line for note in status.notes for line in ("", plain(note))),
         "",
         "| | stage | where | state | note |",
         "|---|---|---|---|---|",
     ]
     lines += [_row(stage) for stage in status.stages.values()]
     for stage in status.stages.values():
-        lines += ["", *(f"`{stage.name}` logs: `{uri}`  " for uri in stage.logs)] if stage.logs else []
-        if stage.gate and stage.asks:
-            lines += _question(stage.name, stage.gate)
-        if stage.error:
-            lines += [
-                "",
-                f"`{stage.name}` {stage.error.kind}: {stage.error.hint}",
-                *_fence(stage.error.message),
-            ]
-    return "\n".join(lines)
+        lines += _of_stage(stage)
+    word = "report" if status.phase.ended else "watch"
+    terminal = code(f"python -m starter {word} {workflow_id(status.run.pipeline, status.run.key)}")
+    return "\n".join([*lines, *ways_on(status), "", f"At a terminal: {terminal}"])
 
 
-def _question(name: str, gate: Gate) -> list[str]:
-    """What is asked, and the update that answers it from this page."""
-    asked = "\n".join((gate.question, *(f"{label}: {text}" for label, text in gate.shown.items())))
-    answer: Scalar = gate.choices[0] if gate.choices else "..."
-    payload = json.dumps({"stage": name, "answer": answer, "by": "your name", "comment": ""})
-    how = f"`{name}` asks; send the update `approve` with {_quoted(gate.takes)} as the answer:"
-    return ["", how, *_fence(payload), *_fence(asked)]
+def _of_stage(stage: StageStatus) -> list[str]:
+    lines = _places(stage)
+    if stage.gate and stage.asks:
+        lines += ways_to_answer(stage.name, stage.gate)
+    if stage.error:
+        hint = plain(stage.error.hint)
+        lines += ["", f"`{stage.name}` {plain(stage.error.kind)}: {hint}", *fence(stage.error.message)]
+    if stage.phase is StagePhase.WAITING and not stage.asks:
+        lines += ways_to_decide(stage)
+    return lines
+
+
+def _places(stage: StageStatus) -> list[str]:
+    """Where to look: the vendor's page of its job or endpoint, and the logs that were kept."""
+    job, endpoint = stage.job, stage.endpoint
+    found = [f"job: {link(job.console)}"] if job and job.console else []
+    if endpoint and endpoint.ref.console and not endpoint.retired:
+        found.append(f"endpoint: {link(endpoint.ref.console)}")
+    found += [f"log: {link(uri)}" for uri in stage.logs]
+    return ["", *(f"`{stage.name}` {place}  " for place in found)] if found else []
 
 
 def _row(stage: StageStatus) -> str:
     words = "; ".join(filter(None, (stage.note, spent(stage.job))))
-    note = words.replace("|", "\\|").replace("\n", " ")[:160]
-    return f"| {_MARKS[stage.phase]} | {stage.name} | {stage.connection} | {stage.phase} | {note} |"
+    note = cell(plain(words[:NOTE_LIMIT]))
+    mark, state = _MARKS[stage.phase], f"**{stage.phase}**"
+    return f"| {mark} | `{stage.name}` | {code(stage.connection)} | {state} | {note} |"
 
 
 def _reason(status: RunStatus) -> str:
     if status.pause is None:
         return f" — waiting for {status.waiting_for}" if status.waiting_for else ""
-    words = [f"by {_quoted(status.pause.by)}" if status.pause.by else "", _quoted(status.pause.reason)]
+    words = [f"by {code(status.pause.by)}" if status.pause.by else "", code(status.pause.reason)]
     words.append("jobs are stopped" if status.pause.jobs == "stop" else "")
     words.append(f"until {status.pause.until:%Y-%m-%d %H:%M %Z}" if status.pause.until else "")
     jobs = (
@@ -67,15 +74,6 @@ def _reason(status: RunStatus) -> str:
         if status.jobs_running
         else ""
     )
-    said = "; ".join(word for word in [*words, jobs] if word)
+    waits = f"then for {status.waiting_for}" if status.waiting_for else ""
+    said = "; ".join(word for word in [*words, jobs, waits] if word)
     return f" — {said}" if said else ""
-
-
-def _quoted(text: str) -> str:
-    """A person's words as code on one line, so that they cannot write into the page."""
-    words = " ".join(text.split()).replace("`", "'")
-    return f"`{words}`" if words else ""
-
-
-def _fence(text: str) -> list[str]:
-    return ["```text", text[:_ERROR_LIMIT].replace("```", "'''"), "```"]

@@ -90,12 +90,12 @@ class FanoutWorkflow:
         """Say how one item stands."""
         return self.items.state(asked.index, begun=asked.index < self.next)
 
-    @workflow.signal
+    @workflow.signal(description="Start nothing new; jobs go on")
     def pause(self, *payload: object) -> None:
         """Start nothing new; jobs go on."""
         self.checkpoint.hold(payload)
 
-    @workflow.signal
+    @workflow.signal(description="Go on")
     def resume(self, *payload: object) -> None:
         """Go on."""
         self.checkpoint.release()

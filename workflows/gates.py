@@ -20,6 +20,7 @@ from contracts.tables import Scalar
 from contracts.units import format_duration
 from workflows.book import Book
 from workflows.checkpoint import Checkpoint
+from workflows.effects import brief
 from workflows.outcomes import StageFailed
 from workflows.values import value_of
 
@@ -100,8 +101,18 @@ class Gates:
             armed, left = self._armed(), self._left()
             with contextlib.suppress(TimeoutError):
                 await workflow.wait_condition(
-                    partial(self._moved, armed), timeout=left, timeout_summary="answer in time"
+                    partial(self._moved, armed), timeout=left, timeout_summary=self._awaited()
                 )
+
+    def _awaited(self) -> str:
+        """What the timer of the next answer waits for."""
+        dues = self._dues()
+        if not dues:
+            return "an answer in time"
+        name = min(dues, key=lambda name: dues[name])
+        default = self._stages[name].default
+        late = "it fails" if default is None else f"the answer is {as_text(default)}"
+        return brief(f"{name}: an answer; then {late}")
 
     def late(self, name: str) -> StageFailed:
         """What is wrong with a stage that nobody answered in time."""

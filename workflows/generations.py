@@ -72,7 +72,7 @@ async def run_generations(
         )
         if error.kind in {ErrorKind.CAPACITY, ErrorKind.PREEMPTED}:
             pause = min(CAPACITY_PAUSE * 2**used, LONGEST_PAUSE)
-            await workflow.sleep(pause, summary=f"{name}: {error.kind}")
+            await workflow.sleep(pause, summary=f"{name}: begins again after {error.kind}")
         used += 1
 
 

@@ -125,7 +125,7 @@ class JobRunner:
                 await workflow.wait_condition(
                     partial(_moved, watch, checkpoint, pause),
                     timeout=left,
-                    timeout_summary=f"{self.name}: timeout",
+                    timeout_summary=f"{self.name}: its job may take until then",
                 )
             except TimeoutError:
                 continue

@@ -9,6 +9,7 @@ from temporalio import workflow
 from contracts.queues import cloud_of
 from contracts.runs import CLOUDS_KEY, RUN_UID_KEY, STATE_KEY, TRANSFER_MEMO, TransferResult
 from contracts.transfers import TransferOutcome, TransferPhase, TransferStatus
+from workflows.marked import code
 
 if TYPE_CHECKING:
     from workflows.transfer import TransferWorkflow
@@ -65,7 +66,7 @@ class Shown:
         now, request = self.status(), self._transfer.request
         total = f"{now.objects_total:,}{'' if now.listed else ' or more'}"
         lines = [
-            f"`{request.source_uri}` on {request.source} to `{request.target}` on {request.destination}",
+            f"{code(request.source_uri)} on {request.source} to {code(request.target)} on {request.destination}",
             "",
             "| objects | of | bytes | of | MB/s | verified |",
             "|---|---|---|---|---|---|",

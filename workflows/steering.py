@@ -38,14 +38,14 @@ class Steered:
         """The pipeline as it is by now: retries may have changed it, and workflows of one's own."""
         return self.context.request.spec if self.context else self.request.spec
 
-    @workflow.signal
+    @workflow.signal(description="Start nothing new. {reason, by, until, jobs}: each may be left out")
     async def pause(self, *payload: object) -> None:
         """Start nothing new; let what is in flight land. Every field is optional: `{reason?, by?, until?, jobs?}`."""
         self.checkpoint.hold(payload)
         self._note_pause()
         await self._tell_transfers()
 
-    @workflow.signal
+    @workflow.signal(description="Go on. {by}: may be left out")
     async def resume(self, *payload: object) -> None:
         """Go on. `{by?}`."""
         if self.checkpoint.pause:
@@ -53,19 +53,19 @@ class Steered:
         self.checkpoint.release()
         await self._tell_transfers()
 
-    @workflow.signal(name=DRAINED_SIGNAL)
+    @workflow.signal(name=DRAINED_SIGNAL, description="From a transfer, not from people")
     def transfer_drained(self, said: Drained) -> None:
         """Hear from a child whether anything of it is in flight."""
         if self.children:
             self.children.heard(said)
 
-    @workflow.signal(name=NEWS_SIGNAL)
+    @workflow.signal(name=NEWS_SIGNAL, description="From a stage of many items, not from people")
     def fanout_news(self, news: FanoutNews) -> None:
         """Hear from a stage that runs over many items how they stand."""
         if self.book.stage(news.stage).phase is StagePhase.RUNNING:
             self.book.change(news.stage, fanout=news.status, note=news.status.words)
 
-    @workflow.update
+    @workflow.update(description="Run a waiting stage again. {stage, timeout, resources, params, by, reason}")
     def retry_stage(self, decision: StageDecision) -> str:
         """Try a waiting stage again, with a new generation of its job, and with what is changed for it."""
         changed = self.decisions.change(decision)
@@ -73,20 +73,20 @@ class Steered:
         self._change(decision, anew=changed.anew)
         return told
 
-    @workflow.update
+    @workflow.update(description="Go on without a waiting stage. {stage, outputs, by, reason}")
     def skip_stage(self, decision: StageDecision) -> str:
         """Go on without a waiting stage: nothing else needs it, or what is needed is given."""
         given = tuple(f"{output} = {uri}" for output, uri in decision.outputs.items())
         return self.decisions.take("skip", decision, given)
 
-    @workflow.update
+    @workflow.update(description="Give the run up because of a waiting stage. {stage, by, reason}")
     def abort(self, decision: StageDecision) -> str:
         """Give the run up because of a waiting stage."""
         error = self.book.stage(decision.stage).error
         self._stop(decision.stage, error or StageError(kind=ErrorKind.CANCELLED, message="aborted", hint=""))
         return self.decisions.take("abort", decision)
 
-    @workflow.update
+    @workflow.update(description="Answer what a stage asks. {stage, answer, by, comment}")
     def approve(self, approval: Approval) -> str:
         """Answer what a stage asks; the run goes on with the answer."""
         return self.gates.take(approval)

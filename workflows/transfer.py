@@ -69,17 +69,17 @@ class TransferWorkflow:
         self.shown.ended("SUCCEEDED", result)
         return result
 
-    @workflow.signal
+    @workflow.signal(description="Let parts in flight land, and start nothing new")
     def pause(self, *payload: object) -> None:
         """Let parts in flight land and start nothing new."""
         self.checkpoint.hold(payload)
 
-    @workflow.signal
+    @workflow.signal(description="Go on")
     def resume(self, *payload: object) -> None:
         """Go on."""
         self.checkpoint.release()
 
-    @workflow.update(name=LIMITS_UPDATE)
+    @workflow.update(name=LIMITS_UPDATE, description="Change how fast it moves, and how much at once")
     def set_limits(self, limits: Limits) -> str:
         """Change how much the transfer may take at once: what is in flight lands, and the rest goes on so."""
         self.moving.limits = limits

@@ -131,7 +131,7 @@ def test_a_question_is_shown_with_evidence_terms_and_the_command_that_answers() 
     assert re.search(r"answer with one of yes, no; ann may answer; in 2h\d\dm the answer is no", text)
     assert "-> python -m starter approve play/k gate --answer yes" in text
     page = stage_table(status(asking()))
-    assert '{"stage": "gate", "answer": "yes", "by": "your name", "comment": ""}' in page
+    assert '{"stage": "gate", "answer": "yes", "by": "ann", "comment": ""}' in page
     assert "AUC: 0.93" in page
 
 

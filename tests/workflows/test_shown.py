@@ -1,10 +1,13 @@
 """What people see without asking a worker: memo, search attributes, details, and who is absent."""
 
+import re
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from contracts.approvals import Approval
+from contracts.decisions import StageDecision
 from contracts.errors import ErrorKind
 from contracts.jobs import JobPhase
 from contracts.runs import (
@@ -102,10 +105,25 @@ async def test_the_stage_table_is_the_details_of_the_run(play: Play) -> None:
     await play.until_phase(run, "job", "WAITING")
     text = await details_of(run)
     assert "**WAITING** — waiting for a decision on job" in text
-    assert "| ✋ | job | aws/default | WAITING |" in text
-    assert "| · | next | aws/default | PENDING |" in text
+    assert "| ⚑ | `job` | `aws/default` | **WAITING** |" in text
+    assert "| · | `next` | `aws/default` | **PENDING** |" in text
     assert "```text\njob cw-job-" in text
-    assert text.count("```") == 2, "the fence was broken by what a job said"
+    fences = [line for line in text.splitlines() if "```" in line]
+    assert fences == ["```text", "```", "```json", "```", "```json", "```"], "a job broke a fence"
+
+
+async def test_what_may_be_sent_to_a_run_is_told_with_what_it_takes(play: Play) -> None:
+    run = await play.start(spec_of({"job": {}}))
+    await play.result(run)
+    metadata = await run.query("__temporal_workflow_metadata")
+    told = {
+        one.name: one.description
+        for one in (*metadata.definition.signal_definitions, *metadata.definition.update_definitions)
+    }
+    fields = {"retry_stage": StageDecision, "approve": Approval}
+    for name, model in fields.items():
+        assert set(re.findall(r"\w+", told[name].partition("{")[2])) <= set(model.model_fields)
+    assert all(told.values())
 
 
 async def test_a_reason_for_a_pause_cannot_write_into_the_details(play: Play) -> None:
