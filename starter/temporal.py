@@ -111,7 +111,8 @@ def summary_of(spec: PipelineSpec) -> str:
 
 def details_of(spec: PipelineSpec) -> str:
     """What Temporal's Web UI says of a run before it has begun."""
-    return "\n".join(f"- `{name}` {stage.kind} on {stage.on}" for name, stage in spec.stages.items())
+    places = {name: f" on {stage.on}" if stage.on else "" for name, stage in spec.stages.items()}
+    return "\n".join(f"- `{name}` {spec.stages[name].kind}{place}" for name, place in places.items())
 
 
 def handle(temporal: Client, identity: str) -> Run:

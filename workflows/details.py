@@ -39,8 +39,8 @@ def _of_stage(stage: StageStatus) -> list[str]:
     if stage.gate and stage.asks:
         lines += ways_to_answer(stage.name, stage.gate)
     if stage.error:
-        hint = plain(stage.error.hint)
-        lines += ["", f"`{stage.name}` {plain(stage.error.kind)}: {hint}", *fence(stage.error.message)]
+        lines += ["", f"`{stage.name}` {plain(stage.error.kind)}:", *fence(stage.error.message)]
+        lines += ["", plain(stage.error.hint)] if stage.error.hint else []
     if stage.phase is StagePhase.WAITING and not stage.asks:
         lines += ways_to_decide(stage)
     return lines
@@ -59,7 +59,7 @@ def _places(stage: StageStatus) -> list[str]:
 def _row(stage: StageStatus) -> str:
     words = "; ".join(filter(None, (stage.note, spent(stage.job))))
     note = cell(plain(words[:NOTE_LIMIT]))
-    mark, state = _MARKS[stage.phase], f"**{stage.phase}**"
+    mark, state = _MARKS[stage.phase], code(stage.phase)
     return f"| {mark} | `{stage.name}` | {code(stage.connection)} | {state} | {note} |"
 
 

@@ -4,9 +4,9 @@ import re
 import textwrap
 
 FENCE_LIMIT = 600
-_WIDTH = 76
+_WIDTH = 66
 """Characters of a line that fit beside the rest of the page."""
-_MEANINGLESS = re.compile(r"(?:[^\W_]|[ ,.:;?%()+/-])*")
+_MEANINGLESS = re.compile(r"(?:[^\W_]|(?<=[^\W_])_(?=[^\W_])|[ ,.:;?%()+/'-])*")
 _PAGE = re.compile(
     r"https://(?P<host>[A-Za-z0-9.-]{1,200}(?::\d{1,5})?)/[A-Za-z0-9._~:/?#@!$&+,;=%-]{0,2000}"
 )
@@ -26,8 +26,8 @@ def plain(text: str) -> str:
 
 
 def cell(text: str) -> str:
-    """Make a part of a table's row of what is markdown already."""
-    return text.replace("|", "\\|")
+    """Make a part of a table's row of what is markdown already; no two renderers agree on a bar inside code."""
+    return text.replace("|", "¦")
 
 
 def fence(text: str, *, language: str = "text", limit: int = FENCE_LIMIT) -> list[str]:

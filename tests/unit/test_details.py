@@ -81,7 +81,7 @@ def test_nothing_said_breaks_out_of_its_fence(text: str) -> None:
 def test_long_lines_are_broken_between_words_and_no_word_is_lost() -> None:
     words = "the command ended with exit code 1 " * 10
     lines = fence(words)[1:-1]
-    assert max(map(len, lines)) <= 76
+    assert max(map(len, lines)) <= 66
     assert " ".join(lines).split() == words.split()
 
 

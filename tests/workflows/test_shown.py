@@ -105,8 +105,8 @@ async def test_the_stage_table_is_the_details_of_the_run(play: Play) -> None:
     await play.until_phase(run, "job", "WAITING")
     text = await details_of(run)
     assert "**WAITING** — waiting for a decision on job" in text
-    assert "| ⚑ | `job` | `aws/default` | **WAITING** |" in text
-    assert "| · | `next` | `aws/default` | **PENDING** |" in text
+    assert "| ⚑ | `job` | `aws/default` | `WAITING` |" in text
+    assert "| · | `next` | `aws/default` | `PENDING` |" in text
     assert "```text\njob cw-job-" in text
     fences = [line for line in text.splitlines() if "```" in line]
     assert fences == ["```text", "```", "```json", "```", "```json", "```"], "a job broke a fence"
