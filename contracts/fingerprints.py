@@ -15,7 +15,17 @@ from contracts.tables import Scalar
 
 _REPEATABLE = (CopyStage, JobStage, BatchPredictStage, LoadTableStage, QueryStage)
 """What is done once it is done. An endpoint is there or not, a pick costs nothing, and a person is asked anew."""
-_LEFT_OUT = {"after", "when", "retries", "timeout", "on_failure", "slow_after", "resources", "inputs"}
+_LEFT_OUT = {
+    "after",
+    "when",
+    "retries",
+    "timeout",
+    "on_failure",
+    "slow_after",
+    "resources",
+    "inputs",
+    "cache",
+}
 """When a stage runs, on what machine, and what happens when it fails changes nothing of what it leaves."""
 
 

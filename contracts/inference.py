@@ -28,6 +28,8 @@ class BatchPredictStage(CommandStage):
     """Rows in one request to the server; AWS fills each up to the size it takes and does not look at this."""
     max_parallel: int = Field(default=1, ge=1, le=PARALLEL_LIMIT)
     """Requests that the server gets at once."""
+    cache: bool = False
+    """Whether any run takes over what another one left that had the same code, inputs and params."""
 
 
 class DeployStage(CommandStage):

@@ -71,6 +71,8 @@ class JobStage(CommandStage):
     kind: Literal["process", "train", "predict"]
     outputs: tuple[Annotated[str, Field(pattern=STAGE_NAME)], ...] = ()
     """Names of folders that the command fills; `metrics` holds metrics.json, flat numbers."""
+    cache: bool = False
+    """Whether any run takes over what another one left that had the same code, inputs and params."""
     foreach: Foreach | None = None
     """Runs the command once for each of many items: a list, a range, a query's rows or an input's objects."""
 

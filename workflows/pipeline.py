@@ -18,7 +18,7 @@ from contracts.runs import (
     StagePhase,
 )
 from workflows.absent import AbsenceWatch
-from workflows.adopting import fingerprint_of, taken_over
+from workflows.adopting import fingerprint_of, found_kept, keep, taken_over
 from workflows.book import Book
 from workflows.checkpoint import Checkpoint
 from workflows.children import Children
@@ -208,12 +208,14 @@ class PipelineWorkflow(Steered):
     async def _outcome(self, context: RunContext, children: Children, name: str) -> Outcome:
         """What a stage comes to: what another run left that did the same, or what running it leaves."""
         mark = fingerprint_of(context, name)
-        taken = await taken_over(context, name, mark)
+        taken = await taken_over(context, name, mark) or await found_kept(context, name, mark)
         if taken:
             return taken
         await replan(context, name)
         outcome = await run_stage(context, children, name)
-        return outcome.model_copy(update={"fingerprint": mark})
+        outcome = outcome.model_copy(update={"fingerprint": mark})
+        await keep(context, name, outcome)
+        return outcome
 
     async def _substitute(self, context: RunContext, name: str) -> None:
         """Skip a stage, once what stands for its outputs was looked at."""

@@ -19,6 +19,7 @@ from activities.aws.settings import AwsSettings
 from activities.aws.store import S3Store
 from activities.aws.sweep import MultipartUploads, SageMakerLive
 from activities.aws.transform import TransformJobs
+from activities.caching import StoreCacheActivities
 from activities.closing import ServiceClosingActivities
 from activities.code import StoreCodeActivities
 from activities.endpoints import ServiceEndpointActivities
@@ -110,6 +111,7 @@ def activities(settings: AwsSettings) -> list[Callable[..., Any]]:
         StoreActivities(bucket, translate, allowed, grants),
         StoreCodeActivities(bucket, translate),
         StoreGatherActivities(bucket, translate),
+        StoreCacheActivities(bucket, translate),
         ServiceJobActivities(service, bucket, translate),
         StoreLogShipping(service, bucket, translate, KEPT),
         ServiceClosingActivities(service, translate),

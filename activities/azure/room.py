@@ -18,6 +18,7 @@ from activities.azure.identity import NotingTransport, WorkerIdentity
 from activities.azure.machines import AzureMachines
 from activities.azure.settings import AzureSettings
 from activities.azure.store import BlobStore
+from activities.caching import StoreCacheActivities
 from activities.closing import Named, ServiceClosingActivities, by_name
 from activities.code import StoreCodeActivities
 from activities.endpoints import ServiceEndpointActivities
@@ -185,6 +186,7 @@ def activities(settings: AzureSettings) -> list[Callable[..., Any]]:
         StoreActivities(blobs, translate, allowed, GrantClient(settings.host_rules())),
         StoreCodeActivities(blobs, translate),
         StoreGatherActivities(blobs, translate),
+        StoreCacheActivities(blobs, translate),
         ServiceJobActivities(service, blobs, translate),
         StoreLogShipping(service, blobs, translate, KEPT),
         ServiceClosingActivities(service, translate, named(usual, batch)),

@@ -10,6 +10,7 @@ from google.cloud import bigquery, storage
 
 from activities import whole_answers
 from activities.asked import answered
+from activities.caching import StoreCacheActivities
 from activities.closing import Named, ServiceClosingActivities
 from activities.code import StoreCodeActivities
 from activities.endpoints import ServiceEndpointActivities
@@ -164,6 +165,7 @@ def activities(settings: GcpSettings) -> list[Callable[..., Any]]:
         StoreActivities(bucket, translate, settings.allow_list(bucket.default_container), grants),
         StoreCodeActivities(bucket, translate),
         StoreGatherActivities(bucket, translate),
+        StoreCacheActivities(bucket, translate),
         ServiceJobActivities(service, bucket, translate),
         StoreLogShipping(service, bucket, translate, KEPT),
         ServiceClosingActivities(service, translate, named(usual, batch)),

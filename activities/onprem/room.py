@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable
 from typing import Any
 
+from activities.caching import StoreCacheActivities
 from activities.closing import ServiceClosingActivities
 from activities.code import StoreCodeActivities
 from activities.endpoints import ServiceEndpointActivities
@@ -54,6 +55,7 @@ def activities(settings: OnpremSettings) -> list[Callable[..., Any]]:
         StoreActivities(files, translate, settings.allow_list(files.default_container), client),
         StoreCodeActivities(files, translate),
         StoreGatherActivities(files, translate),
+        StoreCacheActivities(files, translate),
         ServiceJobActivities(service, files, translate),
         StoreLogShipping(service, files, translate, KEPT),
         ServiceClosingActivities(service, translate),

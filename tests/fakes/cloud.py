@@ -5,6 +5,7 @@ from typing import Any
 from temporalio import activity
 
 from contracts.artifacts import Artifact
+from contracts.caching import FindRequest, Found, KeepRequest
 from contracts.code import CodeRef, PublishRequest
 from contracts.connections import ConnectionReport, MachineRequest, PreflightRequest
 from contracts.errors import ErrorKind, failure
@@ -83,6 +84,19 @@ class FakeCloud(FakeJobs, FakeEndpoints, FakeParts, FakeSweeps, FakeCheck):
         return Gathered(
             artifacts={name: self.world.folder(prefix) for name, prefix in request.describe.items()}
         )
+
+    @activity.defn(name="cache.keep")
+    async def keep_result(self, request: KeepRequest) -> Found:
+        def keep() -> Found:
+            self.world.kept[request.fingerprint] = request.kept
+            return Found(kept=request.kept)
+
+        return await self._play("cache.keep", request, keep)
+
+    @activity.defn(name="cache.find")
+    async def find_result(self, request: FindRequest) -> Found:
+        found = Found(kept=self.world.kept.get(request.fingerprint))
+        return await self._play("cache.find", request, lambda: found)
 
     @activity.defn(name="storage.enumerate")
     async def enumerate(self, request: EnumerateRequest) -> ObjectItems:

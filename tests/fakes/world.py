@@ -11,6 +11,7 @@ from temporalio import activity
 
 from contracts.alerts import Alert
 from contracts.artifacts import Artifact, ManifestEntry, ObjectStat, folder_artifact
+from contracts.caching import Kept
 from contracts.copies import ObjectReceipt
 from contracts.errors import ErrorKind, failure
 from contracts.jobs import JobRequest
@@ -100,6 +101,8 @@ class World:
     parts_sent: list[tuple[str, int]] = field(default_factory=list)
     pushed_to: str = ""
     price: EgressPrice | None = None
+    kept: dict[str, Kept] = field(default_factory=dict)
+    """Results of stages by fingerprint."""
     left: dict[str, list[SweepItem]] = field(default_factory=dict)
     """What runs left, by connection."""
     young: int = 0
