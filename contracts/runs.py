@@ -226,6 +226,10 @@ class RunStatus(Message):
     notes: tuple[str, ...] = ()
     decisions: tuple[Decided, ...] = ()
     """What people decided, oldest first; of very many the latest."""
+    scheduled_for: datetime | None = None
+    """When it was due, where a schedule started it."""
+    rerun_of: str = ""
+    """The run it does again, in part or whole."""
 
     @property
     def waiting_for(self) -> str:

@@ -8,6 +8,7 @@ from typing import Any, Literal, get_args, get_origin
 import typer
 
 from starter.cli import app
+from starter.words.examples import EXAMPLES
 
 COMMAND = "python -m starter "
 
@@ -24,22 +25,23 @@ def _of(group: Any, before: str) -> Iterator[str]:
         called = f"{before}{name}"
         if hasattr(command, "commands"):
             yield from _of(command, f"{called} ")
-        else:
+        elif not command.hidden:
             yield f"### starter {called}"
             yield from _told(inspect.cleandoc(command.help or ""))
+            yield _shown(called)
             rows = [_row(part) for part in command.params if part.name != "help"]
             if rows:
                 yield "\n".join(["| takes | default | meaning |", "|---|---|---|", *rows])
 
 
 def _told(text: str) -> Iterator[str]:
-    """Yield the prose of a command and, as a block, each of its examples."""
+    """Yield the prose of a command, a paragraph each."""
     for paragraph in text.split("\n\n"):
-        lines = " ".join(paragraph.split())
-        if lines.startswith(COMMAND):
-            yield "```sh\n" + "\n".join(line.strip() for line in paragraph.splitlines()) + "\n```"
-        else:
-            yield lines.replace("|", "\\|")
+        yield " ".join(paragraph.split()).replace("|", "\\|")
+
+
+def _shown(word: str) -> str:
+    return "```sh\n" + "\n".join(COMMAND + example for example in EXAMPLES[word]) + "\n```"
 
 
 def _row(part: Any) -> str:

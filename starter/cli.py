@@ -10,11 +10,14 @@ from starter.exits import Exit
 from starter.leave import flushed, unwritten
 from starter.words import look, schedule, start, steer
 from starter.words.check import check
+from starter.words.completion import complete, completion
+from starter.words.examples import epilog_of
+from starter.words.listing import list_runs
 from starter.words.sweep import sweep
 
 app = typer.Typer(
     no_args_is_help=True,
-    # A shell completes a command by its first word, which is Python's here: typer's scripts would complete nothing.
+    # A shell completes a command by its first word, which is Python's here; see `starter.words.completion`.
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
@@ -37,7 +40,7 @@ WORDS: dict[str, Callable[..., None]] = {
     "permissions": look.permissions,
     "status": look.status,
     "watch": look.watch,
-    "list": look.list_runs,
+    "list": list_runs,
     "pause": steer.pause,
     "resume": steer.resume,
     "cancel": steer.cancel,
@@ -49,9 +52,11 @@ WORDS: dict[str, Callable[..., None]] = {
     "graph": look.graph,
     "logs": look.logs,
     "sweep": sweep,
+    "completion": completion,
 }
 for _name, _word in WORDS.items():
-    app.command(_name)(_word)
+    app.command(_name, epilog=epilog_of(_name))(_word)
+app.command("complete", hidden=True)(complete)
 app.add_typer(schedule.app, name="schedule")
 
 

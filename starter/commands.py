@@ -7,29 +7,20 @@ from dataclasses import dataclass
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
-from temporalio.client import Client, WorkflowExecution
+from temporalio.client import Client
 
-from contracts.runs import (
-    PIPELINE_KEY,
-    PIPELINE_WORKFLOW,
-    STATE_KEY,
-    WAITING_KEY,
-    RunPhase,
-    RunRequest,
-    RunStatus,
-    workflow_id,
-)
+from contracts.runs import RunPhase, RunRequest, RunStatus, workflow_id
 from contracts.scheduled import TIME_PLACEHOLDER, undated
 from contracts.spec import PipelineSpec
 from starter import copy_commands, job_logs, local, temporal
-from starter.copies import COPY, CopyOptions, is_copy, limits_of
+from starter.copies import CopyOptions, is_copy, limits_of
 from starter.document import run_document
 from starter.exits import Exit, StarterError
 from starter.log_pages import LogOptions
 from starter.options import key_of, moment_of, params_of
 from starter.papers import refuse_copy
-from starter.show import STYLES, console, live_view, print_report
+from starter.said import say
+from starter.show import console, live_view, print_report
 from starter.spec.load import find, load
 from starter.traced import starting
 from starter.watch import user
@@ -102,14 +93,14 @@ async def copy(options: CopyOptions) -> Exit:
     return await copy_commands.copy(options, temporal.connected)
 
 
-async def limit(run_id: str, rate: str | None, streams: int) -> Exit:
+async def limit(run_id: str, rate: str | None, streams: int, *, as_json: bool = False) -> Exit:
     """Change how much a copy may take at once."""
     if not is_copy(run_id):
         raise StarterError(
             f"{run_id} is no copy; limits are those of copies, as `python -m starter list` shows them"
         )
     limits = limits_of(rate, streams)
-    return await copy_commands.limit(await temporal.connected(), run_id, limits)
+    return await copy_commands.limit(await temporal.connected(), run_id, limits, as_json=as_json)
 
 
 async def status(run_id: str, *, as_json: bool) -> Exit:
@@ -125,27 +116,14 @@ async def status(run_id: str, *, as_json: bool) -> Exit:
     return Exit.SUCCEEDED
 
 
-async def watch(run_id: str) -> Exit:
+async def watch(run_id: str, *, as_json: bool = False) -> Exit:
     """Watch a run to its end."""
     if is_copy(run_id):
-        return await copy_commands.watch(await temporal.connected(), run_id, as_json=False)
-    return await _watched(await temporal.connected(), run_id, as_json=False)
+        return await copy_commands.watch(await temporal.connected(), run_id, as_json=as_json)
+    return await _watched(await temporal.connected(), run_id, as_json=as_json)
 
 
-async def list_runs(limit: int, *, as_json: bool) -> Exit:
-    """List runs, newest first, from search attributes: no worker is asked."""
-    client = await temporal.connected()
-    asked = f"WorkflowType = '{PIPELINE_WORKFLOW}' OR {PIPELINE_KEY.name} = '{COPY}'"
-    found = [item async for item in client.list_workflows(asked, limit=limit)]
-    rows = [_row(item) for item in found]
-    if as_json:
-        _json({"runs": rows})
-    else:
-        console().print(_table(rows) if rows else "no runs yet; start one with: python -m starter run")
-    return Exit.SUCCEEDED
-
-
-async def pause(run_id: str, reason: str, until: str, jobs: str) -> Exit:
+async def pause(run_id: str, reason: str, until: str, jobs: str, *, as_json: bool = False) -> Exit:
     """Pause a run."""
     moment = moment_of(until)
     payload = {"reason": reason, "by": user(), "until": moment.isoformat() if moment else ""}
@@ -157,26 +135,26 @@ async def pause(run_id: str, reason: str, until: str, jobs: str) -> Exit:
         {name: value for name, value in payload.items() if value},
     )
     till = f" until {moment:%Y-%m-%d %H:%M %Z}; sooner" if moment else ";"
-    console().print(
-        f"{run_id} pauses{till} resume it with: python -m starter resume {run_id}", soft_wrap=True
+    return say(
+        f"{run_id} pauses{till} resume it with: python -m starter resume {run_id}",
+        as_json=as_json,
+        run_id=run_id,
+        until=payload["until"] or None,
+        jobs=jobs,
     )
-    return Exit.SUCCEEDED
 
 
-async def resume(run_id: str) -> Exit:
+async def resume(run_id: str, *, as_json: bool = False) -> Exit:
     """Resume a run."""
     await temporal.tell(await temporal.connected(), run_id, PipelineWorkflow.resume, {"by": user()})
-    console().print(f"{run_id} goes on", soft_wrap=True)
-    return Exit.SUCCEEDED
+    return say(f"{run_id} goes on", as_json=as_json, run_id=run_id)
 
 
-async def cancel(run_id: str) -> Exit:
+async def cancel(run_id: str, *, as_json: bool = False) -> Exit:
     """Cancel a run."""
     await temporal.cancel(await temporal.connected(), run_id)
-    console().print(
-        f"{run_id} is being cancelled; watch it with: python -m starter watch {run_id}", soft_wrap=True
-    )
-    return Exit.SUCCEEDED
+    told = f"{run_id} is being cancelled; watch it with: python -m starter watch {run_id}"
+    return say(told, as_json=as_json, run_id=run_id)
 
 
 async def logs(options: LogOptions) -> Exit:
@@ -227,36 +205,6 @@ def _afterwards(run_id: str, *, sandboxed: bool) -> str:
     if not sandboxed:
         return ""
     return "the local clouds and workers are left running; stop all with: make down"
-
-
-def _row(item: WorkflowExecution) -> dict[str, Any]:
-    pipeline, _, key = item.id.partition("/")
-    waiting = item.typed_search_attributes.get(WAITING_KEY) or "-"
-    return {
-        "run_id": item.id,
-        "pipeline": pipeline,
-        "key": key,
-        "state": item.typed_search_attributes.get(STATE_KEY) or "RUNNING",
-        "waiting_for": None if waiting == "-" else waiting,
-        "started_at": item.start_time.isoformat(),
-        "ended_at": item.close_time.isoformat() if item.close_time else None,
-        "web_ui": temporal.web_ui(item.id),
-    }
-
-
-def _table(rows: list[dict[str, Any]]) -> Table:
-    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
-    for title in ("run", "state", "started", "waiting for"):
-        table.add_column(title, overflow="fold")
-    for row in rows:
-        state = row["state"]
-        table.add_row(
-            row["run_id"],
-            f"[{STYLES.get(state, '')}]{state}[/]",
-            row["started_at"][:19].replace("T", " "),
-            row["waiting_for"] or "",
-        )
-    return table
 
 
 def _json(document: dict[str, Any]) -> None:

@@ -19,6 +19,7 @@ from starter import local, temporal
 from starter.copies import Copy, CopyOptions, request_of, start
 from starter.copy_show import Bar, Lines, View, copy_document, report_of
 from starter.exits import Exit, StarterError
+from starter.said import say
 from starter.show import console
 from starter.traced import starting
 from workflows.transfer import TransferWorkflow
@@ -88,15 +89,14 @@ async def show(client: Client, run_id: str, *, as_json: bool) -> Exit:
     return Exit.FAILED if error else Exit.SUCCEEDED
 
 
-async def limit(client: Client, run_id: str, limits: Limits) -> Exit:
+async def limit(client: Client, run_id: str, limits: Limits, *, as_json: bool = False) -> Exit:
     """Change how much a copy may take at once."""
     handle = client.get_workflow_handle_for(TransferWorkflow.run, run_id)
     try:
         said = await handle.execute_update(LIMITS_UPDATE, limits, result_type=str, rpc_timeout=ANSWER_TIMEOUT)
     except RPCError as error:
         raise _unanswered(run_id, error) from None
-    console().print(said, soft_wrap=True)
-    return Exit.SUCCEEDED
+    return say(said, as_json=as_json, run_id=run_id, **limits.model_dump(mode="json"))
 
 
 async def _looked(handle: Copy) -> tuple[Any, TransferOutcome | None]:

@@ -9,7 +9,7 @@ from contracts.decisions import StageDecision
 from starter import temporal
 from starter.exits import Exit, StarterError
 from starter.options import params_of
-from starter.show import console
+from starter.said import say
 from starter.watch import UPDATES, user
 from workflows.pipeline import PipelineWorkflow
 
@@ -67,18 +67,20 @@ async def decide(
     reason: str,
     changes: Changes | None = None,
     output: tuple[str, ...] = (),
+    *,
+    as_json: bool = False,
 ) -> Exit:
     """Decide on a waiting stage."""
     more = {**(changes.fields() if changes else {}), "outputs": outputs_of(output)}
     request = StageDecision(stage=stage, by=user(), reason=reason, **more)
     told = await temporal.decide(await temporal.connected(), run_id, UPDATES[decision], request)
-    console().print(told, markup=False, soft_wrap=True)
-    return Exit.SUCCEEDED
+    return say(told, as_json=as_json, run_id=run_id, stage=stage, decision=decision)
 
 
-async def approve(run_id: str, stage: str, answer: str, by: str | None, comment: str) -> Exit:
+async def approve(
+    run_id: str, stage: str, answer: str, by: str | None, comment: str, *, as_json: bool = False
+) -> Exit:
     """Answer what a stage asks."""
     approval = Approval(stage=stage, answer=answer, by=user() if by is None else by, comment=comment)
     told = await temporal.decide(await temporal.connected(), run_id, PipelineWorkflow.approve, approval)
-    console().print(told, markup=False, soft_wrap=True)
-    return Exit.SUCCEEDED
+    return say(told, as_json=as_json, run_id=run_id, stage=stage, decision="approve", answer=answer)

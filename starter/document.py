@@ -1,9 +1,11 @@
 """The JSON documents that `--json` prints; scripts rely on their shape."""
 
+from dataclasses import asdict
 from typing import Any
 
 from contracts.decisions import Decided
 from contracts.runs import RunStatus, StageJob, StagePhase, StageStatus, TransferResult, workflow_id
+from starter.pages.flow import Flow
 
 
 def run_document(status: RunStatus, web_ui: str) -> dict[str, Any]:
@@ -14,10 +16,22 @@ def run_document(status: RunStatus, web_ui: str) -> dict[str, Any]:
         "key": status.run.key,
         "state": status.phase.value,
         "waiting_for": status.waiting_for or None,
+        **({"scheduled_for": status.scheduled_for.isoformat()} if status.scheduled_for else {}),
+        **({"rerun_of": status.rerun_of} if status.rerun_of else {}),
         "stages": [_stage(stage) for stage in status.stages.values()],
         "transfers": [_transfer(transfer) for transfer in status.transfers],
         "decisions": [_decided(decided) for decided in status.decisions],
         "web_ui": web_ui,
+    }
+
+
+def flow_document(flow: Flow) -> dict[str, Any]:
+    """What a drawing shows: lanes, what lies in them, and what passes between."""
+    return {
+        "title": flow.title,
+        "lanes": list(flow.lanes),
+        "nodes": [{**asdict(node), "lane": node.lane} for node in flow.nodes],
+        "edges": [asdict(edge) for edge in flow.edges],
     }
 
 

@@ -1,5 +1,6 @@
 """A first pipeline of one's own: a folder with a commented file, two scripts, their data and a test."""
 
+import json
 import re
 import sys
 from pathlib import Path
@@ -12,7 +13,7 @@ CALLED = "first-steps"
 """What the pipeline is called where it is shipped."""
 
 
-def init(name: str) -> Exit:
+def init(name: str, *, as_json: bool = False) -> Exit:
     """Write the folder NAME here; nothing that is there already is touched.
 
     Raises:
@@ -25,6 +26,12 @@ def init(name: str) -> Exit:
         )
     folder = Path(name)
     write(folder, name)
+    if as_json:
+        files = [str(folder / file.relative_to(SHIPPED)) for file in _files()]
+        sys.stdout.write(
+            json.dumps({"pipeline": name, "folder": str(folder), "files": files}, indent=2) + "\n"
+        )
+        return Exit.SUCCEEDED
     sys.stdout.write(_said(folder))
     return Exit.SUCCEEDED
 

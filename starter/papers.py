@@ -9,7 +9,7 @@ from pathlib import Path
 
 from starter import copy_commands, temporal
 from starter.copies import is_copy
-from starter.document import run_document
+from starter.document import flow_document, run_document
 from starter.exits import Exit, StarterError
 from starter.options import params_of
 from starter.pages.flow import Flow, flow_of
@@ -33,17 +33,17 @@ class ReportOptions:
     """A file to write the page to."""
 
 
-def graph(what: str | None, param: tuple[str, ...], out: str | None) -> Exit:
+def graph(what: str | None, param: tuple[str, ...], out: str | None, *, as_json: bool = False) -> Exit:
     """Draw a pipeline as it is written.
 
     Raises:
         StarterError: it has mistakes, or the file cannot be written.
     """
-    _deliver(flow_of(load(find(what), params_of(param)).spec), out)
+    _deliver(flow_of(load(find(what), params_of(param)).spec), out, as_json=as_json)
     return Exit.SUCCEEDED
 
 
-async def graph_of_run(run_id: str, out: str | None) -> Exit:
+async def graph_of_run(run_id: str, out: str | None, *, as_json: bool = False) -> Exit:
     """Draw a run as it stands.
 
     Raises:
@@ -52,7 +52,7 @@ async def graph_of_run(run_id: str, out: str | None) -> Exit:
     refuse_copy(run_id)
     client = await temporal.connected()
     status = await temporal.status(client, run_id)
-    _deliver(flow_of((await temporal.request_of(client, run_id)).spec, status), out)
+    _deliver(flow_of((await temporal.request_of(client, run_id)).spec, status), out, as_json=as_json)
     return Exit.SUCCEEDED
 
 
@@ -102,9 +102,11 @@ def write(name: str, content: bytes) -> None:
     console(stderr=True).print(f"wrote {name}", soft_wrap=True)
 
 
-def _deliver(flow: Flow, out: str | None) -> None:
+def _deliver(flow: Flow, out: str | None, *, as_json: bool) -> None:
+    if as_json:
+        sys.stdout.write(json.dumps(flow_document(flow), indent=2) + "\n")
     if out is None:
-        sys.stdout.write(mermaid(flow))
+        sys.stdout.write("" if as_json else mermaid(flow))
         return
     suffix = Path(out).suffix.lower()
     if suffix not in SUFFIXES:

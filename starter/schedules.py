@@ -32,6 +32,7 @@ from contracts.scheduled import SCHEDULE_MEMO
 from starter import temporal
 from starter.exits import Exit, StarterError
 from starter.options import key_of, params_of
+from starter.said import say
 from starter.show import console
 from starter.spec.load import find, load
 from starter.times import period_of, zone_of
@@ -59,6 +60,7 @@ class ScheduleOptions:
     param: tuple[str, ...]
     create: bool
     replace: bool
+    as_json: bool = False
 
 
 async def create(options: ScheduleOptions) -> Exit:
@@ -78,11 +80,8 @@ async def create(options: ScheduleOptions) -> Exit:
     )
     identity = workflow_id(pipeline.spec.pipeline, key_of(options.name, "--name"))
     await _put(await temporal.connected(), identity, _schedule(identity, request, options), options)
-    console().print(
-        f"{identity} runs by {options.cron!r} in {options.zone}; see: python -m starter schedule list",
-        soft_wrap=True,
-    )
-    return Exit.SUCCEEDED
+    told = f"{identity} runs by {options.cron!r} in {options.zone}; see: python -m starter schedule list"
+    return say(told, as_json=options.as_json, schedule=identity)
 
 
 async def list_all(*, as_json: bool) -> Exit:
@@ -97,32 +96,36 @@ async def list_all(*, as_json: bool) -> Exit:
     return Exit.SUCCEEDED
 
 
-async def pause(identity: str, reason: str) -> Exit:
+async def pause(identity: str, reason: str, *, as_json: bool = False) -> Exit:
     """Start no further runs; those that go on do."""
     note = " ".join(filter(None, (f"by {user()}" if user() else "", reason)))
     await _answered(identity, (await _handle(identity)).pause(note=note))
-    return _say(f"{identity} starts nothing until: python -m starter schedule resume {identity}")
+    return say(
+        f"{identity} starts nothing until: python -m starter schedule resume {identity}",
+        as_json=as_json,
+        schedule=identity,
+    )
 
 
-async def resume(identity: str) -> Exit:
+async def resume(identity: str, *, as_json: bool = False) -> Exit:
     """Start runs again as they are due."""
     await _answered(identity, (await _handle(identity)).unpause())
-    return _say(f"{identity} starts runs again")
+    return say(f"{identity} starts runs again", as_json=as_json, schedule=identity)
 
 
-async def trigger(identity: str) -> Exit:
+async def trigger(identity: str, *, as_json: bool = False) -> Exit:
     """Start a run now, for now."""
     await _answered(identity, (await _handle(identity)).trigger())
-    return _say(f"{identity} starts a run; see: python -m starter list")
+    return say(f"{identity} starts a run; see: python -m starter list", as_json=as_json, schedule=identity)
 
 
-async def delete(identity: str) -> Exit:
+async def delete(identity: str, *, as_json: bool = False) -> Exit:
     """Forget the schedule; runs that it started go on."""
     await _answered(identity, (await _handle(identity)).delete())
-    return _say(f"{identity} is no more; runs that it started go on")
+    return say(f"{identity} is no more; runs that it started go on", as_json=as_json, schedule=identity)
 
 
-async def backfill(identity: str, since: str, until: str, overlap: str) -> Exit:
+async def backfill(identity: str, since: str, until: str, overlap: str, *, as_json: bool = False) -> Exit:
     """Start the runs that were due in a period of the past; one that was started already is not started again.
 
     Raises:
@@ -134,7 +137,8 @@ async def backfill(identity: str, since: str, until: str, overlap: str) -> Exit:
     # Temporal leaves out the very start of the period.
     wanted = ScheduleBackfill(begin - timedelta(seconds=1), end, overlap=OVERLAPS[overlap])
     await _answered(identity, handle.backfill(wanted))
-    return _say(f"{identity} starts what was due from {begin.isoformat()} to {end.isoformat()}")
+    told = f"{identity} starts what was due from {begin.isoformat()} to {end.isoformat()}"
+    return say(told, as_json=as_json, schedule=identity, begin=begin.isoformat(), end=end.isoformat())
 
 
 def _schedule(identity: str, request: RunRequest, options: ScheduleOptions) -> Schedule:
@@ -244,8 +248,3 @@ def _table(rows: list[dict[str, Any]]) -> Table:
         state = "[yellow]paused[/]" if row["paused"] else "[green]active[/]"
         table.add_row(row["schedule"], row["when"], state, due, row["last_run"] or "", row["note"])
     return table
-
-
-def _say(words: str) -> Exit:
-    console().print(words, soft_wrap=True)
-    return Exit.SUCCEEDED

@@ -102,7 +102,8 @@ def headline(status: RunStatus) -> Text:
         (status.phase.value, STYLES[status.phase]),
     )
     end = status.ended_at or datetime.now(UTC)
-    text.append(f"  {_clock((end - status.started_at).total_seconds())}", "dim")
+    text.append(f"  {taken((end - status.started_at).total_seconds())}", "dim")
+    text.append("".join(f"  {word}" for word in origin(status)), "dim")
     if status.pause:
         who = f" by {status.pause.by}" if status.pause.by else ""
         why = f": {status.pause.reason}" if status.pause.reason else ""
@@ -114,6 +115,12 @@ def headline(status: RunStatus) -> Text:
             f"  {status.jobs_running} remote job{'s' if status.jobs_running > 1 else ''} running", "yellow"
         )
     return text
+
+
+def origin(status: RunStatus) -> list[str]:
+    """Where a run comes from that nobody just started: a schedule, another run."""
+    found = [f"scheduled for {status.scheduled_for:%Y-%m-%d %H:%M:%S %Z}"] if status.scheduled_for else []
+    return [*found, f"rerun of {status.rerun_of}"] if status.rerun_of else found
 
 
 def stage_table(status: RunStatus) -> Table:
@@ -129,7 +136,7 @@ def stage_table(status: RunStatus) -> Table:
             stage.kind,
             stage.connection.removesuffix("/default"),
             Text(stage.phase.value, STYLES[stage.phase]),
-            _clock(_seconds(stage)),
+            taken(_seconds(stage)),
             Text(_note(stage)),
         )
     return table
@@ -148,7 +155,7 @@ def job_table(status: RunStatus) -> Table:
             continue
         times = (stage.job.queued_seconds, stage.job.run_seconds, stage.job.billed_seconds)
         seen = f"{stage.job.last_seen:%H:%M:%S %Z}" if stage.job.last_seen else ""
-        table.add_row(stage.name, str(stage.job.generation), stage.job.phase.value, *map(_clock, times), seen)
+        table.add_row(stage.name, str(stage.job.generation), stage.job.phase.value, *map(taken, times), seen)
     return table
 
 
@@ -290,7 +297,8 @@ def _seconds(stage: StageStatus) -> float | None:
     return seconds_of(stage)
 
 
-def _clock(seconds: float | None) -> str:
+def taken(seconds: float | None) -> str:
+    """How long something took, in as few signs as tell it; nothing where that is not known."""
     if seconds is None:
         return ""
     if seconds < 60:

@@ -1,8 +1,10 @@
 """Times as people write them: zones, moments and periods."""
 
-from datetime import date, datetime, time, timedelta, tzinfo
+import re
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from contracts.units import parse_duration
 from starter.exits import StarterError
 
 
@@ -34,7 +36,7 @@ def period_of(since: str, until: str, zone: tzinfo) -> tuple[datetime, datetime]
     return begin, end
 
 
-def _moment(option: str, given: str, zone: tzinfo, of_day: time) -> datetime:
+def _moment(option: str, given: str, zone: tzinfo | None, of_day: time) -> datetime:
     try:
         if len(given) == len("2026-11-30"):
             return datetime.combine(date.fromisoformat(given), of_day, zone)
@@ -44,3 +46,34 @@ def _moment(option: str, given: str, zone: tzinfo, of_day: time) -> datetime:
             f"{option} {given!r}: write a day, 2026-11-30, or a time, 2026-11-30T06:00:00Z"
         ) from None
     return found if found.tzinfo else found.replace(tzinfo=zone)
+
+
+def span_of(since: str, until: str, now: datetime | None = None) -> tuple[datetime | None, datetime | None]:
+    """Return the first and the last moment of what `--since` and `--until` ask for; None where they ask for no bound.
+
+    Each is a day, a time, or how long ago, such as `2h`. Days and times without a zone are of this machine's.
+
+    Raises:
+        StarterError: one of them is none of these, or the span ends before it begins.
+    """
+    now = now or datetime.now(UTC)
+    begin = _past("--since", since, now, time.min) if since else None
+    end = _past("--until", until, now, time.max) if until else None
+    if begin and end and end < begin:
+        raise StarterError(f"--until {until!r} lies before --since {since!r}")
+    return begin, end
+
+
+def _past(option: str, given: str, now: datetime, of_day: time) -> datetime:
+    if re.fullmatch(r"\d+[smhd]", given):
+        try:
+            return now - parse_duration(given)
+        except ValueError as error:
+            raise StarterError(f"{option}: {error}") from None
+    try:
+        return _moment(option, given, None, of_day).astimezone(UTC)
+    except (OverflowError, ValueError, StarterError):
+        # A moment next to the end of all years has no time in another zone.
+        raise StarterError(
+            f"{option} {given!r}: write a day, 2026-11-30, a time, 2026-11-30T06:00:00Z, or how long ago, 2h"
+        ) from None

@@ -17,7 +17,14 @@ def first_status(request: RunRequest) -> RunStatus:
         name: StageStatus(name=name, kind=stage.kind, connection=stage.on)
         for name, stage in spec.stages.items()
     }
-    return RunStatus(run=run, description=spec.description, started_at=workflow.now(), stages=stages)
+    return RunStatus(
+        run=run,
+        description=spec.description,
+        started_at=workflow.now(),
+        stages=stages,
+        scheduled_for=workflow.info().typed_search_attributes.get(SCHEDULED_AT),
+        rerun_of=request.earlier.run_id if request.earlier else "",
+    )
 
 
 def settled(request: RunRequest) -> RunRequest:

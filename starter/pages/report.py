@@ -14,6 +14,7 @@ from starter.pages.flow import flow_of, short
 from starter.pages.palette import DARK, MARKS, PALETTE, TONES
 from starter.pages.picture import TEMPLATES, svg
 from starter.pages.timeline import spoken, timeline_of
+from starter.show import origin
 
 
 def html(request: RunRequest, status: RunStatus, web_ui: str, now: datetime | None = None) -> str:
@@ -51,6 +52,7 @@ def _rendered(template: str, status: RunStatus, web_ui: str, now: datetime | Non
         moved=sum(item.size_bytes for item in status.transfers),
         speed=speed_of,
         ran=seconds_of,
+        origin=origin(status),
         tones=TONES,
         marks=MARKS,
         **more,

@@ -17,6 +17,7 @@ StageArgument = Annotated[str, typer.Argument(metavar="STAGE", help="The stage's
 JsonOption = Annotated[
     bool, typer.Option("--json", help="Print one JSON document on standard output and nothing else.")
 ]
+AlwaysJsonOption = Annotated[bool, typer.Option("--json", help="Changes nothing: it is JSON anyway.")]
 JsonLinesOption = Annotated[
     bool, typer.Option("--json", help="Print each line as a JSON object: line, stage, generation, job.")
 ]

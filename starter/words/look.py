@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 import typer
 
 from starter.words.arguments import (
+    AlwaysJsonOption,
     JsonLinesOption,
     JsonOption,
     ParamOption,
@@ -35,6 +36,7 @@ def permissions(
         ),
     ] = None,
     create: Annotated[bool, typer.Option("--create", help="With what `run --create` needs.")] = False,
+    as_json: AlwaysJsonOption = False,
 ) -> None:
     """Print the smallest rights that workers need for a pipeline.
 
@@ -54,7 +56,7 @@ def cloud_of(text: str) -> str:
     return text
 
 
-def schema() -> None:
+def schema(as_json: AlwaysJsonOption = False) -> None:
     """Print the JSON Schema of pipeline files, for editors."""
     from starter import offline
 
@@ -68,25 +70,15 @@ def status(run_id: RunArgument, as_json: JsonOption = False) -> None:
     end(lambda: commands.status(run_id, as_json=as_json))
 
 
-def watch(run_id: RunArgument) -> None:
+def watch(run_id: RunArgument, as_json: JsonOption = False) -> None:
     """Watch a run to its end.
 
     A live table at a terminal, where it also asks when the run waits for a decision; plain lines in a pipe, where it
-    then ends with exit code 4.
+    then ends with exit code 4. With `--json` nothing is printed before the end.
     """
     from starter import commands
 
-    end(lambda: commands.watch(run_id))
-
-
-def list_runs(
-    limit: Annotated[int, typer.Option(min=1, max=1000, help="At most this many, newest first.")] = 20,
-    as_json: JsonOption = False,
-) -> None:
-    """List runs, newest first. Needs no worker."""
-    from starter import commands
-
-    end(lambda: commands.list_runs(limit, as_json=as_json))
+    end(lambda: commands.watch(run_id, as_json=as_json))
 
 
 def graph(
@@ -104,6 +96,7 @@ def graph(
         ),
     ] = None,
     param: ParamOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Draw a pipeline or a run.
 
@@ -114,10 +107,10 @@ def graph(
     from starter import papers
 
     if run_id is None:
-        end_plain(lambda: papers.graph(pipeline, tuple(param or ()), out))
+        end_plain(lambda: papers.graph(pipeline, tuple(param or ()), out, as_json=as_json))
     if pipeline is not None or param:
         raise typer.BadParameter("name a pipeline or a run, not both", param_hint="--run")
-    end(lambda: papers.graph_of_run(run_id, out))
+    end(lambda: papers.graph_of_run(run_id, out, as_json=as_json))
 
 
 def report(

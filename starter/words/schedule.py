@@ -1,5 +1,6 @@
 """The word that has Temporal start runs by the clock."""
 
+from collections.abc import Callable
 from enum import StrEnum
 from typing import Annotated
 
@@ -7,8 +8,8 @@ import typer
 
 from starter.words.arguments import JsonOption, ParamOption, PipelineArgument, ReasonOption
 from starter.words.ending import end
+from starter.words.examples import epilog_of
 
-app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Have Temporal start runs by the clock.")
 ScheduleArgument = Annotated[
     str, typer.Argument(metavar="SCHEDULE", help="pipeline/name, as `schedule list` shows it.")
 ]
@@ -23,7 +24,6 @@ class Overlap(StrEnum):
     parallel = "parallel"
 
 
-@app.command()
 def create(
     cron: Annotated[
         str, typer.Option(metavar="CRON", help="Minute, hour, day, month, day of the week: '0 6 * * *'.")
@@ -42,23 +42,21 @@ def create(
         bool, typer.Option("--create", help="Create containers that are missing.")
     ] = False,
     replace: Annotated[bool, typer.Option("--replace", help="Instead of the schedule of this name.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Start runs of a pipeline by the clock.
 
     A run's key is the schedule's name and the time it is for, so nothing is ever run twice; `{schedule.time}` in a param
     is that time.
-
-    python -m starter schedule create churn.yaml --cron "0 6 * * *" --tz Europe/Berlin
     """
     from starter import schedules
 
     options = schedules.ScheduleOptions(
-        pipeline, cron, zone, overlap.value, name, tuple(param or ()), make_containers, replace
+        pipeline, cron, zone, overlap.value, name, tuple(param or ()), make_containers, replace, as_json
     )
     end(lambda: schedules.create(options))
 
 
-@app.command("list")
 def list_all(as_json: JsonOption = False) -> None:
     """Show when each is due next and what it started last."""
     from starter import schedules
@@ -66,39 +64,34 @@ def list_all(as_json: JsonOption = False) -> None:
     end(lambda: schedules.list_all(as_json=as_json))
 
 
-@app.command()
-def pause(schedule: ScheduleArgument, reason: ReasonOption = "") -> None:
+def pause(schedule: ScheduleArgument, reason: ReasonOption = "", as_json: JsonOption = False) -> None:
     """Start no further runs; those that go on do."""
     from starter import schedules
 
-    end(lambda: schedules.pause(schedule, reason))
+    end(lambda: schedules.pause(schedule, reason, as_json=as_json))
 
 
-@app.command()
-def resume(schedule: ScheduleArgument) -> None:
+def resume(schedule: ScheduleArgument, as_json: JsonOption = False) -> None:
     """Start runs again as they are due."""
     from starter import schedules
 
-    end(lambda: schedules.resume(schedule))
+    end(lambda: schedules.resume(schedule, as_json=as_json))
 
 
-@app.command()
-def trigger(schedule: ScheduleArgument) -> None:
+def trigger(schedule: ScheduleArgument, as_json: JsonOption = False) -> None:
     """Start a run now, for now."""
     from starter import schedules
 
-    end(lambda: schedules.trigger(schedule))
+    end(lambda: schedules.trigger(schedule, as_json=as_json))
 
 
-@app.command()
-def delete(schedule: ScheduleArgument) -> None:
+def delete(schedule: ScheduleArgument, as_json: JsonOption = False) -> None:
     """Forget a schedule; runs that it started go on."""
     from starter import schedules
 
-    end(lambda: schedules.delete(schedule))
+    end(lambda: schedules.delete(schedule, as_json=as_json))
 
 
-@app.command()
 def backfill(
     schedule: ScheduleArgument,
     since: Annotated[
@@ -108,13 +101,26 @@ def backfill(
     overlap: Annotated[
         Overlap, typer.Option(help="As of `create`; by default one after the other.")
     ] = Overlap.buffer,
+    as_json: JsonOption = False,
 ) -> None:
     """Start the runs that were due in a period of the past.
 
     What was run already for its time is not run again.
-
-    python -m starter schedule backfill churn/scheduled --from 2026-11-01 --to 2026-11-03
     """
     from starter import schedules
 
-    end(lambda: schedules.backfill(schedule, since, until, overlap.value))
+    end(lambda: schedules.backfill(schedule, since, until, overlap.value, as_json=as_json))
+
+
+WORDS: dict[str, Callable[..., None]] = {
+    "create": create,
+    "list": list_all,
+    "pause": pause,
+    "resume": resume,
+    "trigger": trigger,
+    "delete": delete,
+    "backfill": backfill,
+}
+app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Have Temporal start runs by the clock.")
+for _name, _word in WORDS.items():
+    app.command(_name, epilog=epilog_of(f"schedule {_name}"))(_word)

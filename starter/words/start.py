@@ -40,16 +40,15 @@ OnFailureOption = Annotated[
 
 def init(
     name: Annotated[str, typer.Argument(metavar="NAME", help="Of the pipeline, and of its folder here.")],
+    as_json: JsonOption = False,
 ) -> None:
     """Write a first pipeline of your own.
 
     It is a commented file, two scripts, their data and a test.
-
-    python -m starter init sales
     """
     from starter import first_steps
 
-    end_plain(lambda: first_steps.init(name))
+    end_plain(lambda: first_steps.init(name, as_json=as_json))
 
 
 def run(
@@ -105,8 +104,6 @@ def rerun(
 
     A stage whose code, inputs and params are what they were takes over what the other run left; the rest is done, and
     what depends on it.
-
-    python -m starter rerun churn/2026-11-30 --from score --param threshold=0.7
     """
     from starter import reruns
 
@@ -162,8 +159,6 @@ def copy(
 
     It survives crashes, resumes inside an object and proves every byte. Ctrl-C leaves it running. With no Temporal
     address configured, the local clouds are brought up first.
-
-    python -m starter copy s3://bucket/data/ az://container/data/ --include "*.csv"
     """
     from starter import commands
     from starter.copies import CopyOptions

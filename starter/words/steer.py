@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from starter.words.arguments import (
+    JsonOption,
     ParamOption,
     RateOption,
     ReasonOption,
@@ -23,11 +24,16 @@ class Jobs(StrEnum):
     STOP = "stop"
 
 
-def limit(run_id: RunArgument, limit_rate: RateOption = None, streams: StreamsOption = 8) -> None:
+def limit(
+    run_id: RunArgument,
+    limit_rate: RateOption = None,
+    streams: StreamsOption = 8,
+    as_json: JsonOption = False,
+) -> None:
     """Change how much a running copy may take at once."""
     from starter import commands
 
-    end(lambda: commands.limit(run_id, limit_rate, streams))
+    end(lambda: commands.limit(run_id, limit_rate, streams, as_json=as_json))
 
 
 def pause(
@@ -43,28 +49,29 @@ def pause(
     jobs: Annotated[
         Jobs, typer.Option(help="Whether remote jobs go on, or are stopped and begin again after the resume.")
     ] = Jobs.CONTINUE,
+    as_json: JsonOption = False,
 ) -> None:
     """Start nothing new in a run; what is in flight lands."""
     from starter import commands
 
-    end(lambda: commands.pause(run_id, reason, until, jobs.value))
+    end(lambda: commands.pause(run_id, reason, until, jobs.value, as_json=as_json))
 
 
-def resume(run_id: RunArgument) -> None:
+def resume(run_id: RunArgument, as_json: JsonOption = False) -> None:
     """Let a paused run go on."""
     from starter import commands
 
-    end(lambda: commands.resume(run_id))
+    end(lambda: commands.resume(run_id, as_json=as_json))
 
 
-def cancel(run_id: RunArgument) -> None:
+def cancel(run_id: RunArgument, as_json: JsonOption = False) -> None:
     """Cancel a run.
 
     Its jobs are stopped and its unfinished uploads given up.
     """
     from starter import commands
 
-    end(lambda: commands.cancel(run_id))
+    end(lambda: commands.cancel(run_id, as_json=as_json))
 
 
 def retry(
@@ -79,6 +86,7 @@ def retry(
         ),
     ] = "",
     param: ParamOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Try a waiting stage again, as it was or changed.
 
@@ -87,7 +95,7 @@ def retry(
     from starter import decisions
 
     changes = decisions.Changes(timeout, resources, tuple(param or ()))
-    end(lambda: decisions.decide("retry", run_id, stage, reason, changes))
+    end(lambda: decisions.decide("retry", run_id, stage, reason, changes, as_json=as_json))
 
 
 def skip(
@@ -98,6 +106,7 @@ def skip(
         list[str] | None,
         typer.Option(metavar="NAME=URI", help="What stands for an output that others need; may be repeated."),
     ] = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Go on without a waiting stage.
 
@@ -105,14 +114,17 @@ def skip(
     """
     from starter import decisions
 
-    end(lambda: decisions.decide("skip", run_id, stage, reason, output=tuple(output or ())))
+    outputs = tuple(output or ())
+    end(lambda: decisions.decide("skip", run_id, stage, reason, output=outputs, as_json=as_json))
 
 
-def abort(run_id: RunArgument, stage: StageArgument, reason: ReasonOption = "") -> None:
+def abort(
+    run_id: RunArgument, stage: StageArgument, reason: ReasonOption = "", as_json: JsonOption = False
+) -> None:
     """Give a run up because of a waiting stage."""
     from starter import decisions
 
-    end(lambda: decisions.decide("abort", run_id, stage, reason))
+    end(lambda: decisions.decide("abort", run_id, stage, reason, as_json=as_json))
 
 
 def approve(
@@ -123,6 +135,7 @@ def approve(
         str | None, typer.Option(metavar="NAME", help="Who answers; by default your name on this machine.")
     ] = None,
     comment: Annotated[str, typer.Option(help="Kept with the answer.")] = "",
+    as_json: JsonOption = False,
 ) -> None:
     """Answer what a stage asks.
 
@@ -130,4 +143,4 @@ def approve(
     """
     from starter import decisions
 
-    end(lambda: decisions.approve(run_id, stage, answer, by, comment))
+    end(lambda: decisions.approve(run_id, stage, answer, by, comment, as_json=as_json))

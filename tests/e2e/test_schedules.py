@@ -78,6 +78,8 @@ def test_a_schedule_fires_and_its_runs_are_told_their_time(house: Sandbox, tmp_p
     assert datetime.fromisoformat(at).second % 4 == 0
     log = house.starter("logs", found[0]["run_id"], "nap", check=True).out
     assert f"for {at}" in log
+    told = house.starter("status", found[0]["run_id"], "--json", check=True).document["scheduled_for"]
+    assert datetime.fromisoformat(told) == datetime.fromisoformat(at)
     schedule(house, "resume", "ticks/scheduled")
     assert listed(house, "ticks/scheduled")["next"]
     schedule(house, "delete", "ticks/scheduled")

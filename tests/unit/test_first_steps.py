@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,17 @@ def test_a_first_pipeline_is_sound_under_the_name_that_was_given(
     assert [file for file in written if CALLED in file.read_text()] == []
     said = capsys.readouterr().out
     assert [file for file in written if f"  {file}\n" not in said] == []
+
+
+def test_a_script_is_told_which_files_were_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert init("sales", as_json=True) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert {Path(file) for file in told["files"]} == {
+        file for file in Path("sales").rglob("*") if file.is_file()
+    }
 
 
 @pytest.mark.parametrize("name", ["Sales", "copy", "a/b", "..", "", "-x", "a" * 41, "é", "sales\n"])

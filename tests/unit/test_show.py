@@ -10,6 +10,7 @@ from rich.console import Console, RenderableType
 from contracts.jobs import JobPhase, JobRef, JobState, RunRef
 from contracts.runs import Pause, RunPhase, RunStatus, StageError, StagePhase, StageStatus
 from starter.document import run_document
+from starter.pages.report import markdown
 from starter.show import console, error_of, live_view, report
 from workflows.details import stage_table
 from workflows.told import stage_job, words_of
@@ -40,6 +41,17 @@ def test_the_end_of_a_pause_is_told_with_its_day_unless_that_is_today(zone: time
     assert f"until 12:05 {noon:%Z}" in text_of(live_view(status(until=noon)))
     later = noon + timedelta(days=1)
     assert f"until {later:%Y-%m-%d} 12:05 {noon:%Z}" in text_of(live_view(status(until=later)))
+
+
+def test_a_run_says_what_time_it_is_for_and_which_run_it_does_again() -> None:
+    due = datetime(2026, 11, 30, 6, tzinfo=UTC)
+    held = status().model_copy(update={"scheduled_for": due, "rerun_of": "play/monday"})
+    words = ("scheduled for 2026-11-30 06:00:00 UTC", "rerun of play/monday")
+    for shown in (text_of(live_view(held)), text_of(report(held)), markdown(held, "http://ui")):
+        assert all(word in shown for word in words)
+    document = run_document(held, "http://ui")
+    assert (document["scheduled_for"], document["rerun_of"]) == ("2026-11-30T06:00:00+00:00", "play/monday")
+    assert not {"scheduled_for", "rerun_of"} & run_document(status(), "http://ui").keys()
 
 
 def test_what_went_wrong_is_told_with_what_to_do() -> None:

@@ -47,6 +47,7 @@ async def test_a_run_of_which_nothing_has_changed_does_nothing_again(play: Play)
     status, did = await again(play, quick(), earlier_of("play/first", quick(), before))
     assert did == set()
     assert {stage.taken_from for stage in status.stages.values()} == {"play/first"}
+    assert (before.rerun_of, status.rerun_of) == ("", "play/first")
     assert status.stages["train"].outputs == before.stages["train"].outputs
     assert status.stages["train"].metrics == {"accuracy": 0.9}
     assert status.stages["train"].note == "taken over from play/first"
