@@ -14,6 +14,7 @@ from contracts.scheduled import TIME_PLACEHOLDER, undated
 from contracts.spec import PipelineSpec
 from starter import copy_commands, job_logs, local, temporal
 from starter.copies import CopyOptions, is_copy, limits_of
+from starter.deciding import user
 from starter.document import run_document
 from starter.exits import Exit, StarterError
 from starter.log_pages import LogOptions
@@ -23,7 +24,6 @@ from starter.said import say
 from starter.show import console, live_view, print_report
 from starter.spec.load import find, load
 from starter.traced import starting
-from starter.watch import user
 from starter.watch import watch as watch_run
 from workflows.pipeline import PipelineWorkflow
 

@@ -10,7 +10,6 @@ from temporalio.client import Client, WorkflowExecutionStatus, WorkflowFailureEr
 from temporalio.exceptions import ApplicationError, FailureError
 from temporalio.service import RPCError, RPCStatusCode
 
-from contracts.copies import CopyProgress
 from contracts.errors import hint_for
 from contracts.limits import Limits
 from contracts.runs import TRANSFER_MEMO
@@ -19,6 +18,7 @@ from starter import local, temporal
 from starter.copies import Copy, CopyOptions, request_of, start
 from starter.copy_show import Bar, Lines, View, copy_document, report_of
 from starter.exits import Exit, StarterError
+from starter.moving import in_flight
 from starter.said import say
 from starter.show import console
 from starter.traced import starting
@@ -26,7 +26,6 @@ from workflows.transfer import TransferWorkflow
 
 POLL_SECONDS = 0.5
 ANSWER_TIMEOUT = timedelta(seconds=10)
-_MOVING = {"storage.copy", "storage.copy_parts", "storage.push", "storage.push_parts"}
 
 
 async def copy(options: CopyOptions, connect: Any) -> Exit:
@@ -61,7 +60,7 @@ async def watch(client: Client, run_id: str, *, as_json: bool) -> Exit:
                 description = await _described(handle)
                 if description.status != WorkflowExecutionStatus.RUNNING:
                     break
-                view.show(await _status(handle), await _in_flight(description))
+                view.show(await _status(handle), await in_flight(description))
                 await asyncio.sleep(POLL_SECONDS)
     except asyncio.CancelledError:
         back = f"\nthe copy goes on; return with: python -m starter watch {run_id}"
@@ -116,17 +115,6 @@ async def _status(handle: Copy) -> TransferStatus:
         return await handle.query(TransferWorkflow.status, rpc_timeout=ANSWER_TIMEOUT)
     except RPCError as error:
         raise _unanswered(handle.id, error) from None
-
-
-async def _in_flight(description: Any) -> int:
-    """Bytes that heartbeats tell of and the workflow has not counted yet."""
-    total = 0
-    for pending in description.raw_description.pending_activities:
-        if pending.activity_type.name in _MOVING and pending.HasField("heartbeat_details"):
-            converter = description.data_converter
-            told = await converter.decode(pending.heartbeat_details.payloads, [CopyProgress])
-            total += told[0].bytes_done
-    return total
 
 
 async def _error(handle: Copy) -> dict[str, str]:

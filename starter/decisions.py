@@ -7,10 +7,10 @@ from typing import Any
 from contracts.approvals import Approval
 from contracts.decisions import StageDecision
 from starter import temporal
+from starter.deciding import UPDATES, user
 from starter.exits import Exit, StarterError
 from starter.options import params_of
 from starter.said import say
-from starter.watch import UPDATES, user
 from workflows.pipeline import PipelineWorkflow
 
 

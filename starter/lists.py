@@ -12,9 +12,10 @@ from temporalio.client import Client, WorkflowExecution, WorkflowExecutionStatus
 from contracts.mistakes import nearest
 from contracts.runs import CLOUDS_KEY, STATE_KEY, WAITING_KEY, RunPhase
 from starter import temporal
+from starter.clocks import taken
 from starter.exits import Exit
 from starter.selection import NOBODY, ListOptions, question
-from starter.show import STYLES, console, taken
+from starter.show import STYLES, console
 
 _KNOWN = 200
 """Of so many runs the pipelines are told when there is none of the one that was asked for."""

@@ -64,7 +64,9 @@ async def print_log(client: Client, options: LogOptions, source: Source, after: 
     patience = PATIENCE_SECONDS if options.follow else 0.0
     while True:
         try:
-            page = await _page(client, options, source.request(options.tail, after, patience))
+            page = await page_of(
+                client, options.run_id, options.stage, source.request(options.tail, after, patience)
+            )
         except StarterError as error:
             if not options.follow or error.code is not Exit.UNREACHABLE:
                 raise
@@ -98,9 +100,14 @@ def say(words: str) -> None:
     sys.stderr.write(f"{words}\n")
 
 
-async def _page(client: Client, options: LogOptions, request: JobLogsRequest) -> LogPage:
+async def page_of(client: Client, run_id: str, stage: str, request: JobLogsRequest) -> LogPage:
+    """Fetch one page; who gives up waiting for it has it cancelled.
+
+    Raises:
+        StarterError: the log cannot be read.
+    """
     handle = await client.start_workflow(
-        JobLogsWorkflow.run, request, id=f"{options.run_id}/logs/{key_of(None)}", task_queue=WORKFLOW_QUEUE
+        JobLogsWorkflow.run, request, id=f"{run_id}/logs/{key_of(None)}", task_queue=WORKFLOW_QUEUE
     )
     try:
         return await handle.result()
@@ -110,7 +117,7 @@ async def _page(client: Client, options: LogOptions, request: JobLogsRequest) ->
     except WorkflowFailureError as error:
         said = stage_error(error.cause)
         code = Exit.UNREACHABLE if said.kind in PASSING else Exit.USAGE
-        told = f"the log of {options.stage} cannot be read ({said.kind}): {said.message}\n-> {said.hint}"
+        told = f"the log of {stage} cannot be read ({said.kind}): {said.message}\n-> {said.hint}"
         raise StarterError(told, code) from None
 
 

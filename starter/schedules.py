@@ -30,13 +30,13 @@ from contracts.queues import WORKFLOW_QUEUE
 from contracts.runs import DIGEST_MEMO, PIPELINE_KEY, STATE_KEY, RunRequest, run_digest, workflow_id
 from contracts.scheduled import SCHEDULE_MEMO
 from starter import temporal
+from starter.deciding import user
 from starter.exits import Exit, StarterError
 from starter.options import key_of, params_of
 from starter.said import say
 from starter.show import console
 from starter.spec.load import find, load
 from starter.times import period_of, zone_of
-from starter.watch import user
 
 Answer = TypeVar("Answer")
 OVERLAPS = {

@@ -12,7 +12,8 @@ from rich.text import Text
 
 from contracts.errors import page_for
 from contracts.runs import RunStatus, StageStatus, workflow_id
-from starter.document import seconds_of, speed_of
+from starter.clocks import moment, seconds_so_far, taken
+from starter.document import speed_of
 from starter.gate_show import decision_table, questions
 
 PIPE_WIDTH = 240
@@ -107,7 +108,7 @@ def headline(status: RunStatus) -> Text:
     if status.pause:
         who = f" by {status.pause.by}" if status.pause.by else ""
         why = f": {status.pause.reason}" if status.pause.reason else ""
-        until = f" until {_moment(status.pause.until)}" if status.pause.until else ""
+        until = f" until {moment(status.pause.until)}" if status.pause.until else ""
         jobs = ", jobs are stopped" if status.pause.jobs == "stop" else ""
         text.append(f"  paused{who}{until}{jobs}{why}", "yellow")
     if status.jobs_running and status.pause:
@@ -136,8 +137,8 @@ def stage_table(status: RunStatus) -> Table:
             stage.kind,
             stage.connection.removesuffix("/default"),
             Text(stage.phase.value, STYLES[stage.phase]),
-            taken(_seconds(stage)),
-            Text(_note(stage)),
+            taken(seconds_so_far(stage)),
+            Text(note_of(stage)),
         )
     return table
 
@@ -198,11 +199,12 @@ def transfer_table(status: RunStatus) -> Table:
 
 def plain_line(stage: StageStatus) -> str:
     """One change of a stage, for a pipe."""
-    note = _note(stage)
+    note = note_of(stage)
     return f"{stage.name} {stage.phase.value}{f': {note}' if note else ''}"
 
 
-def _note(stage: StageStatus) -> str:
+def note_of(stage: StageStatus) -> str:
+    """What a stage does, waits for or has left, in a few words."""
     if stage.note:
         return stage.note
     if stage.endpoint:
@@ -283,25 +285,3 @@ def error_of(stage: StageStatus) -> RenderableType:
         Padding(Text(stage.error.message), (0, 0, 0, 2)),
         Padding(Text(f"-> {stage.error.hint}\n   {page_for(stage.error.kind)}", "yellow"), (0, 0, 0, 2)),
     )
-
-
-def _moment(when: datetime) -> str:
-    """A time in its own zone, with its day unless that is today."""
-    today = datetime.now(when.tzinfo).date()
-    return f"{when:%H:%M %Z}" if when.date() == today else f"{when:%Y-%m-%d %H:%M %Z}"
-
-
-def _seconds(stage: StageStatus) -> float | None:
-    if stage.started_at and not stage.ended_at:
-        return (datetime.now(UTC) - stage.started_at).total_seconds()
-    return seconds_of(stage)
-
-
-def taken(seconds: float | None) -> str:
-    """How long something took, in as few signs as tell it; nothing where that is not known."""
-    if seconds is None:
-        return ""
-    if seconds < 60:
-        return f"{seconds:.1f}s"
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes // 60}h{minutes % 60:02}m" if minutes >= 60 else f"{minutes}m{rest:02}s"
