@@ -59,18 +59,21 @@ class Frame:
             yield Segment.line()
 
     def _lines(self, console: Console, options: ConsoleOptions, height: int) -> list[Line]:
-        foot = console.render_lines(self._foot(), options, pad=False)[:3]
+        foot = console.render_lines(self._foot(), options, pad=False)
+        # Of a long line that is being typed its end.
+        foot = [*foot[:1], *foot[1:][-2:]]
         if self.now is None:
             return [*console.render_lines(Text("asking how it stands", "dim"), options, pad=False), *foot]
         head = console.render_lines(self._head(self.now, options.max_width), options, pad=False)
-        bars = console.render_lines(_bars(self.moving, options.max_width), options, pad=False)
+        bars = console.render_lines(_bars(self.moving, options.max_width), options, pad=False)[: height // 4]
         room = max(0, height - len(head) - len(foot) - len(bars) - FEWEST_STAGES - 1)
         attention = _cut(console.render_lines(_attention(self.now), options, pad=False), room * 2 // 3)
         tail = console.render_lines(self._log(), options, pad=False)
         tail = tail[:1] + tail[1:][-max(0, room - len(attention) - 3) :] if room - len(attention) > 3 else []
         room = max(1, height - sum(map(len, (head, foot, bars, attention, tail))))
         stages = console.render_lines(_stages(self.now, room, options.max_width), options, pad=False)
-        return [*head, *stages[:room], *bars, *attention, *tail, *foot]
+        body = [*head, *stages[:room], *bars, *attention, *tail]
+        return [*body[: height - len(foot)], *foot]
 
     def _head(self, now: RunStatus, width: int) -> RenderableType:
         over = sum(stage.phase.ended for stage in now.stages.values())
