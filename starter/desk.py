@@ -128,7 +128,7 @@ class Desk:
                 keys["a"] = "answer"
             if self._failed():
                 keys |= {"r": "retry", "s": "skip", "x": "abort"}
-        return keys | {"l": "hide log" if self._following else "log", "q": "leave"}
+        return keys | {"q": "leave", "l": "hide log" if self._following else "log"}
 
     def _press(self, key: str) -> None:
         word = self._keys().get(key)

@@ -59,7 +59,7 @@ class Frame:
             yield Segment.line()
 
     def _lines(self, console: Console, options: ConsoleOptions, height: int) -> list[Line]:
-        foot = console.render_lines(self._foot(), options, pad=False)
+        foot = console.render_lines(self._foot(options.max_width), options, pad=False)
         # Of a long line that is being typed its end.
         foot = [*foot[:1], *foot[1:][-2:]]
         if self.now is None:
@@ -81,11 +81,11 @@ class Frame:
         waiting = now.waiting_for
         words += [f"waits for {waiting}"] if waiting else []
         words += [egress_so_far(now, list(self.moving))]
-        line = Table.grid(padding=(0, 1, 0, 0))
+        line = Table.grid(padding=(0, 1, 0, 0), expand=True)
         if width >= BAR_FROM:
-            line.add_column()
-            line.add_column(no_wrap=True, overflow="ellipsis")
-            bar = ProgressBar(total=max(1, len(now.stages)), completed=over, width=16)
+            line.add_column(width=16)
+            line.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
+            bar = ProgressBar(total=max(1, len(now.stages)), completed=over)
             line.add_row(bar, Text("  ".join(filter(None, words)), "dim"))
         else:
             line.add_row(_one_line("  ".join(filter(None, words)), "dim"))
@@ -99,18 +99,26 @@ class Frame:
         title, lines = self.tail
         return Group(_one_line(title, "bold"), *(_one_line(f"  {line}", "dim") for line in lines))
 
-    def _foot(self) -> RenderableType:
+    def _foot(self, width: int) -> RenderableType:
         told = _one_line(self.told, "red" if self.refused else "green")
         if self.typing:
             # What is typed last is what a person looks at.
             text = Text.assemble((self.typing, "bold"), ("_", "blink"))
             return Group(told, text)
-        keys = Text(no_wrap=True, overflow="ellipsis")
+        return Group(told, self._keys(width))
+
+    def _keys(self, width: int) -> Text:
+        """The keys in two rows at most, none of them broken."""
+        rows, used = Text(no_wrap=True, overflow="ellipsis"), 0
         for key, word in (self.keys or {}).items():
-            keys.append(f" {key} ", "reverse").append(f" {word}  ")
+            needed = len(word) + 6
+            if used and used + needed > width:
+                rows, used = rows.append("\n"), 0
+            rows.append(f" {key} ", "reverse").append(f" {word}  ")
+            used += needed
         if self.busy:
-            keys.append("asking ...", "yellow")
-        return Group(told, keys)
+            rows.append("asking ...", "yellow")
+        return Text("\n", no_wrap=True, overflow="ellipsis").join(rows.split("\n")[:2])
 
 
 def _stages(now: RunStatus, room: int, width: int) -> RenderableType:

@@ -2,6 +2,7 @@
 
 import asyncio
 import codecs
+import errno
 import os
 import signal
 import sys
@@ -23,8 +24,9 @@ def in_the_foreground(fd: int) -> bool:
     """Whether the terminal listens to this process, rather than to the shell that put it in the background."""
     try:
         return os.tcgetpgrp(fd) == os.getpgrp()
-    except OSError:
-        return False
+    except OSError as error:
+        # A terminal that controls nobody has no background; one that has hung up is nobody's.
+        return error.errno == errno.ENOTTY
 
 
 def has_a_person(out: Console) -> bool:
