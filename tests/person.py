@@ -88,6 +88,11 @@ class Person:
         drawn = [piece for piece in self.seen.split(_FRAME)[1:-1] if "\x1b[2J" not in piece]
         return [_STYLE.sub("", piece.split(_OFF)[0]).replace(_SHOWN, "").splitlines() for piece in drawn]
 
+    @property
+    def left(self) -> str:
+        """What stays on the screen: all that was written since it was given back."""
+        return _STYLE.sub("", self.seen.rpartition(_OFF)[2])
+
     def assert_given_back(self) -> None:
         """The terminal is as it was: its settings, its screen and its cursor."""
         assert self.settings == self.before

@@ -1,11 +1,8 @@
 """Where the starter's output goes: a terminal, a full disk, a reader that leaves."""
 
 import os
-import pty
-import select
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -89,60 +86,3 @@ def test_a_sandbox_that_is_down_is_told_as_such(tmp_path: Path) -> None:
         assert "TEMPORAL_ADDRESS" not in done.stderr
     done = shell("STARTER status play/k", variables | {"TEMPORAL_ADDRESS": "127.0.0.1:1"})
     assert "check TEMPORAL_ADDRESS" in done.stderr
-
-
-@pytest.mark.timeout(180)
-def test_the_question_at_a_terminal_comes_after_what_went_wrong(house: Sandbox, tmp_path: Path) -> None:
-    house.sandbox("up", "--workers")
-    script = "import sys; print('no column named age', file=sys.stderr); sys.exit(3)"
-    stage = {"kind": "process", "on": "onprem", "code": "src", "command": "python fail.py", "retries": 0}
-    file = write(tmp_path, {"pipeline": "asking", "stages": {"clean": stage}}, {"src/fail.py": script})
-    ours, theirs = pty.openpty()
-    starter = house.spawn(
-        "-m", "starter", "run", str(file), "--key", tmp_path.name, stdin=theirs, stdout=theirs, stderr=theirs
-    )
-    os.close(theirs)
-    seen = _until(ours, "clean waits", 90)
-    # What comes after the table was taken away for good is what stays on the screen.
-    left = seen.rpartition("\x1b[2K")[2]
-    assert "JOB_FAILED" in left
-    assert "no column named age" in left
-    os.write(ours, b"abort\n")
-    _until(ours, "Web UI", 60)
-    assert starter.wait(30) == 1
-    os.close(ours)
-
-
-@pytest.mark.timeout(180)
-def test_a_question_is_answered_where_the_run_is_watched(house: Sandbox, tmp_path: Path) -> None:
-    house.sandbox("up", "--workers")
-    gate = {
-        "kind": "approve",
-        "question": "How many?",
-        "show": {"so far": "{params.so_far}"},
-        "answer": "number",
-    }
-    file = write(tmp_path, {"pipeline": "counting", "params": {"so_far": 3}, "stages": {"gate": gate}})
-    ours, theirs = pty.openpty()
-    starter = house.spawn(
-        "-m", "starter", "run", str(file), "--key", tmp_path.name, stdin=theirs, stdout=theirs, stderr=theirs
-    )
-    os.close(theirs)
-    left = _until(ours, "gate, or leave", 90).rpartition("\x1b[2K")[2]
-    assert "How many?" in left
-    assert "so far" in left
-    os.write(ours, b"many\n")
-    assert "write a number" in _until(ours, "gate, or leave", 60)
-    os.write(ours, b"7\n")
-    assert "answered 7 by" in _until(ours, "Web UI", 60)
-    assert starter.wait(30) == 0
-    os.close(ours)
-
-
-def _until(terminal: int, words: str, seconds: float) -> str:
-    seen, deadline = "", time.monotonic() + seconds
-    while words not in seen:
-        assert time.monotonic() < deadline, seen
-        if select.select([terminal], [], [], 0.2)[0]:
-            seen += os.read(terminal, 65536).decode(errors="replace")
-    return seen
