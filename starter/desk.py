@@ -21,6 +21,10 @@ from starter.terminal import Terminal
 from workflows.pipeline import PipelineWorkflow
 
 POLL_SECONDS = 0.5
+MOVING_SECONDS = 1.5
+"""Between two looks at transfers: each is a question to a workflow that has better to do."""
+FRESH_SECONDS = 3.0
+"""What was said so shortly before the end was hardly read."""
 Look = Callable[[], Coroutine[Any, Any, RunStatus]]
 
 
@@ -35,6 +39,7 @@ class Desk:
         self._moving: list[Moving] = []
         self._line: Line | None = None
         self._told = ""
+        self._told_at = 0.0
         self._refused = False
         self._deciding: asyncio.Task[str] | None = None
         self._tail = Tail(client, identity, self._redraw)
@@ -53,15 +58,9 @@ class Desk:
                     terminal.show(self._frame())
                     await self._heard()
                     self._decided()
-            now = looking.result()
-            if self._deciding:
-                await asyncio.wait([self._deciding])
-                self._decided()
+            return looking.result()
         finally:
             await self._end(looking)
-        if self._told:
-            self._out.print(self._told, markup=False, soft_wrap=True, style="red" if self._refused else None)
-        return now
 
     @property
     def way_back(self) -> str:
@@ -69,9 +68,13 @@ class Desk:
         return f"the run goes on; return with: python -m starter watch {self._identity}"
 
     async def _keep_looking(self) -> RunStatus:
+        clock, asked = asyncio.get_running_loop().time, 0.0
         while True:
             now = await self._look()
-            self._moving = [] if now.phase.ended else await under_way(self._client, self._identity)
+            if now.phase.ended:
+                self._moving = []
+            elif clock() - asked >= MOVING_SECONDS:
+                self._moving, asked = await under_way(self._client, self._identity), clock()
             self._now = now
             self._redraw()
             if now.phase.ended:
@@ -216,6 +219,7 @@ class Desk:
 
     def _say(self, words: str, *, refused: bool = False) -> None:
         self._told, self._refused = words, refused
+        self._told_at = asyncio.get_running_loop().time()
 
     def _toggle_tail(self) -> None:
         if self._following:
@@ -238,7 +242,13 @@ class Desk:
         return "".join(f"\nit waits for: python -m starter {command}" for command in (*asking, *failed))
 
     async def _end(self, looking: asyncio.Task[RunStatus]) -> None:
-        tasks = [task for task in (looking, self._following, self._deciding) if task]
+        """End what goes on beside; a decision that was sent is answered first, and the answer said."""
+        if self._deciding:
+            await asyncio.wait([self._deciding])
+            self._decided()
+        tasks = [task for task in (looking, self._following) if task]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        if self._told and asyncio.get_running_loop().time() - self._told_at < FRESH_SECONDS:
+            self._out.print(self._told, markup=False, soft_wrap=True, style="red" if self._refused else None)

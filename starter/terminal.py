@@ -63,7 +63,11 @@ class Terminal:
         for number in _LAST_WORDS:
             self._loop.add_signal_handler(number, self._end, number)
         self._handled = (*handlers, *_LAST_WORDS)
-        self.settle()
+        try:
+            self.settle()
+        except BaseException:
+            self.__exit__()
+            raise
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -89,10 +93,10 @@ class Terminal:
         return ours
 
     def _take(self) -> None:
+        # First of all, so that it is released whatever of this fails.
+        self._live = Live(console=self._out, screen=True, auto_refresh=False)
         termios.tcsetattr(self._fd, termios.TCSADRAIN, self._key_by_key())
         self._loop.add_reader(self._fd, self._read)
-        # The settings go back even if the screen cannot be taken.
-        self._live = Live(console=self._out, screen=True, auto_refresh=False)
         self._live.start()
 
     def _key_by_key(self) -> list[Any]:

@@ -73,8 +73,9 @@ def status(run_id: RunArgument, as_json: JsonOption = False) -> None:
 def watch(run_id: RunArgument, as_json: JsonOption = False) -> None:
     """Watch a run to its end.
 
-    A live table at a terminal, where it also asks when the run waits for a decision; plain lines in a pipe, where it
-    then ends with exit code 4. With `--json` nothing is printed before the end.
+    A live view at a terminal, with keys that pause, resume, answer, retry, skip, abort and leave; plain lines in a
+    pipe, where it ends with exit code 4 when the run waits for a person. With `--json` nothing
+    is printed before the end.
     """
     from starter import commands
 

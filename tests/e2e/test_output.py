@@ -11,7 +11,7 @@ from sandbox import keys, ports
 from sandbox.layout import Layout
 from tests.e2e.runs import Run
 from tests.house import CHECKOUT, Sandbox
-from tests.pipelines import sleeper, write
+from tests.pipelines import sleeper
 
 WORDS = pytest.mark.parametrize("word", ["validate", "schema", "--help"])
 
