@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.runs import Run
-from tests.house import Sandbox
+from tests.house import Sandbox, until
 from tests.person import Person, person
 from tests.pipelines import SLEEPER, sleeper, write
 
@@ -68,7 +68,8 @@ def assert_fits(held: Person) -> None:
 @pytest.mark.timeout(300)
 def test_a_run_is_paused_resumed_answered_and_skipped_with_keys(house: Sandbox, tmp_path: Path) -> None:
     file = write(tmp_path, {"pipeline": "steered", "stages": stages_of_three()}, FILES)
-    with at_a_terminal(house, "run", str(file), "--key", uuid.uuid4().hex[:12]) as held:
+    run = Run(house, f"steered/{uuid.uuid4().hex[:12]}")
+    with at_a_terminal(house, "run", str(file), "--key", run.id.partition("/")[2]) as held:
         held.until("job running")
         held.press("l")
         held.until("log of nap")
@@ -92,9 +93,8 @@ def test_a_run_is_paused_resumed_answered_and_skipped_with_keys(house: Sandbox, 
         held.until("skip bad? (yes, or Esc)")
         held.press("\x1b")
         held.press("r")
-        held.until("retry")
-        held.until("RUNNING")
-        held.until("waits for a decision on bad")
+        until(lambda: _failed_twice(run), "bad has failed again")
+        held.look(3)
         held.press("syes\r")
         held.until("Web UI")
         assert held.ends() == 0
@@ -195,3 +195,8 @@ def test_an_answer_that_is_none_is_refused_and_one_given_while_leaving_is_not_lo
         assert "answered 7 by" in held.left
         held.assert_given_back()
     run.until("SUCCEEDED")
+
+
+def _failed_twice(run: Run) -> bool:
+    bad = run.stage("bad")
+    return bad["state"] == "WAITING" and bad["attempts"] == 2
