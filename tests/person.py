@@ -1,6 +1,7 @@
 """A person at a terminal of a certain size: sees what a command draws, presses keys, and leaves."""
 
 import fcntl
+import io
 import os
 import pty
 import re
@@ -45,14 +46,16 @@ class Person:
             preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
         )
         self._eye = fdpexpect.fdspawn(ours, encoding="utf-8", codec_errors="replace", timeout=90)
-        self.seen = ""
+        self._eye.logfile_read = io.StringIO()
 
-    def until(self, words: str, seconds: float = 90) -> str:
-        """Look until the words are there, and return what was written up to them."""
+    @property
+    def seen(self) -> str:
+        """All that was written and looked at."""
+        return self._eye.logfile_read.getvalue()
+
+    def until(self, words: str, seconds: float = 90) -> None:
+        """Look until the words are there, after those that were looked for before."""
         self._eye.expect_exact(words, timeout=seconds)
-        new = self._eye.before + self._eye.after
-        self.seen += new
-        return new
 
     def press(self, keys: str) -> None:
         os.write(self.fd, keys.encode())
@@ -74,7 +77,7 @@ class Person:
                 new += self._eye.read_nonblocking(65536, timeout=0.2)
             except (TIMEOUT, EOF):
                 break
-        self.seen += new
+        self._eye.buffer = ""
         return new
 
     @property
