@@ -138,7 +138,8 @@ class Desk:
         if word is None:
             return
         if key == "q":
-            raise StarterError(f"\n{self.way_back}{self._undecided()}", Exit.INTERRUPTED)
+            undecided = "" if self._deciding else self._undecided()
+            raise StarterError(f"\n{self.way_back}{undecided}", Exit.INTERRUPTED)
         self._say("")
         if key == "l":
             self._toggle_tail()

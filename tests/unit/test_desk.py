@@ -20,7 +20,7 @@ from starter.tail import running_job
 NOW = datetime.now(UTC)
 KEYS = {"p": "pause", "a": "answer", "r": "retry", "s": "skip", "x": "abort", "l": "log", "q": "leave"}
 SIZES = pytest.mark.parametrize(
-    ("width", "height"), [(20, 6), (40, 12), (59, 24), (80, 24), (81, 10), (200, 60)]
+    ("width", "height"), [(20, 5), (20, 6), (40, 12), (59, 24), (80, 24), (81, 10), (200, 60)]
 )
 
 
