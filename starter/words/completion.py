@@ -17,10 +17,10 @@ class Shell(StrEnum):
 
 
 def completion(shell: Annotated[Shell, typer.Argument(metavar="SHELL", help="bash, zsh or fish.")]) -> None:
-    """Print a script that makes `causeway` a command of this shell, and has Tab complete it.
+    """Print what makes `causeway` a command of your shell.
 
-    Words, options, pipelines, runs and stages. Runs and stages are asked of Temporal, for a second at most. What it
-    prints goes into your shell's own file; `causeway` is then `python -m starter`, from any folder.
+    Tab then completes words, options, pipelines, runs and stages; Temporal is asked for a second at most. What is
+    printed goes into your shell's own file; `causeway` is then `python -m starter`, from any folder.
     """
     from starter import scripts
 
