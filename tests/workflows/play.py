@@ -113,6 +113,12 @@ class Play:
         del self._workers[connection]
         await self.hire(connection)
 
+    async def take_back(self, connection: str) -> None:
+        """Have a worker of a connection again whose last one was dismissed."""
+        self.dismissed.discard(connection)
+        del self._workers[connection]
+        await self.hire(connection)
+
     async def serve(self, *connections: str) -> None:
         """Have these connections and the workflows served."""
         await self.hire(*connections)
