@@ -13,6 +13,7 @@ from google.cloud import bigquery, storage
 from temporalio import activity
 
 from activities.gcp.check_bucket import BucketLooks
+from activities.gcp.check_policy import PolicyLooks
 from activities.gcp.check_project import ProjectLooks
 from activities.gcp.errors import translate
 from activities.gcp.identity import account_of
@@ -111,6 +112,7 @@ class GcpCheck(CheckActivities):
             self._give(f"gcloud storage buckets add-iam-policy-binding gs://{name}", "storage.objectUser"),
         )
         looks = BucketLooks(self._objects, name, self._settings.location)
+        policy = PolicyLooks(self._objects, name)
         missing = (
             f"{give}  # where there is no such bucket: gcloud storage buckets create gs://{name} "
             f"--location={self._settings.location} --uniform-bucket-level-access --public-access-prevention"
@@ -131,6 +133,14 @@ class GcpCheck(CheckActivities):
                 looks.all,
                 fix=self._give(
                     f"gcloud storage buckets add-iam-policy-binding gs://{name}", "storage.legacyBucketReader"
+                ),
+            ),
+            Look(
+                "public_access",
+                uri,
+                policy.opened,
+                fix=self._give(
+                    f"gcloud projects add-iam-policy-binding {self._settings.project}", "iam.securityReviewer"
                 ),
             ),
         ]

@@ -1,7 +1,9 @@
 """`starter check` as a person calls it, on the local clouds."""
 
+import json
 import time
 
+from activities.gcp.settings import GcpSettings
 from tests.house import Sandbox
 
 
@@ -48,3 +50,17 @@ def test_a_control_plane_that_is_away_is_named_and_exit_3(house: Sandbox) -> Non
     assert answer.code == 3
     assert "unreachable" in answer.out
     assert "sagemaker" in answer.out
+
+
+def test_a_bucket_of_google_cloud_that_is_open_to_everyone_is_a_finding_and_exit_1(house: Sandbox) -> None:
+    bucket = GcpSettings.from_mapping(house.environment("gcp")).container
+    bindings = [{"role": "roles/storage.objectViewer", "members": ["allUsers"]}]
+    planted = house.root / "state" / "vertex" / "buckets.json"
+    planted.write_text(json.dumps({bucket: {"policy": {"bindings": bindings}}}))
+    try:
+        answer = house.starter("check", "gcp")
+    finally:
+        planted.unlink()
+    assert answer.code == 1, answer.out
+    assert "open to everyone: allUsers has roles/storage.objectViewer" in answer.out
+    assert f"remove-iam-policy-binding gs://{bucket} --member=allUsers" in answer.out

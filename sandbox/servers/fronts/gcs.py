@@ -9,6 +9,7 @@ from xml.sax.saxutils import escape
 
 import h11
 
+from sandbox.servers.fronts.buckets import Buckets
 from sandbox.servers.fronts.digests import Mismatch, compared
 from sandbox.servers.fronts.messages import Lost, Reply, Substitute, text_of
 from sandbox.servers.fronts.signatures import Refused, SignedUrls, is_signed
@@ -36,9 +37,16 @@ class GcsGate:
     """Lets pass whoever proves to be the sandbox's service account, or to have been granted the request by it."""
 
     def __init__(
-        self, office: TokenOffice, signed: SignedUrls, journal: Journal, rights: Rights, needs: StorageNeeds
+        self,
+        office: TokenOffice,
+        signed: SignedUrls,
+        journal: Journal,
+        rights: Rights,
+        needs: StorageNeeds,
+        buckets: Buckets,
     ) -> None:
         """Recognise tokens of this office and signatures of this account; let it do what it has the rights for."""
+        self._buckets = buckets
         self._office = office
         self._signed = signed
         self._journal = journal
@@ -56,7 +64,8 @@ class GcsGate:
         scheme, _, token = (text_of(request, "authorization") or "").partition(" ")
         if scheme.lower() == "bearer":
             caller = self._office.recognise(token.strip())
-            return self._judge_caller(caller, request) or self._judge_rights(request)
+            reply = self._judge_caller(caller, request) or self._judge_rights(request)
+            return reply or self._buckets.answer(request.method.decode(), request.target.decode("latin-1"))
         if _path(request).startswith(_BEGUN):
             return None
         return _unauthenticated(request, "Anonymous caller does not have access to the sandbox's objects.")
@@ -70,6 +79,8 @@ class GcsGate:
 
     def note(self, request: h11.Request, order: Reply | Substitute, status: int) -> None:
         """See `Gate`: refusals, without what was signed."""
+        if status < 400:
+            return
         self._journal.write(
             operation="refused", method=request.method.decode(), path=_path(request), status=status
         )

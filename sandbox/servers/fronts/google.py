@@ -7,8 +7,9 @@ from urllib.parse import quote
 
 from sandbox.layout import BIGQUERY_FRONT, GCS_FRONT, Endpoints, Layout
 from sandbox.servers.fronts.bigquery import BigQueryGate
+from sandbox.servers.fronts.buckets import Buckets
 from sandbox.servers.fronts.gcs import GcsGate
-from sandbox.servers.fronts.proxy import exists
+from sandbox.servers.fronts.proxy import exists, fetched
 from sandbox.servers.fronts.signatures import SignedUrls
 from sandbox.servers.journal import Journal
 from sandbox.servers.rights.of_bigquery import BigQueryNeeds
@@ -22,7 +23,8 @@ def gcs(layout: Layout, endpoints: Endpoints) -> GcsGate:
     office = _office(layout, endpoints)
     signed = SignedUrls(office.email, office.public_key)
     needs = _storage_needs(endpoints)
-    return GcsGate(office, signed, Journal(layout.requests_of(GCS_FRONT)), Rights.of(layout), needs)
+    buckets = Buckets(layout.state / "vertex" / "buckets.json", partial(fetched, endpoints.gcs_behind_url))
+    return GcsGate(office, signed, Journal(layout.requests_of(GCS_FRONT)), Rights.of(layout), needs, buckets)
 
 
 def bigquery(layout: Layout, endpoints: Endpoints) -> BigQueryGate:

@@ -7,6 +7,7 @@ other. Bodies are streamed; what is held of them is one piece.
 from __future__ import annotations
 
 import contextlib
+import json
 import socket
 import ssl
 import threading
@@ -14,7 +15,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from itertools import chain, islice
-from typing import Protocol
+from typing import Any, Protocol
 
 import h11
 
@@ -87,6 +88,19 @@ def exists(origin: str, path: str) -> bool:
     except urllib.error.HTTPError as refused:
         refused.close()
         return False
+
+
+def fetched(origin: str, path: str) -> dict[str, Any] | None:
+    """Return the JSON that the server behind answers a path with; None where there is nothing."""
+    try:
+        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(
+            origin + path, timeout=10
+        ) as told:
+            held: dict[str, Any] = json.load(told)
+            return held
+    except urllib.error.HTTPError as refused:
+        refused.close()
+        return None
 
 
 def listen(port: int) -> socket.socket:

@@ -9,42 +9,14 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
-from google.auth.credentials import Credentials
 from google.cloud import storage
-from temporalio.testing import ActivityEnvironment
 
-from activities.gcp import room
-from activities.gcp.check import GcpCheck, is_long_lived
+from activities.gcp.check import is_long_lived
 from activities.gcp.check_bucket import BucketLooks
-from activities.gcp.identity import LocalAccount, credentials
+from activities.gcp.identity import LocalAccount
 from activities.gcp.settings import GcpSettings
-from contracts.checks import CheckLine, CheckReport, CheckRequest
 from contracts.connections import PreflightRequest
-
-
-def checked(
-    settings: GcpSettings,
-    needs: PreflightRequest | None = None,
-    identity: Credentials | None = None,
-    **how: Any,
-) -> CheckReport:
-    identity = identity or credentials()
-    clients = (
-        room.storage_client(settings, identity),
-        room.tables_client(settings, identity),
-        room.vertex_client(settings, identity),
-    )
-    address = settings.vertex_endpoint or ""
-    project = room.project_looks(settings, identity)
-    check = GcpCheck(settings, room.store(settings), clients, identity, True, address, project, **how)
-    report: CheckReport = ActivityEnvironment().run(
-        check.check, CheckRequest(connection="gcp/default", needs=needs)
-    )
-    return report
-
-
-def lines(report: CheckReport, check: str) -> list[CheckLine]:
-    return [line for line in report.lines if line.check == check]
+from tests.activities.gcp.looked import checked, lines
 
 
 def test_a_connection_that_is_as_it_should_be_has_nothing_failed_and_leaves_no_probe(
