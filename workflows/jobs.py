@@ -193,12 +193,12 @@ class JobRunner:
 
     async def _stop_all(self) -> None:
         """Stop every job of this stage that still lives: also one whose submit never answered."""
-        self.context.book.note(self.name, "stopping its job")
         request = FindRequest(run_uid=self.request.run.run_uid, stage=self.name)
         preset = presets.clearing(self.timeout)
         found = await self._call(JobActivities.find, request, preset, "find its jobs", gated=False)
         for state in found.jobs:
             if not state.phase.terminal:
+                self.context.book.note(self.name, "stopping its job")
                 self._show(await self._stop(state.ref))
 
     async def _stop(self, ref: JobRef) -> JobState:

@@ -130,6 +130,35 @@ async def test_a_retry_first_stops_what_still_lives_of_the_stage(play: Play) -> 
     )
 
 
+async def test_a_generation_with_nothing_to_stop_does_not_say_that_it_stops_a_job(play: Play) -> None:
+    play.world.lives["job"] = [dies(ErrorKind.JOB_FAILED), Life()]
+    looking = play.world.hold("jobs.find")
+    run = await play.start(spec_of({"job": {"retries": 1}}))
+    await play.reach(looking)
+    submitting = play.world.hold("jobs.submit")
+    notes = [(await run.query("status"))["stages"]["job"]["note"]]
+    looking.release()
+    await play.reach(submitting)
+    notes.append((await run.query("status"))["stages"]["job"]["note"])
+    submitting.release()
+    await play.result(run)
+    assert notes == ["submitting", "submitting"]
+
+
+async def test_a_generation_that_stops_what_still_lives_says_so(play: Play) -> None:
+    play.world.lives["job"] = [Life(runs=10 * HOUR), Life()]
+    play.world.fail("jobs.wait", ErrorKind.ACCESS_DENIED, "you may not look")
+    play.world.fail("jobs.close", ErrorKind.ACCESS_DENIED, "you may not list jobs")
+    run = await play.start(spec_of({"job": {"timeout": "1d"}}))
+    await play.until_phase(run, "job", "WAITING")
+    stopping = play.world.hold("jobs.cancel")
+    await play.decide(run, "retry", "job")
+    await play.reach(stopping)
+    await play.until_noted(run, "job", "stopping its job")
+    stopping.release()
+    await play.result(run)
+
+
 async def test_a_watch_that_fails_for_good_stops_its_job(play: Play) -> None:
     play.world.lives["job"] = [Life(runs=HOUR)]
     play.world.fail("jobs.wait", ErrorKind.SOURCE_MISSING, "there is no such job")
