@@ -37,7 +37,8 @@ class Fanouts:
         context = self.context
         request = await self._request(name, stage, inputs)
         await context.checkpoint.passed()
-        context.book.change(name, attempts=request.round, fanout=None, note="starting")
+        machine = request.placement.machine.words if request.placement.machine else ""
+        context.book.change(name, attempts=request.round, fanout=None, note="starting", machine=machine)
         self.running[name] = None
         try:
             child = await workflow.start_child_workflow(

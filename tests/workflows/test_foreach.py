@@ -57,6 +57,11 @@ async def test_each_item_of_a_list_is_one_job_and_what_they_leave_is_one_artifac
     assert status.phase is RunPhase.SUCCEEDED
 
 
+async def test_a_stage_over_items_says_which_machine_the_plan_chose_for_them(play: Play) -> None:
+    status = await play.finish(spec_of({"trials": over({"range": 2}, resources={"cpu": 4})}))
+    assert status.stages["trials"].machine == "fake-4 (4 CPU): the only fake; its price is not known here"
+
+
 async def test_the_best_item_of_two_clouds_is_picked_and_its_own_model_is_brought_on(play: Play) -> None:
     lives(play, "one", *(Life(metrics={"auc": value}) for value in (0.1, 0.7, 0.2)))
     lives(play, "two", *(Life(metrics={"auc": value}) for value in (0.3, 0.9, 0.9)))
