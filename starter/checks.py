@@ -2,13 +2,14 @@
 
 import json
 import sys
+from datetime import timedelta
 from pathlib import Path
 
 from temporalio.client import WorkflowFailureError
 
-from contracts.checks import Checked, CheckRequest, CheckWanted
-from contracts.queues import WORKFLOW_QUEUE, Cloud, normalise
-from starter import temporal
+from contracts.checks import CheckRequest, CheckWanted
+from contracts.queues import Cloud, normalise
+from starter import errands, temporal
 from starter.check_show import check_document, check_view, exit_of
 from starter.exits import Exit, StarterError
 from starter.options import key_of, params_of
@@ -16,6 +17,9 @@ from starter.show import console
 from starter.spec.load import find, load
 from workflows.check import CheckWorkflow
 from workflows.preflight import requests_of
+
+LIMIT = timedelta(minutes=5)
+"""Its looks go on at once and are over within a minute; the rest is for a worker that is busy."""
 
 
 async def check(what: str | None, param: tuple[str, ...], *, as_json: bool) -> Exit:
@@ -28,9 +32,8 @@ async def check(what: str | None, param: tuple[str, ...], *, as_json: bool) -> E
     client = await temporal.connected()
     try:
         # Not `check/...`, which would be the identity of a run of a pipeline named check.
-        checked: Checked = await client.execute_workflow(
-            CheckWorkflow.run, wanted, id=f"check:{key_of(None)}", task_queue=WORKFLOW_QUEUE
-        )
+        errand = errands.Errand("check", f"check:{key_of(None)}", LIMIT)
+        checked = await errands.run(client, CheckWorkflow.run, wanted, errand)
     except WorkflowFailureError as error:
         raise StarterError(f"the check failed: {error.cause}", Exit.FAILED) from None
     if as_json:

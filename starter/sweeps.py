@@ -27,7 +27,7 @@ from contracts.queues import WORKFLOW_QUEUE, Cloud, normalise
 from contracts.runs import RUN_UID_KEY, RunStatus
 from contracts.sweeps import SweepReport, SweepRequest
 from contracts.units import parse_duration
-from starter import temporal
+from starter import errands, temporal
 from starter.copies import is_copy
 from starter.exits import Exit, StarterError
 from starter.options import key_of
@@ -37,6 +37,10 @@ from workflows.sweep import SweepWorkflow
 
 SCHEDULE = "causeway-sweep"
 SHORTEST = timedelta(minutes=1)
+LISTING = timedelta(hours=1)
+"""A page of a connection takes seconds; one whose control plane is away takes ten minutes until that is told."""
+STOPPING = timedelta(days=1)
+"""Vendors may take minutes to end one thing. What a sweep that is ended did not stop is found by the next."""
 
 
 @dataclass(frozen=True)
@@ -61,9 +65,9 @@ async def sweep(options: SweepOptions) -> Exit:
     request = await _request(client, options, age)
     try:
         # Not `sweep/...`, which would be the identity of a run of a pipeline named sweep.
-        report = await client.execute_workflow(
-            SweepWorkflow.run, request, id=f"sweep:{key_of(None)}", task_queue=WORKFLOW_QUEUE
-        )
+        limit = limit_of(stop=options.stop)
+        errand = errands.Errand("sweep", f"sweep:{key_of(None)}", limit, goes_on=options.stop)
+        report = await errands.run(client, SweepWorkflow.run, request, errand)
     except WorkflowFailureError as error:
         raise StarterError(_told(error), Exit.FAILED) from None
     if options.as_json:
@@ -71,6 +75,11 @@ async def sweep(options: SweepOptions) -> Exit:
     else:
         console().print(sweep_view(report))
     return exit_of(report, named=bool(options.on or options.run))
+
+
+def limit_of(*, stop: bool) -> timedelta:
+    """Return how long a sweep may take altogether, waiting for a worker included."""
+    return STOPPING if stop else LISTING
 
 
 async def _request(client: Client, options: SweepOptions, age: timedelta) -> SweepRequest:
@@ -161,7 +170,11 @@ async def _scheduled(client: Client, request: SweepRequest, interval: timedelta)
     """Have exactly one schedule, whatever there was before."""
     schedule = Schedule(
         action=ScheduleActionStartWorkflow(
-            SweepWorkflow.run, request, id="sweep:scheduled", task_queue=WORKFLOW_QUEUE
+            SweepWorkflow.run,
+            request,
+            id="sweep:scheduled",
+            task_queue=WORKFLOW_QUEUE,
+            execution_timeout=limit_of(stop=request.stop),
         ),
         spec=ScheduleSpec(intervals=[ScheduleIntervalSpec(every=interval)]),
         # One that takes longer than the interval is not overtaken.
