@@ -29,6 +29,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from contracts.queues import WORKFLOW_QUEUE
 from contracts.runs import DIGEST_MEMO, PIPELINE_KEY, STATE_KEY, RunRequest, run_digest, workflow_id
 from contracts.scheduled import SCHEDULE_MEMO
+from contracts.units import format_duration
 from starter import temporal
 from starter.deciding import user
 from starter.exits import Exit, StarterError
@@ -36,6 +37,7 @@ from starter.options import key_of, params_of
 from starter.said import say
 from starter.show import console
 from starter.spec.load import find, load
+from starter.sweeps import SCHEDULE as SWEEPS
 from starter.times import period_of, zone_of
 
 Answer = TypeVar("Answer")
@@ -189,6 +191,10 @@ def _replaced(schedule: Schedule) -> Any:
 
 
 async def _handle(identity: str) -> ScheduleHandle:
+    if identity == SWEEPS:
+        raise StarterError(
+            f"{identity} sweeps, and runs no pipeline; end it with: python -m starter sweep --no-schedule"
+        )
     if not all(identity.partition("/")):
         raise StarterError(f"{identity!r} is no schedule; write pipeline/name, as `schedule list` shows it")
     return (await temporal.connected()).get_schedule_handle(identity)
@@ -209,7 +215,7 @@ def _unanswered(identity: str, error: RPCError) -> StarterError:
 
 async def _ours(client: Client) -> AsyncIterator[ScheduleListDescription]:
     async for found in await client.list_schedules():
-        if found.typed_search_attributes.get(PIPELINE_KEY):
+        if found.typed_search_attributes.get(PIPELINE_KEY) or found.id == SWEEPS:
             yield found
 
 
@@ -221,7 +227,7 @@ async def _row(client: Client, found: ScheduleListDescription) -> dict[str, Any]
     due = None if schedule.state.paused or not told.next_action_times else told.next_action_times[0]
     return {
         "schedule": found.id,
-        "when": await _when(client, action),
+        "when": await _when(client, action) or _every(schedule.spec),
         "paused": schedule.state.paused,
         "note": (schedule.state.note or "") if schedule.state.paused else "",
         "next": due.isoformat() if due else None,
@@ -237,6 +243,10 @@ async def _row(client: Client, found: ScheduleListDescription) -> dict[str, Any]
 async def _when(client: Client, action: ScheduleActionStartWorkflow) -> str:
     payload = (action.memo or {}).get(SCHEDULE_MEMO)
     return (await client.data_converter.decode([payload], [str]))[0] if payload else ""
+
+
+def _every(spec: ScheduleSpec) -> str:
+    return ", ".join(f"every {format_duration(interval.every)}" for interval in spec.intervals)
 
 
 def _table(rows: list[dict[str, Any]]) -> Table:

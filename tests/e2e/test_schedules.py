@@ -190,3 +190,14 @@ def test_a_pipeline_that_asks_for_the_time_is_not_run_by_hand_without_one(
     answer = house.starter("run", str(file))
     assert (answer.code, "--param at=" in answer.err) == (2, True)
     assert house.starter("run", str(file), "--param", "at=now", check=True).code == 0
+
+
+def test_sweeps_by_the_clock_are_listed_too_and_ended_by_their_own_word(house: Sandbox) -> None:
+    house.starter("sweep", "--every", "6h", check=True)
+    row = listed(house, "causeway-sweep")
+    assert (row["when"], row["paused"]) == ("every 6h", False)
+    answer = house.starter("schedule", "pause", "causeway-sweep")
+    assert (answer.code, "sweep --no-schedule" in answer.err) == (2, True)
+    house.starter("sweep", "--no-schedule", check=True)
+    found = house.starter("schedule", "list", "--json", check=True).document["schedules"]
+    assert "causeway-sweep" not in {row["schedule"] for row in found}
