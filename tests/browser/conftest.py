@@ -1,4 +1,4 @@
-"""Debian's Chromium, driven by Playwright; it is started once and sees nothing but this machine."""
+"""Debian's Chromium, driven by Playwright; it is started once a file and sees nothing but this machine."""
 
 import shutil
 from collections.abc import Iterator
@@ -9,7 +9,8 @@ from playwright.sync_api import Browser, expect, sync_playwright
 PATIENCE_MS = 20_000
 
 
-@pytest.fixture(scope="session")
+# Not for the session: as long as Playwright is there its loop runs, and no other test of the process could have one.
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     assert found, "these tests need a Chromium; install one: apt-get install chromium"
