@@ -25,6 +25,12 @@ _ON, _OFF = "\x1b[?1049h", "\x1b[?1049l"
 _SHOWN, _HIDDEN = "\x1b[?25h", "\x1b[?25l"
 
 
+def _seated() -> None:
+    """Make the terminal the process's own; what started the tests may have had it take no notice of Ctrl-C."""
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 class Person:
     """Sits at a terminal of which a process is told that it is its own."""
 
@@ -43,7 +49,7 @@ class Person:
             stdout=theirs,
             stderr=theirs,
             start_new_session=True,
-            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+            preexec_fn=_seated,
         )
         self._eye = fdpexpect.fdspawn(ours, encoding="utf-8", codec_errors="replace", timeout=90)
         self._eye.logfile_read = io.StringIO()

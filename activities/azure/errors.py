@@ -13,7 +13,9 @@ from azure.core.exceptions import (
     ServiceRequestError,
     ServiceResponseError,
 )
+from requests.exceptions import RequestException
 from temporalio.exceptions import ApplicationError
+from urllib3.exceptions import HTTPError
 
 from activities.scrub import scrub
 from contracts.errors import ErrorDetail, ErrorKind, failure
@@ -115,6 +117,18 @@ def translate(error: BaseException, ref: str) -> ApplicationError:
     return failure(kind, message, detail, retry_after=_retry_after(error))
 
 
+_BROKEN = (
+    ServiceRequestError,
+    ServiceResponseError,
+    DecodeError,
+    ConnectionError,
+    TimeoutError,
+    # What the SDK reads answers with lets these through now and then, in the middle of a body.
+    RequestException,
+    HTTPError,
+)
+
+
 def kind_of(error: BaseException) -> ErrorKind:
     """Return the kind of an error: by its code, else by its status, else by its type."""
     if isinstance(error, HttpResponseError):
@@ -128,9 +142,7 @@ def kind_of(error: BaseException) -> ErrorKind:
     if isinstance(error, ClientAuthenticationError):
         return ErrorKind.UNAUTHENTICATED
     # A body that ended early, or cannot be read: some of it was lost on the way.
-    if isinstance(
-        error, ServiceRequestError | ServiceResponseError | DecodeError | ConnectionError | TimeoutError
-    ):
+    if isinstance(error, _BROKEN):
         return ErrorKind.UNAVAILABLE
     category = getattr(error, "error_category", None)
     if isinstance(error, AzureError) and isinstance(category, str):

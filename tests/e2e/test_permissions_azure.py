@@ -178,7 +178,7 @@ def test_a_run_succeeds_with_exactly_the_roles_that_are_printed(
             f"{BLOBS}/read",
             f"{BLOBS}/write",
             f"{CONTAINERS}/read",
-            "Microsoft.Storage/storageAccounts/blobServices/generateUserDelegationKey/action",
+            # Not the key that URLs are signed by: the worker may still have one of a run before.
         }
         for asked in forbidden(directory):
             assert not rights(house).allows(asked), asked

@@ -11,6 +11,8 @@ from azure.core.exceptions import (
     ServiceRequestError,
     ServiceResponseError,
 )
+from requests.exceptions import ChunkedEncodingError
+from urllib3.exceptions import ProtocolError
 
 from activities.azure.errors import KIND_OF_CATEGORY, KIND_OF_CODE, KIND_OF_STATUS, translate
 from contracts.errors import ErrorKind, failure
@@ -54,6 +56,8 @@ def test_a_server_that_fails_is_unavailable(status: int) -> None:
     [
         (ServiceRequestError("no route"), ErrorKind.UNAVAILABLE),
         (ServiceResponseError("cut"), ErrorKind.UNAVAILABLE),
+        (ChunkedEncodingError("IncompleteRead(5 bytes read, 1 more expected)"), ErrorKind.UNAVAILABLE),
+        (ProtocolError("Connection broken"), ErrorKind.UNAVAILABLE),
         (IncompleteReadError("ended early"), ErrorKind.UNAVAILABLE),
         (DecodeError("no XML"), ErrorKind.UNAVAILABLE),
         (ConnectionResetError(), ErrorKind.UNAVAILABLE),
