@@ -130,7 +130,7 @@ def play(rooms: Any, pair: tuple[str, str], examples: int, *, drawn_anew: bool) 
 @pytest.mark.timeout(120)
 @pytest.mark.parametrize("pair", PAIRS, ids=NAMES)
 def test_faults_on_a_wire_never_make_a_wrong_object(rooms: Any, pair: tuple[str, str]) -> None:
-    play(rooms, pair, 8, drawn_anew=False)
+    play(rooms, pair, 5, drawn_anew=False)
 
 
 @pytest.mark.durability

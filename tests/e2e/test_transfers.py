@@ -19,7 +19,7 @@ def everything_up(house: Sandbox) -> None:
 
 
 @pytest.mark.timeout(280)
-@pytest.mark.parametrize("cloud", ["aws", "azure"])
+@pytest.mark.parametrize("cloud", ["aws", pytest.param("azure", marks=pytest.mark.durability)])
 def test_a_copy_whose_worker_is_killed_three_times_sends_again_only_what_was_in_flight(
     house: Sandbox, tmp_path: Path, cloud: str
 ) -> None:

@@ -33,7 +33,9 @@ def refusing() -> Iterator[int]:
         yield held.getsockname()[1]
 
 
-@pytest.mark.parametrize("away", [refusing, hanging], ids=["refusing", "hanging"])
+@pytest.mark.parametrize(
+    "away", [pytest.param(refusing, marks=pytest.mark.durability), hanging], ids=["refusing", "hanging"]
+)
 def test_a_collector_that_is_away_slows_and_fails_nothing(away: object, tmp_path: Path) -> None:
     with away() as port:  # type: ignore[operator]
         collector = Received()
