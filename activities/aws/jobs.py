@@ -117,10 +117,17 @@ class SageMakerJobs:
         return found
 
     def outputs(self, ref: JobRef, request: JobRequest) -> dict[str, str]:
-        """Return where each output of a succeeded job lies, as SageMaker says, not as it was asked to do."""
+        """Return where each output of a succeeded job lies, as SageMaker says, not as it was asked to do.
+
+        Raises:
+            ApplicationError: `UNAVAILABLE`, it does not say yet, or not any more for a moment.
+        """
         answer = self._ask(ref)
         if trains(ref.kind):
             model = answer["ModelArtifacts"]["S3ModelArtifacts"].rstrip("/")
+            if not model:
+                told = f"SageMaker does not say where the model of job {ref.name} lies"
+                raise failure(ErrorKind.UNAVAILABLE, told, ErrorDetail(cloud=CLOUD, ref=ref.name))
             return {name: f"{model}/{name}/" for name in request.outputs}
         delivered = answer.get("ProcessingOutputConfig", {}).get("Outputs", [])
         return {output["OutputName"]: output["S3Output"]["S3Uri"].rstrip("/") + "/" for output in delivered}

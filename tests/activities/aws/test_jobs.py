@@ -147,6 +147,17 @@ def test_a_job_that_fails_says_so_and_its_log_is_read(
     assert jobs.logs(ref, 2, page.next_after).lines == ()
 
 
+def test_a_model_whose_place_is_not_told_yet_is_asked_for_again(
+    jobs: SageMakerJobs, run: Callable[..., JobRequest]
+) -> None:
+    request = run("train", "sleep 60")
+    ref = jobs.submit(request)
+    with pytest.raises(ApplicationError) as told:
+        jobs.outputs(ref, request)
+    jobs.stop(ref)
+    assert (told.value.type, told.value.non_retryable) == (ErrorKind.UNAVAILABLE, False)
+
+
 def test_a_job_without_a_log_has_an_empty_one(jobs: SageMakerJobs) -> None:
     page = jobs.logs(JobRef(id="", name="cw-absent", generation=1), 20, None)
     assert (page.lines, page.next_after) == ((), None)
