@@ -139,6 +139,9 @@ def kind_of(error: BaseException) -> ErrorKind:
             return known
         if (error.status_code or 0) >= 500:
             return ErrorKind.UNAVAILABLE
+        # Out of its own retries over a body that broke off, the storage SDK says so without the answer it had.
+        if isinstance(error.inner_exception, Exception):
+            return kind_of(error.inner_exception)
     if isinstance(error, ClientAuthenticationError):
         return ErrorKind.UNAUTHENTICATED
     # A body that ended early, or cannot be read: some of it was lost on the way.

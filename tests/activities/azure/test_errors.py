@@ -29,6 +29,11 @@ def refused(status: int, code: str = "", message: str = "no", **headers: str) ->
     return error
 
 
+def given_up(last: Exception) -> HttpResponseError:
+    """What the storage SDK raises once its own retries of a body are used up."""
+    return HttpResponseError(last, error=last)  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize(("code", "kind"), KIND_OF_CODE.items(), ids=KIND_OF_CODE)
 def test_a_code_decides_whatever_the_status(code: str, kind: ErrorKind) -> None:
     assert translate(refused(418, code), "here").type == kind
@@ -59,6 +64,9 @@ def test_a_server_that_fails_is_unavailable(status: int) -> None:
         (ChunkedEncodingError("IncompleteRead(5 bytes read, 1 more expected)"), ErrorKind.UNAVAILABLE),
         (ProtocolError("Connection broken"), ErrorKind.UNAVAILABLE),
         (IncompleteReadError("ended early"), ErrorKind.UNAVAILABLE),
+        (given_up(IncompleteReadError("ended early")), ErrorKind.UNAVAILABLE),
+        (given_up(given_up(ChunkedEncodingError("broken"))), ErrorKind.UNAVAILABLE),
+        (given_up(RuntimeError("what")), ErrorKind.UNKNOWN),
         (DecodeError("no XML"), ErrorKind.UNAVAILABLE),
         (ConnectionResetError(), ErrorKind.UNAVAILABLE),
         (TimeoutError(), ErrorKind.UNAVAILABLE),
