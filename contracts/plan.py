@@ -3,17 +3,22 @@
 from datetime import datetime
 from typing import Literal
 
+from pydantic import Field
 from temporalio import activity
 
+from contracts.candidates import Candidate, Standing
 from contracts.connections import ConnectionReport
 from contracts.grants import IfExists
 from contracts.jobs import RunRef
+from contracts.ledger import MonthState
 from contracts.limits import Caps, Limits
 from contracts.machines import Machine
 from contracts.model import Message
 from contracts.observed import Observed
+from contracts.policy import Violation
 from contracts.prices import EgressPrice
 from contracts.queues import Cloud, cloud_of
+from contracts.quotes import Quote
 from contracts.spec import PipelineSpec
 
 TransferMethod = Literal["local", "pull", "push"]
@@ -57,6 +62,10 @@ class Placement(Message):
     """Of a job stage: what its connection chose for it, and why."""
     revision: int = 0
     """Of a stage that a retry changed: which of its revisions this is for."""
+    candidates: tuple[Candidate, ...] = ()
+    """Of a stage that might run in several places: all of them, weighed, in the order they were written in."""
+    classes: tuple[str, ...] = ()
+    """Classes of the policy that hold for what the stage leaves, its inputs' among them."""
 
 
 class Plan(Message):
@@ -68,6 +77,10 @@ class Plan(Message):
     """By `stage.output-to-connection`."""
     observed: Observed = Observed()
     """What is told to others while the run goes on."""
+    quote: Quote | None = None
+    """What it is expected to cost; None in plans of before there were quotes."""
+    violations: tuple[Violation, ...] = ()
+    """Rules of the policy that it breaks unless somebody waives them; a run does not begin over one that nobody may."""
 
 
 class PlanRequest(Message):
@@ -76,6 +89,14 @@ class PlanRequest(Message):
     run: RunRef
     spec: PipelineSpec
     connections: dict[str, ConnectionReport]
+    refused: dict[str, str] = Field(default_factory=dict)
+    """Connections that only might be used and did not answer as they should, with the reason."""
+    sizes: dict[str, int] = Field(default_factory=dict)
+    """What is known to weigh how much, in bytes: `stage.output` of what there is already, URIs of sources."""
+    standing: Standing = Standing()
+    """What is settled, when a plan is made again during a run."""
+    month: MonthState | None = None
+    """What the month has come to; None where no ledger answered."""
 
 
 class PlanActivities:

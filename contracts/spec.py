@@ -4,16 +4,17 @@ import hashlib
 import json
 import math
 from datetime import timedelta
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
 from contracts.artifacts import locate
 from contracts.model import Declared
+from contracts.money import Money
 from contracts.stage_base import PARAM_NAME, STAGE_NAME, OnFailure
 from contracts.stages import Stage
 from contracts.tables import Scalar
-from contracts.units import Duration
+from contracts.units import Duration, Size
 
 PIPELINE_NAME = r"^[a-z][a-z0-9-]{0,39}$"
 WORKFLOW_NAME = r"^[A-Za-z][A-Za-z0-9_-]{0,63}$"
@@ -22,6 +23,8 @@ RESERVED_STAGES = frozenset({"params", "inputs", "outputs"})
 STAGES_LIMIT = 200
 StageName = Annotated[str, Field(pattern=STAGE_NAME)]
 ParamName = Annotated[str, Field(pattern=PARAM_NAME)]
+Choose = Literal["cheapest", "fastest", "near_data"]
+"""By what the plan chooses among places: known cost, time to the end, or bytes that cross between connections."""
 
 
 class Defaults(Declared):
@@ -50,6 +53,12 @@ class PipelineSpec(Declared):
     """Values that `--param` may change; a change takes the default's type."""
     defaults: Defaults = Defaults()
     """What holds for every stage that does not say otherwise."""
+    choose: Choose = "cheapest"
+    """By what places are chosen for stages that may run in several."""
+    budget: Money | None = None
+    """What a run may cost, such as `20 USD`: it waits for an approval before a step that could exceed it."""
+    max_egress: Size | None = None
+    """What a run may send out of clouds: it waits for an approval before a transfer that would exceed it."""
     logs_uri: str | None = None
     """Where the logs of each stage are kept when it ends, however it does: `s3://…`, `az://…`, `gs://…` or `file:///…`."""
     stages: dict[StageName, Stage] = Field(min_length=1, max_length=STAGES_LIMIT)

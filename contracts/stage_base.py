@@ -1,15 +1,16 @@
 """What kinds of stage have in common. Every field is documented here; `starter schema` prints it for editors."""
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, field_validator
+from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema, field_validator
 
 from contracts.expressions import parse
 from contracts.machines import Resources
 from contracts.model import Declared
 from contracts.placeholders import split_command
 from contracts.queues import normalise
-from contracts.units import Duration
+from contracts.units import Duration, Size
 
 STAGE_NAME = r"^[a-z][a-z0-9_]{0,31}$"
 PARAM_NAME = r"^[A-Za-z_][A-Za-z0-9_]{0,63}$"
@@ -17,6 +18,60 @@ OnFailure = Literal["wait", "fail", "skip"]
 Connection = Annotated[
     str, Field(description="aws, azure, gcp or onprem, or one of its connections such as aws/eu")
 ]
+ANY = "any"
+"""Written for `on`: every connection that there is."""
+DATA_CLASS = r"^[a-z][a-z0-9-]{0,31}$"
+
+
+def _places(value: Any) -> tuple[str, ...]:
+    """Read `aws`, `[aws, gcp/eu]` or `any` as connections.
+
+    Raises:
+        ValueError: it names none, one twice, or something that is no connection.
+    """
+    if value == ANY or value == (ANY,) or value == [ANY]:
+        return (ANY,)
+    if not isinstance(value, str | list | tuple) or not value:
+        raise ValueError("write a connection such as aws, several as [aws, gcp/eu], or any")
+    found = tuple(normalise(str(item)) for item in ([value] if isinstance(value, str) else value))
+    twice = next((item for item in found if found.count(item) > 1), None)
+    if twice:
+        raise ValueError(f"{twice!r} is named twice")
+    return found
+
+
+def _written(value: tuple[str, ...]) -> Any:
+    return value[0] if len(value) == 1 else list(value)
+
+
+Places = Annotated[
+    tuple[str, ...],
+    BeforeValidator(_places),
+    PlainSerializer(_written),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "string", "description": "a connection such as aws or aws/eu, or any"},
+                {"type": "array", "items": {"type": "string"}, "minItems": 1, "uniqueItems": True},
+            ]
+        }
+    ),
+]
+"""Where a stage may run: one connection, several, or `any`."""
+
+
+class Expect(Declared):
+    """What the author expects of a stage; places are weighed and quotes are made by it. It bounds nothing."""
+
+    duration: Duration | dict[Connection, Duration] | None = None
+    """How long one generation of its job runs, or how long on each connection."""
+    output_size: Size | None = None
+    """What its outputs weigh together."""
+
+    @field_validator("duration")
+    @classmethod
+    def _by_connection(cls, value: Any) -> Any:
+        return {normalise(name): one for name, one in value.items()} if isinstance(value, Mapping) else value
 
 
 class StageRules(Declared):
@@ -34,6 +89,10 @@ class StageRules(Declared):
     """What happens once it is out of retries; by default that of `defaults`."""
     slow_after: Duration | None = None
     """How long the stage usually takes at most: once it has run longer, whoever wants alerts is told; nothing else happens."""
+    data_class: str | None = Field(default=None, pattern=DATA_CLASS)
+    """A class of the policy that holds for what the stage leaves, besides those of its inputs."""
+    declassify: str | None = Field(default=None, pattern=STAGE_NAME)
+    """The `approve` stage whose yes takes the classes of its inputs off what it leaves; `data_class` says what it is then."""
 
     @field_validator("when")
     @classmethod
@@ -44,13 +103,24 @@ class StageRules(Declared):
 class StageBase(StageRules):
     """What every stage has that runs somewhere."""
 
-    on: Connection
-    """Where the stage runs."""
+    places: Places = Field(alias="on")
+    """Where the stage runs: a connection, or several or `any` of which the plan chooses one."""
+    expect: Expect = Expect()
+    """What it is expected to take and to leave, for the choice of a place and for the quote."""
 
-    @field_validator("on")
-    @classmethod
-    def _connection(cls, value: str) -> str:
-        return normalise(value)
+    @property
+    def on(self) -> str:
+        """The connection it runs on; empty as long as there are several to choose from."""
+        return "" if self.is_open else self.places[0]
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the plan chooses where it runs."""
+        return len(self.places) > 1 or self.places == (ANY,)
+
+    def placed(self, connection: str) -> Self:
+        """The same stage, on this connection."""
+        return self.model_copy(update={"places": (connection,)})
 
 
 class CommandStage(StageBase):

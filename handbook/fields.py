@@ -11,7 +11,7 @@ from contracts.foreach import Foreach, Share
 from contracts.inference import BatchPredictStage, DeployStage, InvokeStage, RetireStage
 from contracts.machines import Resources
 from contracts.spec import Defaults, PipelineSpec
-from contracts.stage_base import CommandStage, StageBase, StageRules
+from contracts.stage_base import CommandStage, Expect, StageBase, StageRules
 from contracts.stages import CopyStage, JobStage, LoadTableStage, PickStage, QueryStage
 from contracts.tables import Column
 from starter.spec.fields import described_schema, own_fields, said_of
@@ -22,6 +22,7 @@ SECTIONS: dict[type[BaseModel], tuple[str, str]] = {
     Defaults: ("Fields of defaults", "the-pipeline"),
     StageRules: ("Fields of every stage", "what-every-stage-has"),
     StageBase: ("Fields of every stage that runs somewhere", "what-every-stage-has"),
+    Expect: ("Fields of expect", "what-every-stage-has"),
     CommandStage: ("Fields of every stage with a command", "process-train-predict"),
     CopyStage: ("Kind copy", "copy"),
     JobStage: ("Kinds process, train and predict", "process-train-predict"),

@@ -33,6 +33,9 @@ def described_schema() -> dict[str, Any]:
     schema = PipelineSpec.model_json_schema(by_alias=True)
     parts = {**schema.get("$defs", {}), PipelineSpec.__name__: schema}
     for model in models_of(PipelineSpec):
+        if model.__name__ not in parts:
+            # Written as one word, such as `20 USD`: it has no fields for people.
+            continue
         properties = parts[model.__name__]["properties"]
         for name, text in said_of(model).items():
             properties[model.model_fields[name].alias or name].setdefault("description", text)

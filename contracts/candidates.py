@@ -1,0 +1,34 @@
+"""The places a stage may run in, weighed: what each would cost and take, and why it was chosen or lost."""
+
+from decimal import Decimal
+
+from pydantic import Field
+
+from contracts.model import Message
+
+
+class Candidate(Message):
+    """One connection a stage might run on."""
+
+    connection: str
+    chosen: bool = False
+    cost: Decimal | None = None
+    """What the whole plan would cost with the stage here and every other stage at its best; None where it is not known."""
+    currency: str = ""
+    seconds: float | None = None
+    """How long its job is expected to run here."""
+    moved_bytes: int | None = None
+    """What would cross to here for it; None where sizes are not known."""
+    rule: str = ""
+    """The rule of the policy that removed it, if one did."""
+    why: str
+    """Why it was chosen or lost, in a clause for people."""
+
+
+class Standing(Message):
+    """What a plan that is made again has to take as it is."""
+
+    fixed: dict[str, str] = Field(default_factory=dict)
+    """Stage to connection: it has begun there, or has ended."""
+    excluded: dict[str, dict[str, str]] = Field(default_factory=dict)
+    """Stage to connections that were tried, each with what it refused for."""
