@@ -10,6 +10,7 @@ from typing import Any, get_args
 
 from pydantic import BaseModel
 
+from contracts.model import Declared
 from contracts.spec import PipelineSpec
 from contracts.units import format_duration
 
@@ -33,9 +34,6 @@ def described_schema() -> dict[str, Any]:
     schema = PipelineSpec.model_json_schema(by_alias=True)
     parts = {**schema.get("$defs", {}), PipelineSpec.__name__: schema}
     for model in models_of(PipelineSpec):
-        if model.__name__ not in parts:
-            # Written as one word, such as `20 USD`: it has no fields for people.
-            continue
         properties = parts[model.__name__]["properties"]
         for name, text in said_of(model).items():
             properties[model.model_fields[name].alias or name].setdefault("description", text)
@@ -56,7 +54,8 @@ def models_of(model: type[BaseModel]) -> list[type[BaseModel]]:
 
 
 def _within(annotation: Any) -> Iterator[type[BaseModel]]:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+    # A message within, such as an amount, is written as one word and has no fields for people.
+    if isinstance(annotation, type) and issubclass(annotation, Declared):
         yield annotation
     for part in get_args(annotation):
         yield from _within(part)
