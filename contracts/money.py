@@ -25,18 +25,30 @@ class Amount(Message):
         return f"{self.value:f} {self.currency}"
 
 
-def parse_money(value: Any) -> Amount:
-    """Read `20 USD`; an amount passes.
+def parse_amount(value: Any) -> Amount:
+    """Read `20 USD` or `0 USD`; an amount passes.
 
     Raises:
-        ValueError: anything else, zero, or a currency that is not written as in ISO 4217.
+        ValueError: anything else, or a currency that is not written as in ISO 4217.
     """
     if isinstance(value, Amount):
         return value
     found = _MONEY.fullmatch(value) if isinstance(value, str) else None
-    if not found or not Decimal(found[1]):
+    if not found:
         raise ValueError(f"{value!r} is no amount of money; write a number and a currency, such as 20 USD")
     return Amount(value=Decimal(found[1]), currency=found[2])
+
+
+def parse_money(value: Any) -> Amount:
+    """Read `20 USD`, more than nothing; an amount passes.
+
+    Raises:
+        ValueError: as `parse_amount`, and for zero.
+    """
+    amount = parse_amount(value)
+    if not amount.value:
+        raise ValueError(f"{value!r} is nothing; write an amount above zero, such as 20 USD")
+    return amount
 
 
 Money = Annotated[

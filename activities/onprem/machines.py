@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from datetime import UTC, datetime
 from pathlib import Path
 
 import psutil
@@ -9,7 +10,7 @@ import psutil
 from activities.onprem.settings import OnpremSettings
 from contracts.errors import ErrorDetail, ErrorKind, failure
 from contracts.jobs import JobKind
-from contracts.machines import Machine, Resources, accelerator_of
+from contracts.machines import HourPrice, Machine, Resources, accelerator_of
 from contracts.units import format_size
 
 NAME = "this machine"
@@ -25,6 +26,7 @@ class OnpremMachine:
         self._memory = settings.memory or int(psutil.virtual_memory().total)
         self._gpus = settings.gpus
         self._disk = settings.disk
+        self._price = _price(settings)
 
     def choose(self, kind: JobKind, resources: Resources) -> Machine:
         """See `Machines.choose`. Nobody takes this machine back, so `spot` is granted and costs nothing less."""
@@ -44,6 +46,7 @@ class OnpremMachine:
             cpu=self._cpus,
             memory=self._memory,
             accelerator=resources.accelerator,
+            price=self._price,
             why="on-prem has no other" + (", and nobody takes it back" if resources.spot else ""),
         )
 
@@ -55,6 +58,18 @@ class OnpremMachine:
     def _check(self, what: str, asked: str, held: str, *, fits: bool) -> None:
         if not fits:
             raise _unsupported(f"has {held} of {what}, and the stage asks for {asked}; let it run in a cloud")
+
+
+def _price(settings: OnpremSettings) -> HourPrice | None:
+    if settings.price is None:
+        return None
+    return HourPrice(
+        per_hour=settings.price.value,
+        currency=settings.price.currency,
+        region="onprem",
+        as_of=datetime.now(UTC).date(),
+        source="CAUSEWAY_ONPREM_PRICE",
+    )
 
 
 def _free(path: Path) -> int:

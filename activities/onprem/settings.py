@@ -7,6 +7,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 
 from activities.settings import CommaList, WorkerSettings
 from contracts.machines import accelerator_of
+from contracts.money import Amount, parse_amount
 from contracts.units import Size
 
 
@@ -46,6 +47,10 @@ class OnpremSettings(WorkerSettings):
     """GPUs that a job may ask for, such as `A10:2,T4:1`; none."""
     disk: Size | None = Field(None, validation_alias="CAUSEWAY_ONPREM_DISK")
     """Disk that a job may ask for; what is free below the root."""
+    price: Annotated[Amount, BeforeValidator(parse_amount)] | None = Field(
+        None, validation_alias="CAUSEWAY_ONPREM_PRICE"
+    )
+    """What an hour of the machine counts as, such as `0.40 USD`; without it nobody knows, which is not `0 USD`."""
 
     @property
     def container_uri(self) -> str:
