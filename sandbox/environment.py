@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 
-from sandbox.layout import CONTAINER, NAMESPACE, WORKERS, Endpoints, Layout, write_private
+from sandbox.layout import CONTAINER, NAMESPACE, WORKERS, Endpoints, Layout, Misuse, write_private
 
 MARK = "CAUSEWAY_SANDBOX_CHILD"
 """Names, in the environment of every server and all it starts, the sandbox it belongs to."""
@@ -54,7 +54,33 @@ def own(layout: Layout, endpoints: Endpoints) -> dict[str, str]:
 
 
 def worker(name: str, layout: Layout, endpoints: Endpoints) -> dict[str, str]:
-    """The settings of one worker: its own cloud's and no other's."""
+    """The settings of one worker: its own cloud's and no other's, and what the person adds for it.
+
+    Raises:
+        Misuse: what the person adds is not `NAME=value` lines.
+    """
+    return _given(name, layout, endpoints) | added(name, layout)
+
+
+def added(name: str, layout: Layout) -> dict[str, str]:
+    """What the person adds to the settings of a worker, in `settings/<worker>.env`.
+
+    Raises:
+        Misuse: a line of it is not `NAME=value`.
+    """
+    path = layout.settings / f"{name}.env"
+    found = {}
+    for number, line in enumerate(path.read_text().splitlines() if path.exists() else (), start=1):
+        variable, equals, value = line.partition("=")
+        if not line.strip() or line.startswith("#"):
+            continue
+        if not equals or not variable.isidentifier():
+            raise Misuse(f"{path}, line {number}: write NAME=value")
+        found[variable] = value.strip()
+    return found
+
+
+def _given(name: str, layout: Layout, endpoints: Endpoints) -> dict[str, str]:
     common = {"TEMPORAL_ADDRESS": endpoints.temporal_address, "TEMPORAL_NAMESPACE": NAMESPACE}
     if name == "starter":
         return common | {"CAUSEWAY_WEB_UI": endpoints.temporal_ui_url}

@@ -94,6 +94,11 @@ class Layout:
         return self.root / "env"
 
     @property
+    def settings(self) -> Path:
+        """What the person adds to the settings of workers: `<worker>.env`, which goes before what the sandbox says."""
+        return self.root / "settings"
+
+    @property
     def onprem(self) -> Path:
         """The root of the on-prem worker."""
         return self.root / "onprem"

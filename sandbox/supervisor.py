@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 
 from sandbox import environment, keys, ports, processes, seed, tools
-from sandbox.layout import OUR_OWN, Endpoints, Layout, SandboxError, Unreachable
+from sandbox.layout import OUR_OWN, WORKERS, Endpoints, Layout, SandboxError, Unreachable
 from sandbox.logs import end_of, keep_small
 from sandbox.processes import Record, Records
 from sandbox.services.base import Service
@@ -62,7 +62,7 @@ class Supervisor:
         tools.ensure(self._layout, [tool for service in services for tool in service.tools], self._say)
         with self._locked():
             endpoints = self._settle(services)
-            services = [*services, *self._outdated(services, _digest(endpoints))]
+            services = [*services, *self._outdated(services, _digest(endpoints, self._layout))]
             with ThreadPoolExecutor(max_workers=len(services)) as pool:
                 outcomes = list(pool.map(lambda service: self._try(service, endpoints, brief), services))
         failures = [outcome for outcome in outcomes if isinstance(outcome, SandboxError)]
@@ -111,7 +111,7 @@ class Supervisor:
 
     def _bring_up(self, service: Service, endpoints: Endpoints) -> Arrival:
         began = time.monotonic()
-        settings = _digest(endpoints)
+        settings = _digest(endpoints, self._layout)
         record = self._records.get(service.name)
         how = _WAS_UP
         child: subprocess.Popen[bytes] | None = None
@@ -260,6 +260,7 @@ class Supervisor:
             yield
 
 
-def _digest(endpoints: Endpoints) -> str:
-    stored = json.dumps(asdict(endpoints), sort_keys=True, default=str)
+def _digest(endpoints: Endpoints, layout: Layout) -> str:
+    added = {name: environment.added(name, layout) for name in WORKERS}
+    stored = json.dumps([asdict(endpoints), added], sort_keys=True, default=str)
     return hashlib.sha256(stored.encode()).hexdigest()[:16]

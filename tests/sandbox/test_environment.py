@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from sandbox import environment, keys
-from sandbox.layout import WORKERS, Endpoints, Layout
+from sandbox.layout import WORKERS, Endpoints, Layout, Misuse
 from sandbox.ports import USUAL
 
 CLOUDS = {"aws": ("AWS_",), "azure": ("AZURE_", "ARM_"), "gcp": ("GOOGLE_",)}
@@ -116,3 +116,22 @@ def test_the_service_account_follows_the_token_endpoint_and_keeps_its_key(
 
 def _authorities(file: Path) -> list[dict[str, Any]]:
     return ssl.create_default_context(cafile=str(file)).get_ca_certs()
+
+
+def test_what_a_person_adds_for_a_worker_goes_before_what_the_sandbox_says(
+    layout: Layout, endpoints: Endpoints
+) -> None:
+    layout.settings.mkdir()
+    (layout.settings / "aws.env").write_text("# mine\nCAUSEWAY_IMAGE=mine\n\nCAUSEWAY_MACHINES=/m=1.yaml\n")
+    told = environment.worker("aws", layout, endpoints)
+    assert (told["CAUSEWAY_IMAGE"], told["CAUSEWAY_MACHINES"]) == ("mine", "/m=1.yaml")
+    assert environment.worker("azure", layout, endpoints)["CAUSEWAY_IMAGE"] == "sandbox"
+
+
+def test_an_addition_that_is_no_setting_is_refused_with_its_line(
+    layout: Layout, endpoints: Endpoints
+) -> None:
+    layout.settings.mkdir()
+    (layout.settings / "gcp.env").write_text("CAUSEWAY_IMAGE=mine\nexport X\n")
+    with pytest.raises(Misuse, match=r"gcp\.env, line 2: write NAME=value"):
+        environment.worker("gcp", layout, endpoints)

@@ -95,6 +95,17 @@ def test_a_server_that_read_the_endpoints_starts_again_when_a_port_changes(open_
     assert desk.starts("ours") == 2
 
 
+def test_a_worker_starts_again_when_a_person_adds_to_its_settings(open_desk: OpenDesk) -> None:
+    desk = open_desk(
+        fake_service("store", port="gcs"), fake_service("ours", port="aws", needs_endpoints=True)
+    )
+    desk.up()
+    desk.layout.settings.mkdir()
+    (desk.layout.settings / "aws.env").write_text("CAUSEWAY_MACHINES=/mine.yaml\n")
+    arrivals = desk.up()
+    assert {name: arrival.how for name, arrival in arrivals.items()} == {"store": "was up", "ours": "started"}
+
+
 def test_a_server_that_dies_is_named_with_the_end_of_its_log(open_desk: OpenDesk) -> None:
     desk = open_desk(fake_service("good", port="aws"), fake_service("bad", extra="sys.exit('no more paper')"))
     with pytest.raises(
