@@ -18,8 +18,10 @@ from contracts.decisions import Decided
 from contracts.endpoints import EndpointRef
 from contracts.errors import printable
 from contracts.jobs import JobKind, JobPhase, RunRef
+from contracts.ledger import Spent
 from contracts.lineage import LineageProgress
 from contracts.model import Message
+from contracts.packed import Packed
 from contracts.plan import Plan
 from contracts.results import Choice, FanoutStatus
 from contracts.spec import PipelineSpec
@@ -230,6 +232,8 @@ class RunStatus(Message):
     """When it was due, where a schedule started it."""
     rerun_of: str = ""
     """The run it does again, in part or whole."""
+    charges: Packed[Spent] = ()
+    """What it has spent so far, as far as its jobs, transfers and queries have ended; the ledger has the same."""
 
     @property
     def waiting_for(self) -> str:
