@@ -6,6 +6,7 @@ from graphlib import CycleError, TopologicalSorter
 from contracts.approvals import ApproveStage
 from contracts.artifacts import ArtifactKind, locate
 from contracts.choices import choice_problems, conditions_of, has_metrics, outputs_in
+from contracts.declassifying import declassify_problems
 from contracts.gates import Asked, gate_problems
 from contracts.loops import foreach_problems
 from contracts.mistakes import Path, Problem, nearest
@@ -105,7 +106,8 @@ def problems_of(spec: PipelineSpec, unread: frozenset[str] = frozenset()) -> lis
         unread: stages that exist but could not be read; what refers to them is not judged.
     """
     found = [problem for name in spec.stages for problem in _stage_problems(spec, name, unread)]
-    return found + _cycle(spec)
+    cycle = _cycle(spec)
+    return found + (cycle or list(declassify_problems(spec, needs)))
 
 
 def _stage_problems(spec: PipelineSpec, name: str, unread: frozenset[str]) -> Iterator[Problem]:

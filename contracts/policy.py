@@ -1,6 +1,6 @@
-"""The policy: which data may lie where and how, what may be spent, and who may waive it. Code over data, no cloud.
+"""The policy as people write it: which data may lie where and how, what may be spent, and who may waive it.
 
-It lies beside the workers (`CAUSEWAY_POLICY`); what a pipeline says can only tighten it.
+It lies beside the workers (`CAUSEWAY_POLICY`); what a pipeline says can only tighten it. `contracts.rules` judges by it.
 """
 
 from collections.abc import Iterator
@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator, model_validator
 
 from contracts.artifacts import locate
+from contracts.mistakes import nearest
 from contracts.model import Declared, Message
 from contracts.money import Money
 from contracts.queues import cloud_of, normalise
@@ -69,8 +70,8 @@ class Approvals(Declared):
     """A quote above this needs an approval."""
 
 
-class Policy(Declared):
-    """The rules."""
+class Tightening(Declared):
+    """Rules; in a pipeline they hold besides those of the workers: what either forbids is forbidden."""
 
     classes: dict[ClassName, DataClass] = Field(default_factory=dict)
     """Names to what holds for data of that class."""
@@ -79,7 +80,7 @@ class Policy(Declared):
     default_class: ClassName | None = None
     """Of data that nobody says a class of."""
     encryption: Encryption | None = None
-    """What every store must encrypt with."""
+    """What every store must encrypt with; a key of the customer's satisfies `provider`, too."""
     public_access: Literal["blocked"] | None = None
     """Whether stores must block access by the public."""
     tls: Literal["required"] | None = None
@@ -87,25 +88,45 @@ class Policy(Declared):
     audit: Literal["required"] | None = None
     """Whether accounts must keep an audit trail."""
     max_egress: EgressLimit = EgressLimit()
+    """What may leave clouds at most."""
     images: tuple[str, ...] | None = None
     """Prefixes of images that jobs may run, such as `123456789012.dkr.ecr.eu-central-1.amazonaws.com/`."""
     approvals: Approvals = Approvals()
-    waivers: dict[RuleName, tuple[str, ...]] = Field(default_factory=dict)
-    """Who may waive a rule, by name; a rule that is not named here nobody can waive."""
+    """What a run waits for an approval before."""
 
     @field_validator("data")
     @classmethod
     def _data(cls, value: dict[str, str]) -> dict[str, str]:
         for prefix in value:
-            locate(prefix)
+            if locate(prefix).uri != prefix:
+                raise ValueError(f"{prefix!r}: write {locate(prefix).uri}")
         return value
+
+    @property
+    def named(self) -> tuple[str, ...]:
+        """Every class that it refers to, sorted."""
+        found = {*self.data.values(), *self.approvals.crossing, *filter(None, (self.default_class,))}
+        return tuple(sorted(found))
+
+
+class Policy(Tightening):
+    """The rules of whoever runs the workers."""
+
+    places: dict[str, str] = Field(default_factory=dict)
+    """Connections to the region that each lies in: a worker that mints grants believes this and no request."""
+    waivers: dict[RuleName, tuple[str, ...]] = Field(default_factory=dict)
+    """Who may waive a rule, by name; a rule that is not named here nobody can waive."""
+
+    @field_validator("places")
+    @classmethod
+    def _places(cls, value: dict[str, str]) -> dict[str, str]:
+        return {normalise(name): region for name, region in value.items()}
 
     @model_validator(mode="after")
     def _known(self) -> "Policy":
-        named = {*self.data.values(), *self.approvals.crossing, *filter(None, (self.default_class,))}
-        unknown = sorted(named - self.classes.keys())
+        unknown = next((name for name in self.named if name not in self.classes), None)
         if unknown:
-            raise ValueError(f"there is no class {unknown[0]!r} under classes")
+            raise ValueError(f"there is no class {unknown!r} under classes{nearest(unknown, self.classes)}")
         return self
 
 
@@ -130,31 +151,33 @@ class Place(Message):
     region: str = ""
 
 
-def residency(policy: Policy, classes: tuple[str, ...], place: Place, stage: str = "") -> Iterator[Violation]:
-    """Yield each rule of residency that data of these classes would break at a place; a region not known breaks a rule."""
+def residency(
+    policy: Tightening, classes: tuple[str, ...], place: Place, stage: str = ""
+) -> Iterator[Violation]:
+    """Yield each rule of residency that data of these classes would break at a place; an unknown region breaks one."""
     for name in classes:
         rules = policy.classes.get(name)
         if rules is None:
             continue
         if rules.clouds is not None and not any(_is_on(place.connection, cloud) for cloud in rules.clouds):
-            told = f"data of class {name} may lie on {_listed(rules.clouds)} only, not on {place.connection}"
+            told = f"data of class {name} may lie on {listed(rules.clouds)} only, not on {place.connection}"
             yield violation(policy, "clouds", stage, place.connection, told)
         if rules.regions is not None and not any(fnmatchcase(place.region, glob) for glob in rules.regions):
             where = place.region or "an unknown region"
-            told = f"data of class {name} may lie in {_listed(rules.regions)} only; {place.connection} is in {where}"
+            told = f"data of class {name} may lie in {listed(rules.regions)} only; {place.connection} is in {where}"
             yield violation(policy, "regions", stage, where, told)
 
 
-def violation(policy: Policy, rule: RuleName, stage: str, value: str, message: str) -> Violation:
-    """A violation, with who may waive it."""
-    return Violation(
-        rule=rule, stage=stage, value=value, message=message, may_waive=policy.waivers.get(rule, ())
-    )
+def violation(policy: Tightening, rule: RuleName, stage: str, value: str, message: str) -> Violation:
+    """A violation, with who may waive it; what a pipeline itself forbids nobody can waive."""
+    may_waive = policy.waivers.get(rule, ()) if isinstance(policy, Policy) else ()
+    return Violation(rule=rule, stage=stage, value=value, message=message, may_waive=may_waive)
+
+
+def listed(names: tuple[str, ...]) -> str:
+    """Names in a sentence."""
+    return ", ".join(names) or "nothing"
 
 
 def _is_on(connection: str, named: str) -> bool:
     return normalise(named) == connection if "/" in named else cloud_of(connection).value == named
-
-
-def _listed(names: tuple[str, ...]) -> str:
-    return ", ".join(names) or "nothing"

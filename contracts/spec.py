@@ -11,6 +11,7 @@ from pydantic import Field, field_validator
 from contracts.artifacts import locate
 from contracts.model import Declared
 from contracts.money import Money
+from contracts.policy import Tightening
 from contracts.stage_base import PARAM_NAME, STAGE_NAME, OnFailure
 from contracts.stages import Stage
 from contracts.tables import Scalar
@@ -59,6 +60,8 @@ class PipelineSpec(Declared):
     """What a run may cost, such as `20 USD`: it waits for an approval before a step that could exceed it."""
     max_egress: Size | None = None
     """What a run may send out of clouds: it waits for an approval before a transfer that would exceed it."""
+    policy: Tightening | None = None
+    """Rules of its own, which hold besides those of the workers and can only tighten them."""
     logs_uri: str | None = None
     """Where the logs of each stage are kept when it ends, however it does: `s3://…`, `az://…`, `gs://…` or `file:///…`."""
     stages: dict[StageName, Stage] = Field(min_length=1, max_length=STAGES_LIMIT)

@@ -10,6 +10,7 @@ from contracts.approvals import ApproveStage
 from contracts.foreach import Foreach, Share
 from contracts.inference import BatchPredictStage, DeployStage, InvokeStage, RetireStage
 from contracts.machines import Resources
+from contracts.policy import Approvals, DataClass, EgressLimit, Tightening
 from contracts.spec import Defaults, PipelineSpec
 from contracts.stage_base import CommandStage, Expect, StageBase, StageRules
 from contracts.stages import CopyStage, JobStage, LoadTableStage, PickStage, QueryStage
@@ -37,9 +38,13 @@ SECTIONS: dict[type[BaseModel], tuple[str, str]] = {
     Resources: ("Fields of resources", "process-train-predict"),
     Foreach: ("Fields of foreach", "foreach-a-job-for-each-of-many-items"),
     Share: ("Fields of failures", "foreach-a-job-for-each-of-many-items"),
+    Tightening: ("Fields of policy", "policy.md#policy"),
+    DataClass: ("Fields of a class of policy", "policy.md#policy"),
+    EgressLimit: ("Fields of max_egress of policy", "policy.md#policy"),
+    Approvals: ("Fields of approvals of policy", "policy.md#policy"),
     Column: ("Fields of a column of schema", "load_table"),
 }
-"""Each model to its heading here, and to the section of docs/pipelines.md that explains it."""
+"""Each model to its heading here, and to the section of docs/pipelines.md, or of another page, that explains it."""
 SHARED = (StageRules, StageBase, CommandStage)
 
 
@@ -51,7 +56,9 @@ def fields() -> Iterator[str]:
     known |= {model.__name__: model.model_json_schema(by_alias=True) for model in SHARED}
     for model, (heading, explained) in SECTIONS.items():
         yield f"### {heading}"
-        yield f"{_first(model.__doc__)} {_besides(model)}Explained: [pipelines.md](pipelines.md#{explained})."
+        page, _, section = explained.rpartition("#")
+        where = f"[{page or 'pipelines.md'}]({page or 'pipelines.md'}#{section})"
+        yield f"{_first(model.__doc__)} {_besides(model)}Explained: {where}."
         yield _table(model, known[model.__name__])
 
 
