@@ -6,6 +6,7 @@ from typing import Any
 from temporalio import activity
 
 from activities.prices import PriceBook
+from activities.quoting import quote_of
 from contracts.artifacts import locate
 from contracts.choices import leaves
 from contracts.connections import ConnectionReport
@@ -48,7 +49,8 @@ class Planner(PlanActivities):
             said = "; ".join(f"{'.'.join(map(str, problem.path))}: {problem.message}" for problem in problems)
             raise failure(ErrorKind.INVALID_REQUEST, f"the pipeline has mistakes: {said}")
         plan = _Draft(request, self._book).plan()
-        return plan.model_copy(update={"observed": self._observed})
+        quote = quote_of(request, plan, self._book)
+        return plan.model_copy(update={"observed": self._observed, "quote": quote})
 
 
 class _Draft:
@@ -134,7 +136,7 @@ class _Draft:
             method=method,
             target=target,
             server_side=free and server_side_between(source, destination, method),
-            price=self.book.quote(source, destination).price,
+            price=self.book.quote(source, destination, *map(self._region, (source, destination))).price,
             **_wishes(stage),
         )
         return key
@@ -165,6 +167,9 @@ class _Draft:
 
     def _prefix(self, connection: str, *parts: str) -> str:
         return prefix_of(self._report(connection), self.request.run, *parts)
+
+    def _region(self, connection: str) -> str:
+        return self._report(connection).region
 
     def _report(self, connection: str) -> ConnectionReport:
         report = self.request.connections.get(connection)

@@ -2,37 +2,89 @@
 
 import os
 from collections.abc import Sequence
+from decimal import Decimal
+from fnmatch import fnmatchcase
 from itertools import pairwise
 from pathlib import Path
+from typing import Annotated, Any, TypeVar
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import AfterValidator, ConfigDict, Field, ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 from temporalio import activity
 
-from contracts.prices import EgressPrice, EgressQuery, EgressQuote, PriceActivities
-from contracts.queues import Cloud, cloud_of
+from contracts.model import Message
+from contracts.money import CURRENCY
+from contracts.prices import EgressPrice, EgressQuery, EgressQuote, PriceActivities, QueryPrice
+from contracts.queues import Cloud, cloud_of, normalise
 
 OVERRIDE = "CAUSEWAY_PRICES"
 BOOK = Path(__file__).with_name("egress.yaml")
+Price = TypeVar("Price", bound=Message)
+
+
+def _known(name: str) -> str:
+    normalise(name)
+    return name
+
+
+Where = Annotated[str, AfterValidator(_known)]
+"""A cloud such as `aws`, or one of its connections such as `aws/eu`."""
 
 
 class Entry(EgressPrice):
-    """One entry of a price file."""
+    """What bytes that leave a cloud cost."""
 
-    origin: str
-    """A cloud, or one of its connections; written `from`."""
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    currency: str = Field(pattern=CURRENCY)
+    origin: Where
+    """Written `from`."""
+    to: Where | None = None
+    """Without it, any other cloud."""
+    from_regions: tuple[str, ...] = ()
+    """Globs of regions, as the vendor writes them; without them, any."""
+    to_regions: tuple[str, ...] = ()
+    within_region: bool = False
+    """Of bytes that stay in one region of a cloud, rather than of those that go to another."""
+
+    def fits(self, query: EgressQuery) -> bool:
+        """Whether this is the price of a movement; between regions of one cloud both have to be known."""
+        named = self.origin in _names(query.source) and self._goes_to(query)
+        regions = (query.source_region, self.from_regions), (query.destination_region, self.to_regions)
+        return named and all(
+            not globs or any(fnmatchcase(region, one) for one in globs) for region, globs in regions
+        )
+
+    def _goes_to(self, query: EgressQuery) -> bool:
+        if not self.to:
+            return cloud_of(query.source) is not cloud_of(query.destination)
+        pair = "/" in self.origin and "/" in self.to
+        other = cloud_of(query.source) is not cloud_of(query.destination)
+        return self.to in _names(query.destination) and (pair or other or self._suits(query))
+
+    def _suits(self, query: EgressQuery) -> bool:
+        regions = query.source_region, query.destination_region
+        return all(regions) and (regions[0] == regions[1]) == self.within_region
 
 
-_ENTRIES = TypeAdapter(list[Entry])
+class Queries(QueryPrice):
+    """What a query of a cloud's tables costs, by what it reads."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    currency: str = Field(pattern=CURRENCY)
+    per_tib: Decimal = Field(ge=0)
+    origin: Where
 
 
 class PriceBook(PriceActivities):
     """Our list prices, and the user's own before them."""
 
-    def __init__(self, entries: Sequence[Entry]) -> None:
+    def __init__(self, entries: Sequence[Entry | Queries]) -> None:
         """Look prices up in these, the first that fits."""
-        self._entries = tuple(entries)
+        self._entries = tuple(entry for entry in entries if isinstance(entry, Entry))
+        self._queries = tuple(entry for entry in entries if isinstance(entry, Queries))
 
     @classmethod
     def from_environment(cls) -> "PriceBook":
@@ -47,23 +99,32 @@ class PriceBook(PriceActivities):
     @activity.defn(name="prices.egress")
     def egress(self, query: EgressQuery) -> EgressQuote:
         """See the contract."""
-        return self.quote(query.source, query.destination)
+        return self.price(query)
 
-    def quote(self, source: str, destination: str) -> EgressQuote:
-        """Return the price between two connections; None where nobody knows one."""
-        if cloud_of(source) is cloud_of(destination):
-            why = f"{source} and {destination} are one cloud: between its regions bytes may cost, which is not known here"
-            return EgressQuote(price=None, why=why)
-        if cloud_of(source) is Cloud.ONPREM:
-            return EgressQuote(price=None, why="what a line out of your own premises costs is not known here")
-        found = next((entry for entry in self._entries if entry.origin in _names(source)), None)
+    def quote(self, source: str, destination: str, *regions: str) -> EgressQuote:
+        """See `price`; the regions are those of the source and of the destination."""
+        names = zip(("source_region", "destination_region"), regions, strict=False)
+        return self.price(EgressQuery(source=source, destination=destination, **dict(names)))
+
+    def price(self, query: EgressQuery) -> EgressQuote:
+        """Return the price of a movement; None where nobody knows one, or nothing leaves."""
+        if query.source == query.destination:
+            return EgressQuote(price=None, why=f"nothing leaves {query.source}")
+        found = next((entry for entry in self._entries if entry.fits(query)), None)
         if found is None:
-            return EgressQuote(price=None, why=f"the price book has no entry for {source}")
-        price = EgressPrice.model_validate(found.model_dump(exclude={"origin"}))
-        return EgressQuote(price=price, why=f"egress of {found.origin}, {found.source}, as of {found.as_of}")
+            return EgressQuote(price=None, why=_why_none(query))
+        price = _only(found, EgressPrice)
+        towards = f" to {found.to}" if found.to else ""
+        why = f"egress of {found.origin}{towards}, {found.source}, as of {found.as_of}"
+        return EgressQuote(price=price, why=why)
+
+    def queries(self, connection: str) -> QueryPrice | None:
+        """Return what reading a connection's tables costs; None where nobody knows."""
+        found = next((entry for entry in self._queries if entry.origin in _names(connection)), None)
+        return _only(found, QueryPrice) if found else None
 
 
-def read(path: Path) -> list[Entry]:
+def read(path: Path) -> list[Entry | Queries]:
     """Read a price file.
 
     Raises:
@@ -71,19 +132,25 @@ def read(path: Path) -> list[Entry]:
     """
     try:
         written = YAML(typ="safe", pure=True).load(path.read_text())
-        renamed = [{**entry, "origin": entry.get("from")} for entry in written]
-        entries = _ENTRIES.validate_python(renamed)
+        entries = [_entry(entry) for entry in written]
     except OSError as error:
         raise ValueError(f"the price file {path} cannot be read: {error.strerror}") from None
     except (YAMLError, TypeError, AttributeError) as error:
         raise ValueError(f"the price file {path} is not a list of entries: {error}") from None
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
+        # A word that is misspelt is missing, too: it is told first.
+        first = min(error.errors(include_url=False), key=lambda found: found["type"] == "missing")
         where = ".".join(map(str, first["loc"]))
-        raise ValueError(f"the price file {path}: {where}: {first['msg']}") from None
+        raise ValueError(f"the price file {path}: an entry's {where}: {first['msg']}") from None
     for entry in entries:
-        _check(entry, path)
+        if isinstance(entry, Entry):
+            _check(entry, path)
     return entries
+
+
+def _entry(written: dict[str, Any]) -> Entry | Queries:
+    fields = {"origin" if name == "from" else name: value for name, value in written.items()}
+    return (Queries if "per_tib" in fields else Entry).model_validate(fields)
 
 
 def _check(entry: Entry, path: Path) -> None:
@@ -96,6 +163,23 @@ def _check(entry: Entry, path: Path) -> None:
         )
     if any(tier.per_gb < 0 for tier in entry.tiers):
         raise ValueError(f"the price file {path}: a price of {entry.origin} is below zero")
+
+
+def _why_none(query: EgressQuery) -> str:
+    source, destination = query.source, query.destination
+    if cloud_of(source) is Cloud.ONPREM:
+        return "what a line out of your own premises costs is not known here"
+    if cloud_of(source) is not cloud_of(destination):
+        return f"the price book has no entry for {source} that is known to fit"
+    if not query.source_region or not query.destination_region:
+        told = "between regions of one cloud bytes may cost, and a region is not known here"
+        return f"{source} and {destination} are one cloud: {told}"
+    regions = f"{query.source_region} to {query.destination_region}"
+    return f"what bytes from {regions} cost within {cloud_of(source)} is not known here"
+
+
+def _only(entry: Message, model: type[Price]) -> Price:
+    return model.model_validate(entry.model_dump(include=set(model.model_fields)))
 
 
 def _names(connection: str) -> set[str]:

@@ -93,6 +93,8 @@ class PlanRequest(Message):
     """Connections that only might be used and did not answer as they should, with the reason."""
     sizes: dict[str, int] = Field(default_factory=dict)
     """What is known to weigh how much, in bytes: `stage.output` of what there is already, URIs of sources."""
+    at_least: tuple[str, ...] = ()
+    """Of `sizes` those that were not counted to their end."""
     standing: Standing = Standing()
     """What is settled, when a plan is made again during a run."""
     month: MonthState | None = None

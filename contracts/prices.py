@@ -9,6 +9,7 @@ from contracts.model import Message
 
 GB = 1_000_000_000
 """Vendors bill in decimal gigabytes; where one means GiB its price file says so."""
+TIB = 2**40
 
 
 class Tier(Message):
@@ -44,12 +45,30 @@ class EgressPrice(Message):
         return total
 
 
+class QueryPrice(Message):
+    """What reading a table costs, by what a query reads of it."""
+
+    currency: str
+    per_tib: Decimal
+    """Of 2^40 bytes, as BigQuery counts."""
+    as_of: date
+    source: str
+    """Where the figure is from."""
+
+    def cost(self, size_bytes: int) -> Decimal:
+        """Return the price of a query that reads so many bytes; what a month has free is not taken off."""
+        return Decimal(size_bytes) / TIB * self.per_tib
+
+
 class EgressQuery(Message):
     """A movement between two connections."""
 
     source: str
     """Such as `aws/default`."""
     destination: str
+    source_region: str = ""
+    """As the connection's worker reports it; between regions of one cloud nobody knows a price without both."""
+    destination_region: str = ""
 
 
 class EgressQuote(Message):

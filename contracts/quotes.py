@@ -22,22 +22,26 @@ class QuoteLine(Message):
     """Seconds of a machine, or bytes; None where nobody knows."""
     unit: Unit
     low: Decimal | None = None
+    """What the step costs at least in a run that reaches its end; None where no price is known."""
     likely: Decimal | None = None
     """None where a price or a quantity is not known: unknown is never zero."""
     high: Decimal | None = None
-    """What the step costs at most; a job is stopped at its timeout, and `retries` count."""
+    """What the step costs at most; a job is stopped at its timeout, and `retries` count. None: nothing bounds it."""
     currency: str = ""
     why: str = ""
     """What it is reckoned from, or what is missing, as a sentence for people."""
 
 
 class Total(Message):
-    """What is known of a quote in one currency."""
+    """What is known of a quote in one currency; amounts of different currencies are never added."""
 
     currency: str
     low: Decimal
     likely: Decimal
+    """Of the lines whose cost is known."""
     high: Decimal
+    bounded: bool = True
+    """Whether the run can cost no more in this currency; a line that nothing bounds is in `high` with what is likely."""
 
 
 class Quote(Message):
@@ -47,12 +51,16 @@ class Quote(Message):
 
     @property
     def totals(self) -> tuple[Total, ...]:
-        """The sum of all known lines in each currency, in the order of their names; unknown ones are in `unknown`."""
-        known = [line for line in self.lines if line.likely is not None]
+        """The sum of the lines in each currency, in the order of their names; what nobody knows is in `unknown`."""
+        priced = [line for line in self.lines if line.currency]
         return tuple(
-            _total(currency, [line for line in known if line.currency == currency])
-            for currency in sorted({line.currency for line in known})
+            _total(currency, [line for line in priced if line.currency == currency])
+            for currency in sorted({line.currency for line in priced})
         )
+
+    def of_kind(self, kind: CostKind) -> "Quote":
+        """The same, of one kind of cost alone."""
+        return Quote(lines=tuple(line for line in self.lines if line.kind == kind))
 
     @property
     def unknown(self) -> tuple[QuoteLine, ...]:
@@ -62,9 +70,16 @@ class Quote(Message):
 
 def _total(currency: str, lines: Iterable[QuoteLine]) -> Total:
     held = tuple(lines)
+    none = Decimal(0)
     return Total(
         currency=currency,
-        low=sum((line.low or Decimal(0) for line in held), Decimal(0)),
-        likely=sum((line.likely or Decimal(0) for line in held), Decimal(0)),
-        high=sum((line.high or line.likely or Decimal(0) for line in held), Decimal(0)),
+        low=sum((line.low or none for line in held), none),
+        likely=sum((line.likely or none for line in held), none),
+        high=sum((_most(line) for line in held), none),
+        bounded=all(line.high is not None for line in held),
     )
+
+
+def _most(line: QuoteLine) -> Decimal:
+    known = (line.high, line.likely, line.low)
+    return next((amount for amount in known if amount is not None), Decimal(0))

@@ -67,6 +67,8 @@ class Expect(Declared):
     """How long one generation of its job runs, or how long on each connection."""
     output_size: Size | None = None
     """What its outputs weigh together."""
+    scanned: Size | None = None
+    """What a query reads of its tables, which is what it is billed by."""
 
     @field_validator("duration")
     @classmethod

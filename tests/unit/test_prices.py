@@ -51,12 +51,52 @@ def test_a_month_costs_the_same_however_it_is_divided(sizes: list[int]) -> None:
 
 @pytest.mark.parametrize(
     ("source", "destination"),
-    [("onprem/default", "aws/default"), ("aws/default", "aws/eu"), ("gcp/default", "gcp/default")],
+    [("onprem/default", "aws/default"), ("aws/default", "aws/eu"), ("gcp/default", "gcp/eu")],
 )
 def test_what_nobody_knows_is_not_zero(source: str, destination: str) -> None:
     quote = PriceBook.from_environment().quote(source, destination)
     assert quote.price is None
     assert "not known" in quote.why
+
+
+@pytest.mark.parametrize(
+    ("cloud", "regions", "cents"),
+    [
+        ("aws", ("us-east-1", "us-east-1"), 0),
+        ("aws", ("us-east-1", "us-east-2"), 1),
+        ("aws", ("eu-central-1", "us-east-1"), 2),
+        ("aws", ("ap-southeast-1", "us-east-1"), None),
+        ("aws", ("", "us-east-1"), None),
+        ("azure", ("eastus2", "westus"), 2),
+        ("azure", ("westeurope", "uksouth"), 2),
+        ("azure", ("westeurope", "eastus"), 5),
+        ("azure", ("brazilsouth", "eastus"), None),
+        ("gcp", ("europe-west3", "europe-west1"), 2),
+        ("gcp", ("us-central1", "europe-west1"), None),
+    ],
+)
+def test_between_regions_of_one_cloud_a_price_needs_both_regions(
+    cloud: str, regions: tuple[str, str], cents: int | None
+) -> None:
+    price = PriceBook.from_environment().quote(f"{cloud}/default", f"{cloud}/eu", *regions).price
+    assert (price and price.cost(GB) * 100) == cents
+
+
+def test_an_entry_of_ones_own_that_names_two_connections_needs_no_region(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = tmp_path / "own.yaml"
+    rest = "currency: EUR, as_of: 2026-10-01, source: our line, tiers: [{up_to_gb: null, per_gb: '0.01'}]}"
+    own.write_text(f"- {{from: aws, to: aws/eu, {rest}\n- {{from: onprem, to: aws/eu, {rest}\n")
+    monkeypatch.setenv(OVERRIDE, str(own))
+    book = PriceBook.from_environment()
+    assert book.quote("aws/default", "aws/eu").price is None
+    line = book.quote("onprem/default", "aws/eu").price
+    assert line is not None
+    assert line.currency == "EUR"
+    assert book.quote("onprem/default", "aws/default").price is None
+    own.write_text(f"- {{from: aws/default, to: aws/eu, {rest}\n")
+    assert PriceBook.from_environment().quote("aws/default", "aws/eu").price is not None
 
 
 def test_a_price_of_ones_own_goes_before_the_list(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -89,6 +129,10 @@ def test_a_price_of_ones_own_goes_before_the_list(tmp_path: Path, monkeypatch: p
             "- {from: aws, currency: EUR, as_of: 2026-10-01, source: x, tiers: [{up_to_gb: null, per_gb: '-1'}]}",
             "below zero",
         ),
+        ("- {from: was, currency: EUR}", "'was' is not a connection"),
+        ("- {from: gcp, per_tib: '-5', currency: EUR, as_of: 2026-10-01, source: x}", "per_tib"),
+        ("- {from: gcp, per_tib: '5', currency: euro, as_of: 2026-10-01, source: x}", "currency"),
+        ("- {from: aws, form_regions: [eu-*], currency: EUR}", "form_regions"),
     ],
 )
 def test_a_price_file_that_says_no_prices_is_refused_by_name(tmp_path: Path, text: str, words: str) -> None:

@@ -1,0 +1,156 @@
+"""What the transfers of a plan are expected to cost: bytes by the tiers of the month, in the order they are planned in."""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from decimal import Decimal
+
+from contracts.choices import leaves
+from contracts.graph import resolve
+from contracts.plan import Plan, PlanRequest, TransferPlan
+from contracts.prices import EgressPrice
+from contracts.queues import Cloud, cloud_of
+from contracts.quotes import QuoteLine
+from contracts.stage_base import StageBase
+from contracts.stages import CopyStage, PickStage, inputs_of, outputs_of
+from contracts.units import format_size
+
+
+@dataclass(frozen=True)
+class Size:
+    """What something is known, or expected, to weigh."""
+
+    size_bytes: int
+    certain: bool = False
+    """Measured, and to its end."""
+    more: bool = False
+    """Measured, and not to its end: it weighs at least so much."""
+
+
+class TransferQuotes:
+    """The transfers of one plan; each costs what it does on top of those before it from the same connection."""
+
+    def __init__(self, request: PlanRequest, plan: Plan) -> None:
+        """Quote these."""
+        self._request = request
+        self._spec = request.spec
+        self._plan = plan
+        self._sent: dict[tuple[str, EgressPrice], int] = defaultdict(int)
+
+    def lines(self) -> Iterator[QuoteLine]:
+        """A line for each transfer that leaves a connection; one that stays costs nothing and has none."""
+        for key, transfer in self._plan.transfers.items():
+            if transfer.method != "local":
+                yield self._line(key, transfer)
+
+    def _line(self, key: str, transfer: TransferPlan) -> QuoteLine:
+        size = size_of(self._request, transfer.artifact)
+        line = QuoteLine(
+            kind="transfer",
+            name=key,
+            connection=transfer.source,
+            quantity=size.size_bytes if size and not size.more else None,
+            unit="B",
+        )
+        price = transfer.price
+        if price is None:
+            return line.model_copy(update={"why": _unpriced(transfer)})
+        told = f"{price.source}, as of {price.as_of}"
+        line = line.model_copy(update={"low": Decimal(0), "currency": price.currency})
+        if not any(tier.per_gb for tier in price.tiers):
+            nothing = {"likely": Decimal(0), "high": Decimal(0), "why": f"nothing is billed for it ({told})"}
+            return line.model_copy(update=nothing)
+        if size is None:
+            why = f"what it weighs is not known: give expect.output_size of {transfer.artifact.partition('.')[0]} ({told})"
+            return line.model_copy(update={"why": why})
+        return self._priced(line, transfer, size, told)
+
+    def _priced(self, line: QuoteLine, transfer: TransferPlan, size: Size, told: str) -> QuoteLine:
+        price = transfer.price
+        assert price is not None  # noqa: S101 - asked before
+        before = self._before(transfer, price)
+        cost = price.cost(size.size_bytes, before)
+        self._sent[(transfer.source, price)] += size.size_bytes
+        on_top = f" on top of {format_size(before)} of this month" if before else ""
+        weighs = "at least " if size.more else "" if size.certain else "about "
+        others = self._alternatives(transfer)
+        one_of = f"one of {others} that may be brought; " if others > 1 else ""
+        why = f"{one_of}{weighs}{format_size(size.size_bytes)}{on_top} ({told})"
+        if size.more:
+            return line.model_copy(update={"low": cost if self._sure(transfer) else Decimal(0), "why": why})
+        found = {
+            "likely": cost / others,
+            "low": cost if size.certain and self._sure(transfer) else Decimal(0),
+            "high": cost if size.certain else None,
+            "why": why,
+        }
+        return line.model_copy(update=found)
+
+    def _before(self, transfer: TransferPlan, price: EgressPrice) -> int:
+        """What counts as sent already this month. A price without tiers is the same however much was sent."""
+        month = self._request.month
+        earlier = month.before(transfer.source) if month and len(price.tiers) > 1 else 0
+        return earlier + self._sent[(transfer.source, price)]
+
+    def _alternatives(self, transfer: TransferPlan) -> int:
+        """How many transfers there are of which one is done: a pick brings what it picked."""
+        return sum(
+            (other.artifact, other.destination) == (transfer.artifact, transfer.destination)
+            for other in self._plan.transfers.values()
+        )
+
+    def _sure(self, transfer: TransferPlan) -> bool:
+        """Whether a run that reaches its end has done it: no stage on the way may be skipped, nothing lie there already."""
+        takers = [
+            name
+            for name, placement in self._plan.placements.items()
+            if any(self._plan.transfers[key] is transfer for key in placement.transfers)
+        ]
+        fresh = all(
+            not isinstance(stage, CopyStage) or stage.target is None
+            for stage in map(self._spec.stages.__getitem__, takers)
+        )
+        return fresh and self._alternatives(transfer) == 1 and any(map(self._certain, takers))
+
+    def _certain(self, name: str) -> bool:
+        on_the_way, found = [name], set[str]()
+        while on_the_way:
+            one = on_the_way.pop()
+            if one not in found:
+                found.add(one)
+                on_the_way += self._plan.placements[one].needs
+        stages = self._spec.stages
+        return all(stages[one].when is None and self._spec.on_failure_of(one) != "skip" for one in found)
+
+
+def size_of(request: PlanRequest, artifact: str) -> Size | None:
+    """Return what `stage.output` weighs: as measured, else as its author expects; None where nobody knows.
+
+    Of a stage with several outputs each counts as an equal share of what they are expected to weigh together, and of a
+    pick the heaviest that it may come to pick.
+    """
+    name, _, output = artifact.partition(".")
+    spec = request.spec
+    stage = spec.stages[name]
+    source = stage.source if isinstance(stage, CopyStage) else None
+    for known in (artifact, source):
+        if known and known in request.sizes:
+            more = known in request.at_least
+            return Size(request.sizes[known], certain=not more, more=more)
+    if isinstance(stage, CopyStage) and stage.inputs:
+        return size_of(request, resolve(spec, next(iter(inputs_of(stage).values()))).text)
+    if isinstance(stage, PickStage):
+        found = [size_of(request, f"{leaf}.{output}") for leaf in leaves(spec, name)]
+        known_all = [size for size in found if size]
+        return max(known_all, key=lambda size: size.size_bytes) if len(known_all) == len(found) else None
+    whole = stage.expect.output_size if isinstance(stage, StageBase) else None
+    return Size(whole // max(1, len(outputs_of(stage)))) if whole else None
+
+
+def _unpriced(transfer: TransferPlan) -> str:
+    source, destination = transfer.source, transfer.destination
+    if cloud_of(source) is Cloud.ONPREM:
+        what = "what a line out of your own premises costs is not known"
+    else:
+        what = f"what bytes from {source} to {destination} cost is not known"
+    return f"{what}: give an entry `from: {source}, to: {destination}` in the file of CAUSEWAY_PRICES"
