@@ -44,7 +44,7 @@ def checkpoint_uri(container: str, request: JobRequest) -> str | None:
     """
     if not request.resources.spot:
         return None
-    return f"{container}runs/{request.run.run_uid}/{request.stage}/checkpoint/"
+    return f"{container}{request.kept_below}checkpoint/"
 
 
 def _for_stage(request: PreflightRequest, stage: str, machines: Machines) -> Machine:

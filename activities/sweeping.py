@@ -14,6 +14,7 @@ from activities.guard import Translate, guarded, translated
 from activities.parallel import Stop, for_each
 from contracts.artifacts import locate
 from contracts.errors import ErrorDetail, ErrorKind, failure
+from contracts.marks import OPTIONAL
 from contracts.sweeps import (
     PAGE_ITEMS,
     SweepActivities,
@@ -26,7 +27,7 @@ from contracts.sweeps import (
 )
 
 _RUN_UID = re.compile(r"[0-9a-f]{32}")
-_PREFIX = re.compile(r"runs/([0-9a-f]{32})/([^/]+)/")
+_PREFIX = re.compile(rf"runs/([0-9a-f]{{32}})/{OPTIONAL}([^/]+)/")
 """Of `contracts.plan.prefix_of`: where a run's own objects come to lie."""
 LOOK_SECONDS = 20.0
 """How long one page may be looked for: a large store is listed over many calls, each of which is told."""

@@ -4,12 +4,11 @@ Classes flow along inputs. What a run leaves of a classified stage lies below `r
 whoever sees its URI knows them and needs nobody's word for it.
 """
 
-import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
-from contracts.artifacts import locate
 from contracts.choices import leaves
 from contracts.graph import order
+from contracts.marks import marked
 from contracts.mistakes import Problem, nearest
 from contracts.model import Message
 from contracts.policy import Tightening
@@ -17,8 +16,6 @@ from contracts.serving import endpoint_of
 from contracts.spec import PipelineSpec
 from contracts.stage_base import StageRules
 from contracts.stages import CopyStage, PickStage, inputs_of
-
-_MARKED = re.compile(r"(?:^|/)runs/[^/]+/classes\.([a-z0-9.-]+)/")
 
 
 class StageClasses(Message):
@@ -59,18 +56,6 @@ def classes_at(uri: str, policies: Sequence[Tightening]) -> tuple[str, ...]:
     """The classes of an object or a folder by where it lies; of what nothing says a class of, the default one."""
     found = {*marked(uri), *_said_of(uri, policies)}
     return tuple(sorted(found or _default(policies)))
-
-
-def marked(uri: str) -> tuple[str, ...]:
-    """The classes that a run wrote into a URI."""
-    found = _MARKED.search(locate(uri).name)
-    return tuple(filter(None, found[1].split("."))) if found else ()
-
-
-def mark(classes: Iterable[str]) -> tuple[str, ...]:
-    """The part of a prefix that says these classes; none for none."""
-    said = ".".join(sorted(classes))
-    return (f"classes.{said}",) if said else ()
 
 
 def unknown_classes(spec: PipelineSpec, policies: Sequence[Tightening]) -> Iterator[Problem]:

@@ -14,6 +14,7 @@ from contracts.artifacts import Artifact
 from contracts.code import CodeRef
 from contracts.errors import ErrorKind
 from contracts.machines import Machine, Resources
+from contracts.marks import path_of
 from contracts.model import Message
 from contracts.units import Duration
 
@@ -116,6 +117,17 @@ class JobRequest(Message):
         """The job's key: deterministic, at most 63 characters of `[a-z0-9-]`, as SageMaker's TrainingJobName allows."""
         stage = re.sub(r"[^a-z0-9]+", "-", self.stage).strip("-")
         return f"cw-{stage}-{self.run.run_uid[:12]}-{self.digest[:8]}-g{self.generation}"
+
+    @property
+    def left_below(self) -> str:
+        """The path in the default container below which what its job leaves may lie: it says the outputs' classes."""
+        return path_of(self.run.run_uid, self.stage, self.outputs.values())
+
+    @property
+    def kept_below(self) -> str:
+        """The path in the default container below which what its job is given or keeps may lie: it says all classes."""
+        inputs = (artifact.uri for artifact in self.inputs.values())
+        return path_of(self.run.run_uid, self.stage, (*inputs, *self.outputs.values()))
 
     @property
     def tags(self) -> dict[str, str]:

@@ -57,6 +57,7 @@ class EgressLimit(Declared):
     """What may leave clouds at most."""
 
     run: Size | None = None
+    """In one run."""
     month: Size | None = None
     """Over all runs."""
 

@@ -45,7 +45,11 @@ class Surroundings:
 
     def folder(self, request: JobRequest) -> str:
         """Return the URI below which this job's own things lie."""
-        return f"{self.container}runs/{request.run.run_uid}/{request.stage}/g{request.generation}/"
+        return f"{self.container}{request.kept_below}g{request.generation}/"
+
+    def outputs(self, request: JobRequest) -> str:
+        """Return the URI below which a training job's outputs come to lie."""
+        return f"{self.container}{request.left_below}g{request.generation}/out"
 
 
 def trains(kind: str) -> bool:
@@ -87,7 +91,7 @@ def training_request(request: JobRequest, around: Surroundings, job_prefix: str)
         ],
         # As an archive the outputs could not be read one by one, nor their digests compared.
         "OutputDataConfig": {
-            "S3OutputPath": around.folder(request) + "out",
+            "S3OutputPath": around.outputs(request),
             "CompressionType": "NONE",
             **key,
         },

@@ -55,5 +55,4 @@ def put_batch(store: Store, request: JobRequest) -> None:
 
 def batch_folder(store: Store, request: JobRequest) -> str:
     """Return the prefix that a batch has for itself; another request of the same name has another one."""
-    start = f"runs/{request.run.run_uid}/{request.stage}/g{request.generation}/batch/"
-    return store.default_container + start
+    return f"{store.default_container}{request.kept_below}g{request.generation}/batch/"

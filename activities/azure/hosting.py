@@ -101,7 +101,7 @@ class Hosting:
 
     def _put_server(self, request: JobRequest) -> str:
         run, store = request.run, self._store
-        start = f"runs/{run.run_uid}/{request.stage}/g{request.generation}/{FOLDER}/"
+        start = f"{request.kept_below}g{request.generation}/{FOLDER}/"
         folder, owner = store.default_container + start, f"{run.run_uid}/{request.stage}"
         script = serve_script(request)
         put_package(store, folder + PACKAGE, request, script)

@@ -88,5 +88,4 @@ class VertexModels:
 
 def folder_of(store: Store, request: JobRequest) -> str:
     """Return the prefix of what Causeway itself puts down for a request."""
-    base = store.default_container
-    return f"{base}runs/{request.run.run_uid}/{request.stage}/g{request.generation}/job/"
+    return f"{store.default_container}{request.kept_below}g{request.generation}/job/"

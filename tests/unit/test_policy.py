@@ -5,9 +5,12 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from activities.sweeping import mark_of
 from contracts import rules
-from contracts.classes import StageClasses, classes_at, classes_of, mark, marked, unknown_classes
+from contracts.classes import StageClasses, classes_at, classes_of, unknown_classes
 from contracts.graph import problems_of
+from contracts.jobs import JobRequest
+from contracts.marks import mark, marked
 from contracts.money import parse_money
 from contracts.policy import Place, Policy, Tightening, Violation
 from contracts.rules import StoreFacts
@@ -39,6 +42,7 @@ SAFE = StoreFacts(
 )
 EU, US = Place(connection="aws/eu", region="eu-central-1"), Place(connection="aws/us", region="us-east-1")
 PII = ("pii",)
+RUN_UID = "ab" * 16
 
 
 def facts(**changed: Any) -> StoreFacts:
@@ -295,3 +299,26 @@ def test_a_class_that_no_policy_has_is_named_with_the_nearest() -> None:
 def test_a_policy_with_a_mistake_is_refused(written: dict[str, Any], told: str) -> None:
     with pytest.raises(ValidationError, match=told):
         Policy.model_validate(written)
+
+
+def test_what_a_job_leaves_and_keeps_says_its_classes_too() -> None:
+    held = {
+        "uri": "s3://c/runs/u/classes.pii/clean/out/",
+        "kind": "folder",
+        "size_bytes": 1,
+        "object_count": 1,
+    }
+    asked = JobRequest.model_validate(
+        {
+            "run": {"pipeline": "p", "key": "k", "run_uid": RUN_UID},
+            "stage": "out",
+            "generation": 1,
+            "kind": "train",
+            "command": [],
+            "inputs": {"x": {**held, "digest": "ab"}},
+            "outputs": {"model": f"s3://c/runs/{RUN_UID}/out/g1/model/"},
+        }
+    )
+    assert asked.left_below == f"runs/{RUN_UID}/out/"
+    assert asked.kept_below == f"runs/{RUN_UID}/classes.pii/out/"
+    assert mark_of(f"{asked.kept_below}g1/rows/a") == mark_of(f"{asked.left_below}g1/a") == (RUN_UID, "out")
