@@ -74,9 +74,13 @@ class ApproveStage(StageRules):
 
 
 class Gate(Message):
-    """What a stage has asked, and how it was answered."""
+    """What a stage, or a run before its first stage, has asked, and how it was answered."""
 
     question: str
+    rule: str = ""
+    """Of a hold: the rule that is kept by asking, such as `budget`; empty where an `approve` stage asks."""
+    about: str = ""
+    """Of a hold: the step that waits, such as `train/g2`."""
     shown: dict[str, str] = Field(default_factory=dict)
     takes: str = ""
     """What is taken for an answer, in words."""
@@ -95,12 +99,20 @@ class Gate(Message):
     answered_at: datetime | None = None
     late: bool = False
     """Whether nobody answered in time."""
+    taken: bool = False
+    """Of a hold: whether the step has gone on, or was given up, by its answer."""
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it waits for its answer."""
+        return self.answer is None and not self.late
 
 
 class Approval(Message):
     """A person's answer to what a stage asks."""
 
-    stage: str
+    stage: str = ""
+    """Empty for what the run itself asks before its first stage."""
     answer: Scalar
     by: str = ""
     comment: str = ""

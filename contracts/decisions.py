@@ -45,9 +45,14 @@ class Decided(Message):
     """Each change in words: `timeout 30m -> 2h`."""
     answer: Scalar | None = None
     """To what a stage asked."""
+    rule: str = ""
+    """Of an answer to a hold: the rule that it was asked for, such as `budget`."""
+    about: str = ""
+    """Of an answer to a hold: the step that waited for it."""
 
     @property
     def words(self) -> str:
         """What was decided: `retry with timeout 1h -> 2h`, `approve with yes`."""
         said = (as_text(self.answer),) if self.answer is not None else self.changes
-        return f"{self.decision} with {', '.join(said)}" if said else self.decision
+        word = f"{self.decision} {self.rule}" if self.rule else self.decision
+        return f"{word} with {', '.join(said)}" if said else word

@@ -234,6 +234,14 @@ class RunStatus(Message):
     """The run it does again, in part or whole."""
     charges: Packed[Spent] = ()
     """What it has spent so far, as far as its jobs, transfers and queries have ended; the ledger has the same."""
+    gate: Gate | None = None
+    """What the run asked before its first stage, if it did."""
+
+    @property
+    def asking(self) -> dict[str, Gate]:
+        """What waits for a person's answer, by stage; what the run itself asks goes by the empty name."""
+        own = {"": self.gate} if self.gate and self.gate.is_open and not self.phase.ended else {}
+        return own | {name: stage.gate for name, stage in self.stages.items() if stage.gate and stage.asks}
 
     @property
     def waiting_for(self) -> str:
@@ -241,7 +249,8 @@ class RunStatus(Message):
         waiting = [stage for stage in self.stages.values() if stage.phase is StagePhase.WAITING]
         failed = ", ".join(stage.name for stage in waiting if not stage.asks)
         asking = ", ".join(stage.name for stage in waiting if stage.asks)
-        said = (failed and f"a decision on {failed}", asking and f"an answer to {asking}")
+        own = "an answer before it begins" if "" in self.asking else ""
+        said = (failed and f"a decision on {failed}", asking and f"an answer to {asking}", own)
         return "; ".join(filter(None, said))
 
 

@@ -7,9 +7,9 @@ from typing import Any
 from rich.console import Console
 from temporalio.client import Client
 
-from contracts.approvals import Approval
+from contracts.approvals import Approval, Gate
 from contracts.decisions import StageDecision
-from contracts.runs import RunStatus, StagePhase, StageStatus
+from contracts.runs import RunStatus, StagePhase
 from starter.deciding import UPDATES, user
 from starter.desk_show import Frame
 from starter.exits import Exit, StarterError
@@ -108,7 +108,7 @@ class Desk:
 
     def _drop_answered(self) -> None:
         """Nobody needs to type an answer that another person has given."""
-        if self._line and self._now and self._line.stage:
+        if self._line and self._now and self._line.stage in self._now.stages:
             held = self._now.stages[self._line.stage]
             if held.phase is not StagePhase.WAITING:
                 self._say(f"{held.name} waits no longer: it is {held.phase.value}")
@@ -150,31 +150,31 @@ class Desk:
         elif word == "resume":
             self._do(self._send(PipelineWorkflow.resume, {"by": user()}, "it goes on"))
         else:
-            self._choose(word, self._asking() if key == "a" else self._failed())
+            self._choose(word, list(self._asking()) if key == "a" else self._failed())
 
-    def _choose(self, word: str, waiting: list[StageStatus]) -> None:
-        """Go on with the one stage there is, or ask which."""
-        stages = {stage.name: stage for stage in waiting}
+    def _choose(self, word: str, waiting: list[str]) -> None:
+        """Go on with the one stage there is, or ask which; only the run itself asks before it begins."""
 
         def chosen(name: str) -> None:
-            if name in stages:
-                self._about(word, stages[name])
+            if name in waiting:
+                self._about(word, name)
             else:
-                self._say(f"{word} which? {name!r} does not wait; {', '.join(stages)}", refused=True)
+                self._say(f"{word} which? {name!r} does not wait; {', '.join(waiting)}", refused=True)
 
-        if len(stages) == 1:
+        if len(waiting) == 1:
             self._about(word, waiting[0])
         else:
-            self._line = Line(f"{word} which of {', '.join(stages)}", chosen)
+            self._line = Line(f"{word} which of {', '.join(waiting)}", chosen)
 
-    def _about(self, word: str, stage: StageStatus) -> None:
+    def _about(self, word: str, name: str) -> None:
         """Ask for what is still missing, and do it."""
-        name = stage.name
         if word == "retry":
             self._decide(word, name)
         elif word == "answer":
-            takes = stage.gate.takes if stage.gate else ""
-            self._line = Line(f"{name} takes {takes}", lambda said: self._answer(name, said), name)
+            gate = self._asking().get(name)
+            takes = gate.takes if gate else ""
+            label = f"{name or 'the run'} takes {takes}"
+            self._line = Line(label, lambda said: self._answer(name, said), name)
         else:
             sure = "abort the run because of" if word == "abort" else "skip"
             self._line = Line(
@@ -229,17 +229,18 @@ class Desk:
         else:
             self._following = asyncio.create_task(self._tail.follow(lambda: self._now))
 
-    def _asking(self) -> list[StageStatus]:
-        return [stage for stage in self._now.stages.values() if stage.asks] if self._now else []
+    def _asking(self) -> dict[str, Gate]:
+        return self._now.asking if self._now else {}
 
-    def _failed(self) -> list[StageStatus]:
+    def _failed(self) -> list[str]:
         stages = self._now.stages.values() if self._now else ()
-        return [stage for stage in stages if stage.phase is StagePhase.WAITING and not stage.asks]
+        return [stage.name for stage in stages if stage.phase is StagePhase.WAITING and not stage.asks]
 
     def _undecided(self) -> str:
         """What still waits for a person, and the command for it."""
-        asking = [f"approve {self._identity} {stage.name} --answer ..." for stage in self._asking()]
-        failed = [f"retry|skip|abort {self._identity} {stage.name}" for stage in self._failed()]
+        named = [" ".join(filter(None, (self._identity, name))) for name in self._asking()]
+        asking = [f"approve {name} --answer ..." for name in named]
+        failed = [f"retry|skip|abort {self._identity} {name}" for name in self._failed()]
         return "".join(f"\nit waits for: python -m starter {command}" for command in (*asking, *failed))
 
     async def _end(self, looking: asyncio.Task[RunStatus]) -> None:

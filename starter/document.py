@@ -3,6 +3,7 @@
 from dataclasses import asdict
 from typing import Any
 
+from contracts.approvals import Gate
 from contracts.decisions import Decided
 from contracts.runs import RunStatus, StageJob, StagePhase, StageStatus, TransferResult, workflow_id
 from starter.pages.flow import Flow
@@ -21,6 +22,7 @@ def run_document(status: RunStatus, web_ui: str) -> dict[str, Any]:
         "stages": [_stage(stage) for stage in status.stages.values()],
         "transfers": [_transfer(transfer) for transfer in status.transfers],
         "decisions": [_decided(decided) for decided in status.decisions],
+        **({"gate": _gate(status.gate)} if status.gate else {}),
         "web_ui": web_ui,
     }
 
@@ -91,8 +93,13 @@ def _chosen(stage: StageStatus) -> dict[str, Any]:
         shown = {"total", "succeeded", "failed", "running", "failures"}
         said["items"] = stage.fanout.model_dump(include=shown)
     if stage.gate:
-        said["gate"] = stage.gate.model_dump(mode="json", exclude={"paused_seconds"})
+        said["gate"] = _gate(stage.gate)
     return said
+
+
+def _gate(gate: Gate) -> dict[str, Any]:
+    held = {"rule", "about"} if not gate.rule else set()
+    return gate.model_dump(mode="json", exclude={"paused_seconds", "taken", *held})
 
 
 def _job(job: StageJob) -> dict[str, Any]:

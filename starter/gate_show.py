@@ -9,28 +9,27 @@ from rich.text import Text
 
 from contracts.approvals import Gate
 from contracts.foreach import as_text
-from contracts.runs import RunStatus, StageStatus, workflow_id
+from contracts.runs import RunStatus, workflow_id
 
 
 def questions(status: RunStatus) -> list[RenderableType]:
     """Every question that waits for its answer."""
     run_id = workflow_id(status.run.pipeline, status.run.key)
-    return [question(stage, run_id) for stage in status.stages.values() if stage.asks]
+    return [question(name, gate, run_id) for name, gate in status.asking.items()]
 
 
-def question(stage: StageStatus, run_id: str) -> RenderableType:
-    """What a stage asks, and the command that answers; nothing for one that asks nothing."""
-    if stage.gate is None:
-        return Group()
+def question(stage: str, gate: Gate, run_id: str) -> RenderableType:
+    """What a stage asks, or without its name the run, and the command that answers."""
     shown = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, show_header=False)
-    for name, text in stage.gate.shown.items():
+    for name, text in gate.shown.items():
         shown.add_row(Text(name, "dim"), Text(text))
-    answer = stage.gate.choices[0] if stage.gate.choices else "..."
-    command = f"python -m starter approve {run_id} {stage.name} --answer {_quoted(answer)}"
+    answer = gate.choices[0] if gate.choices else "..."
+    named = f"{run_id} {stage}" if stage else run_id
+    command = f"python -m starter approve {named} --answer {_quoted(answer)}"
     return Group(
-        Text(f"\n{stage.name} asks: {stage.gate.question}", "yellow"),
-        *([Padding(shown, (0, 0, 0, 2))] if stage.gate.shown else []),
-        Padding(Text("; ".join(_terms(stage.gate))), (0, 0, 0, 2)),
+        Text(f"\n{stage or 'the run'} asks: {gate.question}", "yellow"),
+        *([Padding(shown, (0, 0, 0, 2))] if gate.shown else []),
+        Padding(Text("; ".join(_terms(gate))), (0, 0, 0, 2)),
         Padding(Text(f"-> {command}", "yellow"), (0, 0, 0, 2)),
     )
 

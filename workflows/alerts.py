@@ -9,6 +9,7 @@ from temporalio.exceptions import ActivityError
 
 from contracts import presets
 from contracts.alerts import ALERT_WORKFLOW, Alert, AlertProgress, ObserverActivities
+from contracts.approvals import Gate
 from contracts.errors import ErrorKind, hint_for
 from contracts.observed import AlertEvent, Observed
 from contracts.queues import WORKFLOW_QUEUE
@@ -99,6 +100,8 @@ class Alerts:
         """What holds now of what is wanted, by its key: everything an alert of it says."""
         status = self._mirror.current()
         found = self._of_run(status)
+        if own := status.asking.get(""):
+            found["waiting"] = {"event": "waiting", **_question("", own)}
         for name, stage in status.stages.items():
             if stage.phase is StagePhase.WAITING:
                 found[f"waiting/{name}"] = {"event": "waiting", "stage": name, **_wants(stage)}
@@ -174,9 +177,13 @@ def _wants(stage: StageStatus) -> dict[str, Any]:
     """What a stage that waits wants of a person: an answer, or a decision on its error."""
     if stage.gate is None or not stage.asks:
         return _told(stage.error)
-    asked = "; ".join((stage.gate.question, *(f"{name}: {text}" for name, text in stage.gate.shown.items())))
-    hint = f"answer with: python -m starter approve RUN {stage.name} --answer ({stage.gate.takes})"
-    return {"message": asked[:1000], "hint": hint}
+    return _question(stage.name, stage.gate)
+
+
+def _question(name: str, gate: Gate) -> dict[str, Any]:
+    asked = "; ".join((gate.question, *(f"{label}: {text}" for label, text in gate.shown.items())))
+    command = " ".join(filter(None, ("python -m starter approve RUN", name, f"--answer ({gate.takes})")))
+    return {"message": asked[:1000], "hint": f"answer with: {command}"}
 
 
 def _told(error: StageError | None) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from contracts.runs import RunRequest
 from workflows.book import Book
 from workflows.checkpoint import Checkpoint
 from workflows.effects import Effects
+from workflows.holds import Holds
 from workflows.shipping import Shipping
 
 
@@ -29,6 +30,8 @@ class RunContext:
     """What is published, by connection and digest."""
     shipping: Shipping | None = None
     """Keeps the logs of what ends; None for items, whose stage keeps its worker's lines."""
+    holds: Holds | None = None
+    """Where its steps wait for a person's yes; None for items, whose stage has waited for them."""
     item: Item | None = None
     """What the command runs over, in a stage that runs over many items."""
 

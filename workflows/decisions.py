@@ -99,7 +99,10 @@ class Decisions:
 
     def _check_skip(self, request: StageDecision) -> None:
         name = request.stage
-        if self._book.stage(name).gate:
+        held = self._book.stage(name)
+        if held.gate and held.gate.rule and held.asks:
+            raise refused(f"stage {name!r} waits for an answer; with no it can be skipped")
+        if held.gate and not held.gate.rule:
             raise refused(f"stage {name!r} asks a person, which cannot be skipped; retry asks again")
         try:
             check_skip(self._spec(), name, request.outputs)

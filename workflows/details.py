@@ -27,6 +27,8 @@ def stage_table(status: RunStatus) -> str:
         "|---|---|---|---|---|",
     ]
     lines += [_row(stage) for stage in status.stages.values()]
+    for name, gate in status.asking.items():
+        lines += [] if name else ways_to_answer(name, gate)
     for stage in status.stages.values():
         lines += _of_stage(stage)
     word = "report" if status.phase.ended else "watch"

@@ -33,6 +33,7 @@ from workflows.failures import stage_error
 from workflows.fanouts import Fanouts
 from workflows.finishing import at_last, to_the_end
 from workflows.gates import Gates
+from workflows.holds import HoldRefused, Holds, Parked
 from workflows.mirror import Mirror
 from workflows.outcomes import Outcome, StageFailed
 from workflows.picks import words_of
@@ -65,6 +66,7 @@ class PipelineWorkflow(Steered):
         self.context = None
         self.decisions = Decisions(lambda: self.spec, self.book)
         self.gates = Gates(request.spec, self.book, self.checkpoint)
+        self.holds = Holds(self.book, self.checkpoint, lambda: self.parks)
         self.children = None
         self.closing = False
         self.shipping = Shipping(request, self.book, self.effects)
@@ -90,7 +92,7 @@ class PipelineWorkflow(Steered):
             held = self.request.progress
             plan = held.plan if held else await prepare(self.request, self.book, self.effects)
             await self._run_stages(plan)
-        except (ActivityError, PreflightRefused, asyncio.CancelledError) as error:
+        except (ActivityError, PreflightRefused, HoldRefused, asyncio.CancelledError) as error:
             self.book.cancel_unended()
             if is_cancelled_exception(error):
                 await self._end(keepers, RunPhase.CANCELLED)
@@ -113,6 +115,7 @@ class PipelineWorkflow(Steered):
         status = self.book.status
         context = RunContext(self.request, status.run, plan, self.book, self.checkpoint, self.effects)
         context.shipping = self.shipping
+        context.holds = self.holds
         self.context = context
         unfinished = self.request.progress.unfinished if self.request.progress else ()
         children = Children(Transfers(context, unfinished), Fanouts(context))
@@ -151,6 +154,12 @@ class PipelineWorkflow(Steered):
     def rolling(self) -> bool:
         """Whether nothing new starts, since this execution's history is long enough."""
         return rolling(self.book)
+
+    @property
+    def parks(self) -> bool:
+        """Whether a stage that waits for a yes gives way: the history is to be cut, and nothing else is under way."""
+        moving = self.children is not None and self.children.transfers.running
+        return self.rolling and not moving and not self.effects.in_flight
 
     async def run_stage(self, context: RunContext, children: Children, name: str) -> None:
         """One stage, from waiting for its needs to its end, with as many decisions as it takes."""
@@ -195,9 +204,12 @@ class PipelineWorkflow(Steered):
         try:
             outcome = await self._outcome(context, children, name)
         except asyncio.CancelledError:
-            note = cancelled_note(self.book.stage(name))
-            self.book.change(name, phase=StagePhase.CANCELLED, note=note)
+            if not self.book.stage(name).phase.ended:
+                note = cancelled_note(self.book.stage(name))
+                self.book.change(name, phase=StagePhase.CANCELLED, note=note)
             raise
+        except Parked:
+            return
         except (StageFailed, ActivityError, ChildWorkflowError) as error:
             self._failed(name, error)
             return

@@ -55,6 +55,8 @@ def why_nothing_runs(error: BaseException) -> tuple[StageError, tuple[str, ...]]
     """Return what a run ends with that ended before its stages did, and the notes that tell it in full."""
     if isinstance(error, PreflightRefused):
         return error.error, error.notes
+    if isinstance(error, StageFailed):
+        return error.error, (f"{error.error.kind}: {error.error.message}",)
     said = stage_error(error)
     return said, (f"{PREFLIGHT}: {said.kind}: {said.message}",)
 

@@ -17,6 +17,7 @@ from workflows.context import RunContext
 from workflows.decisions import Decisions
 from workflows.foreach import NEWS_SIGNAL
 from workflows.gates import Gates
+from workflows.holds import Holds
 from workflows.transfer import DRAINED_SIGNAL
 
 
@@ -30,6 +31,7 @@ class Steered:
     checkpoint: Checkpoint
     decisions: Decisions
     gates: Gates
+    holds: Holds
     children: Children | None
     stopping: StageError | None
 
@@ -86,10 +88,10 @@ class Steered:
         self._stop(decision.stage, error or StageError(kind=ErrorKind.CANCELLED, message="aborted", hint=""))
         return self.decisions.take("abort", decision)
 
-    @workflow.update(description="Answer what a stage asks. {stage, answer, by, comment}")
+    @workflow.update(description="Answer what a stage, or the run, asks. {stage, answer, by, comment}")
     def approve(self, approval: Approval) -> str:
-        """Answer what a stage asks; the run goes on with the answer."""
-        return self.gates.take(approval)
+        """Answer what a stage asks, or the run before its first one; the run goes on with the answer."""
+        return self._asker(approval).take(approval)
 
     @retry_stage.validator
     def _may_retry(self, decision: StageDecision) -> None:
@@ -105,7 +107,10 @@ class Steered:
 
     @approve.validator
     def _may_approve(self, approval: Approval) -> None:
-        self.gates.check(approval)
+        self._asker(approval).check(approval)
+
+    def _asker(self, approval: Approval) -> Gates | Holds:
+        return self.holds if self.holds.concerns(approval) else self.gates
 
     def _note_pause(self) -> None:
         pause = self.checkpoint.pause

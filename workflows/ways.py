@@ -30,10 +30,11 @@ def ways_to_answer(name: str, gate: Gate) -> list[str]:
     asked = "\n".join((gate.question, *(f"{label}: {text}" for label, text in gate.shown.items())))
     answer: Scalar = gate.choices[0] if gate.choices else "..."
     by = gate.approvers[0] if gate.approvers else YOU
-    how = f"To answer `{name}`, send the update `approve` with {code(gate.takes)} as the answer:"
+    who, what = (f"`{name}`", f"`{name}`") if name else ("The run", "the run")
+    how = f"To answer {what}, send the update `approve` with {code(gate.takes)} as the answer:"
     return [
         "",
-        f"`{name}` asks{_terms(gate)}:",
+        f"{who} asks{_terms(gate)}:",
         *fence(asked),
         "",
         how,

@@ -129,15 +129,22 @@ def abort(
 
 def approve(
     run_id: RunArgument,
-    stage: StageArgument,
     answer: Annotated[str, typer.Option(metavar="ANSWER", help="A choice, a number, a text, true or false.")],
+    stage: Annotated[
+        str,
+        typer.Argument(
+            metavar="[STAGE]",
+            help="The stage that asks; left out for what the run asks before its first.",
+            show_default=False,
+        ),
+    ] = "",
     by: Annotated[
         str | None, typer.Option(metavar="NAME", help="Who answers; by default your name on this machine.")
     ] = None,
     comment: Annotated[str, typer.Option(help="Kept with the answer.")] = "",
     as_json: JsonOption = False,
 ) -> None:
-    """Answer what a stage asks.
+    """Answer what a stage asks, or a run before its first stage.
 
     `status` shows the question, what there is to see, and what is taken for an answer.
     """

@@ -67,6 +67,8 @@ class Play:
         self.cached = 100
         """Workflows kept in the worker's memory; with none, every task replays the history."""
         self.runs: list[Run] = []
+        self.own: tuple[type, ...] = ()
+        """Workflows that only a test has."""
         self._workers: dict[str, Worker] = {}
         self._stack = contextlib.AsyncExitStack()
         self._threads = ThreadPoolExecutor(2)
@@ -136,7 +138,7 @@ class Play:
             await self._employ(
                 "workflows",
                 WORKFLOW_QUEUE,
-                workflows=(*WORKFLOWS, *own_workflows(OWN_WORKFLOWS)),
+                workflows=(*WORKFLOWS, *own_workflows(OWN_WORKFLOWS), *self.own),
                 activities=local,
                 max_cached_workflows=self.cached,
             )
