@@ -5,6 +5,7 @@ from typing import Any
 
 from temporalio import activity
 
+from activities.placing.place import Placed, place
 from activities.prices import PriceBook
 from activities.quoting import quote_of
 from contracts.artifacts import locate
@@ -48,18 +49,20 @@ class Planner(PlanActivities):
         if problems:
             said = "; ".join(f"{'.'.join(map(str, problem.path))}: {problem.message}" for problem in problems)
             raise failure(ErrorKind.INVALID_REQUEST, f"the pipeline has mistakes: {said}")
-        plan = _Draft(request, self._book).plan()
-        quote = quote_of(request, plan, self._book)
+        choice = place(request)
+        plan = _Draft(request, choice, self._book).plan()
+        quote = quote_of(request.model_copy(update={"spec": choice.spec}), plan, self._book)
         return plan.model_copy(update={"observed": self._observed, "quote": quote})
 
 
 class _Draft:
     """A plan in the making."""
 
-    def __init__(self, request: PlanRequest, book: PriceBook) -> None:
+    def __init__(self, request: PlanRequest, choice: Placed, book: PriceBook) -> None:
         self.request = request
         self.book = book
-        self.spec = request.spec
+        self.choice = choice
+        self.spec = choice.spec
         self.transfers: dict[str, TransferPlan] = {}
 
     def plan(self) -> Plan:
@@ -82,6 +85,7 @@ class _Draft:
             inputs={key: item.text for key, item in inputs.items()},
             transfers=tuple(dict.fromkeys(keys)),
             machine=self._report(stage.on).machines.get(name) if stage.on else None,
+            candidates=self.choice.candidates.get(name, ()),
         )
 
     def _copy(self, name: str, stage: CopyStage) -> list[str]:

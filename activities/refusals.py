@@ -24,6 +24,11 @@ class Refusals:
                 raise
             self._found.append(error)
 
+    @property
+    def words(self) -> str:
+        """What was refused, in one line; empty when nothing was."""
+        return "; ".join(error.message for error in self._found)
+
     def tell(self) -> None:
         """Return when nothing was refused.
 

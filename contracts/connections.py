@@ -19,6 +19,16 @@ class MachineRequest(Message):
     resources: Resources = Resources()
 
 
+class Wish(Message):
+    """What one stage asks of a connection that it might run on, or might not."""
+
+    needs: tuple[Capability, ...] = ("storage",)
+    containers: tuple[str, ...] = ()
+    """URIs of containers that it names itself."""
+    image_given: bool = True
+    machine: MachineRequest | None = None
+
+
 class PreflightRequest(Message):
     """What a run will ask of a connection."""
 
@@ -32,6 +42,8 @@ class PreflightRequest(Message):
     """Whether every job stage here names its image; otherwise the worker needs a default."""
     machines: dict[str, MachineRequest] = Field(default_factory=dict)
     """What job stages ask for, by stage."""
+    wishes: dict[str, Wish] = Field(default_factory=dict)
+    """What stages ask that might run elsewhere too, by stage; a connection that cannot do one is no error."""
 
 
 class ConnectionReport(Message):
@@ -48,6 +60,30 @@ class ConnectionReport(Message):
     capabilities: tuple[Capability, ...] = ("storage", "jobs")
     machines: dict[str, Machine] = Field(default_factory=dict)
     """What each job stage that asked would get."""
+    declined: dict[str, str] = Field(default_factory=dict)
+    """The stages among `wishes` that cannot run here, each with the reason."""
+
+
+class KnownRequest(Message):
+    """Asks which connections there are."""
+
+
+class KnownConnections(Message):
+    """The connections that `any` means."""
+
+    served: tuple[str, ...] = ()
+    """Those whose worker asks for work, in the order of the file that names them, or of the clouds."""
+    absent: dict[str, str] = Field(default_factory=dict)
+    """The others, each with why it is left out."""
+
+
+class KnownActivities:
+    """Which connections there are; it needs no cloud."""
+
+    @activity.defn(name="connections.known")
+    async def known(self, request: KnownRequest) -> KnownConnections:
+        """Say which connections there are and which of them are served. Safe to run twice. Nothing is final."""
+        raise NotImplementedError
 
 
 class ConnectionActivities:
@@ -59,6 +95,7 @@ class ConnectionActivities:
 
         Safe to run twice; changes nothing unless `create`. Final: `ACCESS_DENIED`, `UNAUTHENTICATED`,
         `SOURCE_MISSING` (a container; the message names the command that makes it), `UNSUPPORTED` (also when no
-        machine has what a stage asks for; the message names the nearest).
+        machine has what a stage asks for; the message names the nearest). What stands in the way of a wish is
+        `declined`, and fails nothing.
         """
         raise NotImplementedError

@@ -12,7 +12,8 @@ from contracts.loops import foreach_problems
 from contracts.mistakes import Path, Problem, nearest
 from contracts.model import Message
 from contracts.placeholders import Reference, parse_template, references, split_command
-from contracts.queues import CLOUD_OF_SCHEME, Cloud, cloud_of
+from contracts.places import place_problems
+from contracts.queues import CLOUD_OF_SCHEME, cloud_of
 from contracts.serving import endpoint_needs, endpoint_problems
 from contracts.spec import RESERVED_STAGES, PipelineSpec
 from contracts.stage_base import CommandStage
@@ -26,8 +27,6 @@ from contracts.stages import (
     inputs_of,
     outputs_of,
 )
-
-TABLE_CLOUDS = frozenset({Cloud.GCP})
 
 
 class OutputName(Message):
@@ -188,10 +187,9 @@ def _stage_reference_problems(spec: PipelineSpec, reference: Reference, path: Pa
 
 
 def _kind_problems(spec: PipelineSpec, stage: Stage, at: Path, unread: frozenset[str]) -> Iterator[Problem]:
-    if isinstance(stage, LoadTableStage | QueryStage) and cloud_of(stage.on) not in TABLE_CLOUDS:
-        yield Problem(
-            path=(*at, "on"), message=f"{stage.kind} needs tables, which {stage.on!r} has not; write gcp"
-        )
+    yield from (
+        Problem(path=(*at, *where), message=told) for where, told in place_problems(spec, stage, unread)
+    )
     if isinstance(stage, JobStage):
         for index, output in enumerate(stage.outputs):
             if output in stage.outputs[:index]:
@@ -242,11 +240,6 @@ def _copy_problems(spec: PipelineSpec, stage: CopyStage, at: Path) -> Iterator[P
         and CLOUD_OF_SCHEME[locate(stage.source).scheme] != cloud_of(stage.source_on)
     ):
         yield Problem(path=(*at, "source_on"), message=f"{stage.source_on!r} does not hold {stage.source!r}")
-    if stage.target and CLOUD_OF_SCHEME[locate(stage.target).scheme] != cloud_of(stage.on):
-        yield Problem(
-            path=(*at, "target"),
-            message=f"{stage.target!r} does not lie on {stage.on!r}, where the stage runs",
-        )
     if stage.target and stage.target.endswith("/") != (shape_of(spec, stage) == "folder"):
         yield Problem(
             path=(*at, "target"),

@@ -6,6 +6,8 @@ from difflib import get_close_matches
 from contracts.model import Message
 
 Path = tuple[str | int, ...]
+Told = tuple[tuple[str, ...], str]
+"""The field of a stage, and what is wrong with it."""
 
 
 class Problem(Message):

@@ -34,6 +34,9 @@ QUOTA_PATIENCE = timedelta(minutes=15)
 CLEARING_PATIENCE = timedelta(minutes=15)
 """How long what cleans up waits for its worker, at least: one that starts anew may take longer than a stage was given."""
 
+WEIGHING_PATIENCE = timedelta(seconds=60)
+"""How long a connection that only might be used is waited for: a worker that starts anew takes less."""
+
 
 def quick(stage_timeout: timedelta) -> Preset:
     """One call to a control plane: a minute per attempt."""
@@ -140,6 +143,17 @@ def looking(until_taken_up: timedelta, attempt: timedelta) -> Preset:
         schedule_to_close_timeout=until_taken_up + attempt,
         schedule_to_start_timeout=until_taken_up,
         retry_policy=RetryPolicy(maximum_attempts=1),
+    )
+
+
+def weighing() -> Preset:
+    """Asking a connection that a stage might run on: where no worker takes it up soon, the run goes on without it."""
+    return Preset(
+        start_to_close_timeout=timedelta(minutes=1),
+        schedule_to_close_timeout=WEIGHING_PATIENCE + timedelta(minutes=1),
+        schedule_to_start_timeout=WEIGHING_PATIENCE,
+        heartbeat_timeout=HEARTBEAT,
+        retry_policy=RETRY,
     )
 
 

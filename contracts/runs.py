@@ -25,6 +25,7 @@ from contracts.packed import Packed
 from contracts.plan import Plan
 from contracts.results import Choice, FanoutStatus
 from contracts.spec import PipelineSpec
+from contracts.stage_base import where
 from contracts.tables import Scalar
 
 PIPELINE_WORKFLOW = "pipeline"
@@ -133,6 +134,9 @@ class StageStatus(Message):
     name: str
     kind: str
     connection: str
+    """Where it runs; empty for one that runs nowhere, or whose place the plan has yet to choose."""
+    may_run_on: tuple[str, ...] = ()
+    """The places of which the plan has yet to choose one."""
     phase: StagePhase = StagePhase.PENDING
     note: str = ""
     """What it does or waits for, in a few words."""
@@ -169,6 +173,11 @@ class StageStatus(Message):
     """Of a stage that is being skipped: URIs of what shall stand for its outputs, until they are looked at."""
     revision: int = 0
     """How often a retry changed what its machine must have, or what its items do."""
+
+    @property
+    def where(self) -> str:
+        """Where it runs, or may run, as a person says it."""
+        return where(self.may_run_on or (self.connection,))
 
     @property
     def asks(self) -> bool:

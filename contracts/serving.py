@@ -4,15 +4,10 @@ from collections.abc import Iterator
 from difflib import get_close_matches
 
 from contracts.inference import ROWS, BatchPredictStage, DeployStage, InvokeStage, RetireStage
+from contracts.mistakes import Told
 from contracts.placeholders import references, split_command
-from contracts.queues import Cloud, cloud_of
 from contracts.spec import PipelineSpec
 from contracts.stages import Stage
-
-SERVING_CLOUDS = frozenset({Cloud.AWS, Cloud.AZURE, Cloud.GCP, Cloud.ONPREM})
-"""Where servers can be run: a cloud's room has to have endpoints and batches."""
-Told = tuple[tuple[str, ...], str]
-"""The field of the stage, and what is wrong with it."""
 
 
 def endpoint_of(stage: Stage) -> str | None:
@@ -39,9 +34,6 @@ def endpoint_problems(
     spec: PipelineSpec, stage: Stage, unread: frozenset[str] = frozenset()
 ) -> Iterator[Told]:
     """Every mistake of a stage that scores."""
-    if isinstance(stage, BatchPredictStage | DeployStage) and cloud_of(stage.on) not in SERVING_CLOUDS:
-        known = " or ".join(sorted(SERVING_CLOUDS))
-        yield ("on",), f"{stage.kind} is not possible on {stage.on!r} yet; write {known}"
     if isinstance(stage, InvokeStage | RetireStage) and stage.endpoint not in unread:
         yield from _reference_problems(spec, stage)
     if isinstance(stage, BatchPredictStage | InvokeStage) and ROWS not in stage.inputs:
@@ -60,6 +52,3 @@ def _reference_problems(spec: PipelineSpec, stage: InvokeStage | RetireStage) ->
         near = get_close_matches(stage.endpoint, known, n=1, cutoff=0.6)
         hint = f"did you mean {near[0]!r}?" if near else f"there is {', '.join(known) or 'none; add one'}"
         yield ("endpoint",), f"{stage.endpoint!r} is no stage of the kind deploy; {hint}"
-    elif deployed.on != stage.on:
-        told = f"the endpoint of {stage.endpoint!r} is on {deployed.on!r}, not {stage.on!r}"
-        yield ("on",), told

@@ -9,7 +9,7 @@ from contracts.expressions import parse
 from contracts.machines import Resources
 from contracts.model import Declared
 from contracts.placeholders import split_command
-from contracts.queues import normalise
+from contracts.queues import DEFAULT_CONNECTION, normalise
 from contracts.units import Duration, Size
 
 STAGE_NAME = r"^[a-z][a-z0-9_]{0,31}$"
@@ -120,9 +120,25 @@ class StageBase(StageRules):
         """Whether the plan chooses where it runs."""
         return len(self.places) > 1 or self.places == (ANY,)
 
+    @property
+    def where(self) -> str:
+        """Where it runs, or may run, as a person says it: `aws`, `aws or gcp/eu`, `any`."""
+        return where(self.places)
+
     def placed(self, connection: str) -> Self:
         """The same stage, on this connection."""
-        return self.model_copy(update={"places": (connection,)})
+        return self.at(connection)
+
+    def at(self, *places: str) -> Self:
+        """The same stage, for these places to choose from."""
+        return self.model_copy(update={"places": places})
+
+
+def where(places: tuple[str, ...]) -> str:
+    """Connections as a person says that one of them it is; of more than three only how many."""
+    if len(places) > 3:
+        return f"one of {len(places)}"
+    return " or ".join(place.removesuffix(f"/{DEFAULT_CONNECTION}") for place in places)
 
 
 class CommandStage(StageBase):

@@ -43,7 +43,7 @@ def _check_output(spec: PipelineSpec, name: str, output: str, uri: str) -> None:
         place = locate(uri)
     except ValueError as error:
         raise ValueError(f"output {output}: {error}") from None
-    if CLOUD_OF_SCHEME[place.scheme] != cloud_of(stage.on):
+    if stage.on and CLOUD_OF_SCHEME[place.scheme] != cloud_of(stage.on):
         raise ValueError(
             f"output {output}: {uri!r} does not lie on {stage.on!r}, where the stage runs; copy it there"
         )

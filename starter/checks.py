@@ -15,8 +15,8 @@ from starter.exits import Exit, StarterError
 from starter.options import key_of, params_of
 from starter.show import console
 from starter.spec.load import find, load
+from workflows.asked import insisted, requests_of
 from workflows.check import CheckWorkflow
-from workflows.preflight import requests_of
 
 LIMIT = timedelta(minutes=5)
 """Its looks go on at once and are over within a minute; the rest is for a worker that is busy."""
@@ -51,7 +51,8 @@ def _requests(what: str | None, param: tuple[str, ...]) -> tuple[CheckRequest, .
         return (CheckRequest(connection=connection),)
     spec = load(_found(what), params_of(param)).spec
     return tuple(
-        CheckRequest(connection=needs.connection, needs=needs) for needs in requests_of(spec, create=False)
+        CheckRequest(connection=needs.connection, needs=insisted(needs))
+        for needs in requests_of(spec, create=False)
     )
 
 

@@ -149,7 +149,7 @@ def _table(stages: Sequence[StageStatus], width: int) -> Table:
     table.add_column("time", justify="right", no_wrap=True, min_width=5)
     table.add_column("note", no_wrap=True, overflow="ellipsis", ratio=1)
     for stage in stages:
-        cells = [stage.kind] * kind + [stage.connection.removesuffix("/default")] * where
+        cells = [stage.kind] * kind + [stage.where] * where
         state = Text(stage.phase.value, STYLES[stage.phase])
         table.add_row(stage.name, *cells, state, taken(seconds_so_far(stage)), _doing(stage))
     return table

@@ -4,6 +4,8 @@ import json
 import sys
 
 from contracts.graph import order
+from contracts.stage_base import ANY, StageBase
+from contracts.stages import Stage
 from starter.exits import Exit
 from starter.options import params_of
 from starter.spec.fields import described_schema
@@ -33,11 +35,15 @@ def validate(pipeline: str | None, param: tuple[str, ...], *, as_json: bool) -> 
             )
         )
     else:
-        stages = ", ".join(
-            f"{name} on {spec.stages[name].on.removesuffix('/default') or 'no cloud'}" for name in order(spec)
-        )
+        stages = ", ".join(f"{name} on {_place(spec.stages[name])}" for name in order(spec))
         _print(f"{file} is sound: {stages}")
     return Exit.SUCCEEDED
+
+
+def _place(stage: Stage) -> str:
+    if not isinstance(stage, StageBase):
+        return "no cloud"
+    return "any connection" if stage.places == (ANY,) else stage.where
 
 
 def schema() -> Exit:

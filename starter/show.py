@@ -135,7 +135,7 @@ def stage_table(status: RunStatus) -> Table:
         table.add_row(
             stage.name,
             stage.kind,
-            stage.connection.removesuffix("/default"),
+            stage.where,
             Text(stage.phase.value, STYLES[stage.phase]),
             taken(seconds_so_far(stage)),
             Text(note_of(stage)),

@@ -32,6 +32,8 @@ from contracts.runs import (
     workflow_id,
 )
 from contracts.spec import PipelineSpec
+from contracts.stage_base import StageBase
+from contracts.stages import Stage
 from starter import local
 from starter.exits import Exit, StarterError
 from starter.presence import why_nobody_answers
@@ -111,8 +113,14 @@ def summary_of(spec: PipelineSpec) -> str:
 
 def details_of(spec: PipelineSpec) -> str:
     """What Temporal's Web UI says of a run before it has begun."""
-    places = {name: f" on {stage.on}" if stage.on else "" for name, stage in spec.stages.items()}
+    places = {name: _place(stage) for name, stage in spec.stages.items()}
     return "\n".join(f"- `{name}` {spec.stages[name].kind}{place}" for name, place in places.items())
+
+
+def _place(stage: Stage) -> str:
+    if not isinstance(stage, StageBase):
+        return ""
+    return f" on {stage.on or stage.where}"
 
 
 def handle(temporal: Client, identity: str) -> Run:

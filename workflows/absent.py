@@ -11,10 +11,10 @@ from contracts.observed import Observed
 from contracts.plan import QueueActivities, QueueReports, QueuesRequest
 from contracts.queues import queue_of
 from contracts.spec import PipelineSpec
+from workflows.asked import requests_of_stage
 from workflows.book import Book
 from workflows.children import Children
 from workflows.effects import Effects, Flight
-from workflows.preflight import requests_of_stage
 
 FIRST_LOOK = timedelta(seconds=15)
 LONGEST = timedelta(minutes=5)
@@ -26,9 +26,13 @@ class AbsenceWatch:
     """Looks at the queues of activities in flight, quickly at first, then ever more rarely."""
 
     def __init__(
-        self, spec: PipelineSpec, book: Book, effects: Effects, heard: Callable[[Observed], None]
+        self,
+        spec: Callable[[], PipelineSpec],
+        book: Book,
+        effects: Effects,
+        heard: Callable[[Observed], None],
     ) -> None:
-        """Watch over this run, and pass on what a look says of who else wants to know."""
+        """Watch over this run, whose pipeline is this by then, and pass on what a look says of who else wants to know."""
         self._spec = spec
         self._book = book
         self._effects = effects
@@ -85,11 +89,12 @@ class AbsenceWatch:
         return found
 
     def _stages_of(self, flight: Flight) -> set[str]:
-        if flight.stage in self._spec.stages:
+        spec = self._spec()
+        if flight.stage in spec.stages:
             return {flight.stage}
         return {
             name
-            for name in self._spec.stages
-            for request in requests_of_stage(self._spec, name)
+            for name in spec.stages
+            for request in requests_of_stage(spec, name)
             if queue_of(request.connection) == flight.queue
         }

@@ -115,11 +115,11 @@ class Book:
         """Show the state in search attributes, memo and details; only what changed makes an event."""
         self.shown = self.status
         workflow.set_current_details(stage_table(self.status))
-        shown = (self.status.phase, self.status.waiting_for, brief_state(self.status))
+        clouds = sorted({stage.connection.split("/")[0] for stage in self.status.stages.values()} - {""})
+        shown = (self.status.phase, self.status.waiting_for, clouds, brief_state(self.status))
         if shown == self._mirrored:
             return
-        if shown[:2] != self._mirrored[:2]:
-            clouds = sorted({stage.connection.split("/")[0] for stage in self.status.stages.values()} - {""})
+        if shown[:3] != self._mirrored[:3]:
             workflow.upsert_search_attributes(
                 [
                     STATE_KEY.value_set(self.status.phase.value),

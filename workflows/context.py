@@ -32,6 +32,8 @@ class RunContext:
     """Keeps the logs of what ends; None for items, whose stage keeps its worker's lines."""
     holds: Holds | None = None
     """Where its steps wait for a person's yes; None for items, whose stage has waited for them."""
+    places: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """The stages whose places the plan chose, with the places that were written."""
     item: Item | None = None
     """What the command runs over, in a stage that runs over many items."""
 

@@ -62,7 +62,7 @@ def _row(stage: StageStatus) -> str:
     words = "; ".join(filter(None, (stage.note, spent(stage.job))))
     note = cell(plain(words[:NOTE_LIMIT]))
     mark, state = _MARKS[stage.phase], code(stage.phase)
-    return f"| {mark} | `{stage.name}` | {code(stage.connection)} | {state} | {note} |"
+    return f"| {mark} | `{stage.name}` | {code(stage.connection or stage.where)} | {state} | {note} |"
 
 
 def _reason(status: RunStatus) -> str:

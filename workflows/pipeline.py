@@ -9,6 +9,7 @@ from temporalio import workflow
 from temporalio.exceptions import ActivityError, ApplicationError, ChildWorkflowError, is_cancelled_exception
 
 from contracts.approvals import ApproveStage
+from contracts.places import open_places, reopened
 from contracts.plan import Plan
 from contracts.runs import (
     PIPELINE_WORKFLOW,
@@ -38,7 +39,7 @@ from workflows.mirror import Mirror
 from workflows.outcomes import Outcome, StageFailed
 from workflows.picks import words_of
 from workflows.preflight import PreflightRefused, why_nothing_runs
-from workflows.preparing import prepare
+from workflows.preparing import as_planned, prepare
 from workflows.replanning import replan
 from workflows.rolling import progress_of, rolling
 from workflows.shipping import Shipping
@@ -58,6 +59,8 @@ class PipelineWorkflow(Steered):
         """Begin, or go on where the execution before this one was cut."""
         request = settled(request)
         progress = request.progress
+        self.places = open_places(request.spec)
+        request = as_planned(request, progress.plan) if progress else request
         self.request = request
         self.book = Book(progress.status if progress else first_status(request))
         paused = timedelta(seconds=progress.paused_seconds if progress else 0)
@@ -72,7 +75,7 @@ class PipelineWorkflow(Steered):
         self.shipping = Shipping(request, self.book, self.effects)
         self.mirror = Mirror(self.book, self.checkpoint, self.effects)
         self.watchers = Watchers(request, self.book, self.mirror)
-        self.absence = AbsenceWatch(request.spec, self.book, self.effects, self.watchers.heard)
+        self.absence = AbsenceWatch(lambda: self.spec, self.book, self.effects, self.watchers.heard)
         self.stopping = None
 
     @workflow.run
@@ -111,11 +114,11 @@ class PipelineWorkflow(Steered):
         return self.mirror.current()
 
     async def _run_stages(self, plan: Plan) -> None:
+        self.settle(plan)
         self.watchers.planned(plan)
         status = self.book.status
         context = RunContext(self.request, status.run, plan, self.book, self.checkpoint, self.effects)
-        context.shipping = self.shipping
-        context.holds = self.holds
+        context.shipping, context.holds, context.places = self.shipping, self.holds, self.places
         self.context = context
         unfinished = self.request.progress.unfinished if self.request.progress else ()
         children = Children(Transfers(context, unfinished), Fanouts(context))
@@ -278,7 +281,8 @@ class PipelineWorkflow(Steered):
         # Only now: a decision may have come meanwhile.
         progress = progress_of(self.book, self.checkpoint, plan, tuple(sorted(transfers.unfinished)))
         progress = progress.model_copy(update=told)
-        workflow.continue_as_new(self.request.model_copy(update={"progress": progress}))
+        spec = reopened(self.request.spec, self.places)
+        workflow.continue_as_new(self.request.model_copy(update={"progress": progress, "spec": spec}))
 
     async def _end(self, keepers: list[asyncio.Task[None]], phase: RunPhase) -> RunStatus:
         self.book.cancel_unended()

@@ -2,31 +2,30 @@
 
 import asyncio
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import timedelta
 
 from temporalio import workflow
 from temporalio.exceptions import ActivityError, is_cancelled_exception
 
 from contracts import presets
-from contracts.approvals import ApproveStage
-from contracts.artifacts import locate
 from contracts.connections import (
-    Capability,
     ConnectionActivities,
     ConnectionReport,
-    MachineRequest,
+    KnownActivities,
+    KnownConnections,
+    KnownRequest,
     PreflightRequest,
 )
-from contracts.inference import InvokeStage, RetireStage
-from contracts.queues import CLOUD_OF_SCHEME, normalise
+from contracts.errors import ErrorKind
+from contracts.places import asks_for_any, narrowed
+from contracts.queues import queue_of
 from contracts.runs import StageError
 from contracts.spec import PipelineSpec
-from contracts.stage_base import CommandStage
-from contracts.stages import CopyStage, JobStage, PickStage
+from workflows.asked import needed, requests_of
 from workflows.effects import Effects
 from workflows.failures import stage_error
 from workflows.outcomes import StageFailed
-from workflows.shipping import logs_owner
 
 PREFLIGHT = "preflight"
 ALL_REFUSALS = "all-refusals-told"
@@ -61,26 +60,74 @@ def why_nothing_runs(error: BaseException) -> tuple[StageError, tuple[str, ...]]
     return said, (f"{PREFLIGHT}: {said.kind}: {said.message}",)
 
 
-async def preflight(spec: PipelineSpec, effects: Effects, *, create: bool) -> dict[str, ConnectionReport]:
-    """Return what each connection answers.
+@dataclass(frozen=True)
+class Answers:
+    """What the connections said."""
+
+    reports: dict[str, ConnectionReport]
+    refused: dict[str, str]
+    """Those that stages only might run on and that will not do, each with the reason."""
+
+
+async def preflight(spec: PipelineSpec, effects: Effects, *, create: bool) -> Answers:
+    """Return what each connection answers; one that a stage only might run on fails nothing.
 
     Raises:
         PreflightRefused: some of them cannot do what the run needs; each says what and how to mend it.
         ActivityError: one of them, in a run that began before all of them were heard.
     """
     requests = requests_of(spec, create=create)
+    needs = needed(spec)
     longest = max(spec.timeout_of(name) for name in spec.stages)
     asked = {
         request.connection: asyncio.create_task(_ask(effects, request, presets.quick(longest)))
         for request in requests
+        if request.connection in needs
     }
+    perhaps = [
+        asyncio.create_task(_ask_perhaps(effects, request))
+        for request in requests
+        if request.connection not in needs
+    ]
     try:
         reports = await asyncio.gather(*asked.values())
     except ActivityError as error:
         if is_cancelled_exception(error) or not workflow.patched(ALL_REFUSALS):
             raise
+        for task in perhaps:
+            task.cancel()
         raise await _refused(asked) from error
-    return dict(zip(asked, reports, strict=True))
+    answered = await asyncio.gather(*perhaps)
+    found = {report.connection: report for report in answered if isinstance(report, ConnectionReport)}
+    refused = dict(answer for answer in answered if isinstance(answer, tuple))
+    return Answers(dict(zip(asked, reports, strict=True)) | found, refused)
+
+
+async def _ask_perhaps(effects: Effects, request: PreflightRequest) -> ConnectionReport | tuple[str, str]:
+    """Return the report of a connection, or its name with why the run goes on without it."""
+    try:
+        return await _ask(effects, request, presets.weighing())
+    except ActivityError as error:
+        if is_cancelled_exception(error):
+            raise
+        said = stage_error(error)
+        if said.kind == ErrorKind.WORKER_ABSENT:
+            patience = presets.WEIGHING_PATIENCE.seconds
+            return (
+                request.connection,
+                f"no worker of {queue_of(request.connection)} asked for work in {patience} s",
+            )
+        return request.connection, f"{said.kind}: {said.message}"
+
+
+async def known(spec: PipelineSpec, effects: Effects) -> tuple[PipelineSpec, dict[str, str]]:
+    """Return the pipeline with the connections that there are for `any`, and those left out, each with the reason."""
+    if not asks_for_any(spec):
+        return spec, {}
+    found: KnownConnections = await effects.local(
+        KnownActivities.known, KnownRequest(), preset=presets.local(), summary="which connections are there?"
+    )
+    return narrowed(spec, found.served), found.absent
 
 
 async def _ask(effects: Effects, request: PreflightRequest, preset: presets.Preset) -> ConnectionReport:
@@ -111,57 +158,3 @@ async def _refused(asked: Mapping[str, asyncio.Task[ConnectionReport]]) -> Prefl
     errors = {connection: task.exception() for connection, task in asked.items() if task.done()}
     refusals = {connection: stage_error(error) for connection, error in errors.items() if error}
     return PreflightRefused(refusals, silent)
-
-
-def requests_of(spec: PipelineSpec, *, create: bool) -> tuple[PreflightRequest, ...]:
-    """What the run asks of each connection, sorted by connection."""
-    found: dict[str, PreflightRequest] = {}
-    for name in spec.stages:
-        for request in requests_of_stage(spec, name):
-            held = found.get(request.connection)
-            found[request.connection] = _joined(held, request) if held else request
-    owner = logs_owner(spec)
-    if owner is not None:
-        request = PreflightRequest(connection=owner, containers=_containers(spec.logs_uri))
-        found[owner] = _joined(found[owner], request) if owner in found else request
-    return tuple(found[connection].model_copy(update={"create": create}) for connection in sorted(found))
-
-
-def requests_of_stage(spec: PipelineSpec, name: str) -> tuple[PreflightRequest, ...]:
-    """What one stage asks: of the connection it runs on, and of the one a copy reads from."""
-    stage = spec.stages[name]
-    if isinstance(stage, PickStage | ApproveStage):
-        return ()
-    if isinstance(stage, CommandStage):
-        needs: tuple[Capability, ...] = ("jobs", "storage")
-        machines = {name: MachineRequest(kind=stage.kind, resources=stage.resources)}
-        jobs = PreflightRequest(
-            connection=stage.on, needs=needs, image_given=stage.image is not None, machines=machines
-        )
-        if isinstance(stage, JobStage) and stage.foreach and stage.foreach.query:
-            return jobs, PreflightRequest(connection=stage.foreach.query_on, needs=("storage", "tables"))
-        return (jobs,)
-    if isinstance(stage, InvokeStage | RetireStage):
-        return (PreflightRequest(connection=stage.on),)
-    if not isinstance(stage, CopyStage):
-        return (PreflightRequest(connection=stage.on, needs=("storage", "tables")),)
-    asked = [PreflightRequest(connection=stage.on, containers=_containers(stage.target))]
-    if stage.source:
-        owner = stage.source_on or normalise(CLOUD_OF_SCHEME[locate(stage.source).scheme])
-        asked.append(PreflightRequest(connection=owner, containers=_containers(stage.source)))
-    return tuple(asked)
-
-
-def _joined(one: PreflightRequest, other: PreflightRequest) -> PreflightRequest:
-    return one.model_copy(
-        update={
-            "needs": tuple(sorted({*one.needs, *other.needs})),
-            "containers": tuple(sorted({*one.containers, *other.containers})),
-            "image_given": one.image_given and other.image_given,
-            "machines": {**one.machines, **other.machines},
-        }
-    )
-
-
-def _containers(uri: str | None) -> tuple[str, ...]:
-    return (locate(uri).model_copy(update={"name": ""}).uri,) if uri else ()

@@ -1,27 +1,36 @@
 """What a run does before its first stage: ask each connection, then have the plan made."""
 
 from contracts import presets
+from contracts.places import placed
 from contracts.plan import Plan, PlanActivities, PlanRequest
 from contracts.runs import RunRequest
 from workflows.book import Book
 from workflows.effects import Effects
-from workflows.preflight import preflight
+from workflows.preflight import known, preflight
 
 
 async def prepare(request: RunRequest, book: Book, effects: Effects) -> Plan:
-    """Return the plan of the run; it is history from then on, and is never made again.
+    """Return the plan of the run; it is history from then on, and is made again only for stages that have not begun.
 
     Raises:
         PreflightRefused: connections cannot do what the run needs.
         ActivityError: no plan can be made.
     """
-    spec = request.spec
-    reports = await preflight(spec, effects, create=request.create_containers)
+    spec, absent = await known(request.spec, effects)
+    answers = await preflight(spec, effects, create=request.create_containers)
     await effects.checkpoint.passed()
     plan: Plan = await effects.local(
         PlanActivities.make,
-        PlanRequest(run=book.status.run, spec=spec, connections=reports),
+        PlanRequest(
+            run=book.status.run, spec=spec, connections=answers.reports, refused=absent | answers.refused
+        ),
         preset=presets.local(),
         summary="make the plan",
     )
     return plan
+
+
+def as_planned(request: RunRequest, plan: Plan) -> RunRequest:
+    """The same run, with every stage on the connection that the plan chose for it."""
+    chosen = {name: placement.connection for name, placement in plan.placements.items()}
+    return request.model_copy(update={"spec": placed(request.spec, chosen)})

@@ -5,8 +5,8 @@ from contracts.connections import ConnectionActivities
 from contracts.machines import Machine
 from contracts.stage_base import CommandStage
 from contracts.stages import JobStage
+from workflows.asked import requests_of_stage
 from workflows.context import RunContext
-from workflows.preflight import requests_of_stage
 
 
 async def replan(context: RunContext, name: str) -> None:

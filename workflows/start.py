@@ -4,6 +4,7 @@ from temporalio import workflow
 
 from contracts import presets
 from contracts.jobs import RunRef
+from contracts.places import open_places
 from contracts.runs import RunRequest, RunStatus, StageStatus
 from contracts.scheduled import SCHEDULED_AT, EarlierRequest, ScheduledActivities, dated
 from workflows.effects import Effects
@@ -13,8 +14,9 @@ def first_status(request: RunRequest) -> RunStatus:
     """Return the status of a fresh run; its uid is made here and carried through continue-as-new."""
     spec = request.spec
     run = RunRef(pipeline=spec.pipeline, key=request.key, run_uid=workflow.uuid4().hex)
+    places = open_places(spec)
     stages = {
-        name: StageStatus(name=name, kind=stage.kind, connection=stage.on)
+        name: StageStatus(name=name, kind=stage.kind, connection=stage.on, may_run_on=places.get(name, ()))
         for name, stage in spec.stages.items()
     }
     return RunStatus(

@@ -7,6 +7,8 @@ from contracts.changes import with_changes
 from contracts.decisions import Decided, StageDecision
 from contracts.errors import ErrorKind, printable
 from contracts.fanout import FanoutNews
+from contracts.places import reopened
+from contracts.plan import Plan
 from contracts.runs import RunRequest, StageError, StagePhase
 from contracts.spec import PipelineSpec
 from contracts.transfers import Drained
@@ -18,6 +20,7 @@ from workflows.decisions import Decisions
 from workflows.foreach import NEWS_SIGNAL
 from workflows.gates import Gates
 from workflows.holds import Holds
+from workflows.preparing import as_planned
 from workflows.transfer import DRAINED_SIGNAL
 
 
@@ -25,6 +28,8 @@ class Steered:
     """A workflow that can be paused and decided on; `workflows.pipeline` is the one."""
 
     request: RunRequest
+    places: dict[str, tuple[str, ...]]
+    """The stages whose places the plan chooses, with the places as they are written."""
     context: RunContext | None
     """Once there is a plan."""
     book: Book
@@ -111,6 +116,19 @@ class Steered:
 
     def _asker(self, approval: Approval) -> Gates | Holds:
         return self.holds if self.holds.concerns(approval) else self.gates
+
+    def settle(self, plan: Plan) -> None:
+        """Have every stage that was open be where this plan has it, in the pipeline and for all to see."""
+        again = self.request.model_copy(update={"spec": reopened(self.request.spec, self.places)})
+        self.request = as_planned(again, plan)
+        if self.context:
+            again = self.context.request
+            again = again.model_copy(update={"spec": reopened(again.spec, self.places)})
+            self.context.request = as_planned(again, plan)
+        for name in self.places:
+            chosen = plan.placements[name].connection
+            if self.book.stage(name).connection != chosen:
+                self.book.change(name, connection=chosen, may_run_on=())
 
     def _note_pause(self) -> None:
         pause = self.checkpoint.pause

@@ -11,6 +11,7 @@ from activities.choosing import machines_for
 from activities.guard import guarded, translated
 from activities.refusals import Refusals
 from activities.store import Store
+from activities.wishes import answers_to
 from contracts.connections import Capability, ConnectionActivities, ConnectionReport, PreflightRequest
 from contracts.errors import ErrorDetail, ErrorKind, failure
 
@@ -47,17 +48,10 @@ class AwsConnection(ConnectionActivities):
         with guarded(translate, request.connection):
             identity = self._sts.get_caller_identity()["Arn"]
             refusals = Refusals()
-            for uri in dict.fromkeys((self._store.default_container, *request.containers)):
-                with refusals.kept(), translated(translate, uri):
-                    self._store.ensure_container(uri, create=request.create)
-            if "tables" in request.needs:
-                with refusals.kept():
-                    raise _unsupported(request, "AWS has no tables for Causeway; let the stage run on gcp")
-            if "jobs" in request.needs:
-                with refusals.kept(), translated(translate, request.connection):
-                    self._check_jobs(request)
+            self._look(request, refusals)
             machines = machines_for(request, self._machines, refusals)
             refusals.tell()
+            answers = answers_to(request, self._look, self._machines)
             return ConnectionReport(
                 connection=request.connection,
                 identity=identity,
@@ -65,8 +59,20 @@ class AwsConnection(ConnectionActivities):
                 region=self._sts.meta.region_name,
                 readable_from_outside=not self._private,
                 capabilities=self._capabilities(),
-                machines=machines,
+                machines=machines | answers.machines,
+                declined=answers.declined,
             )
+
+    def _look(self, request: PreflightRequest, refusals: Refusals) -> None:
+        for uri in dict.fromkeys((self._store.default_container, *request.containers)):
+            with refusals.kept(), translated(translate, uri):
+                self._store.ensure_container(uri, create=request.create)
+        if "tables" in request.needs:
+            with refusals.kept():
+                raise _unsupported(request, "AWS has no tables for Causeway; let the stage run on gcp")
+        if "jobs" in request.needs:
+            with refusals.kept(), translated(translate, request.connection):
+                self._check_jobs(request)
 
     def _check_jobs(self, request: PreflightRequest) -> None:
         if self._defaults.role is None:

@@ -15,6 +15,7 @@ from activities.choosing import machines_for
 from activities.guard import guarded, translated
 from activities.refusals import Refusals
 from activities.store import Store
+from activities.wishes import answers_to
 from contracts.connections import ConnectionActivities, ConnectionReport, PreflightRequest
 from contracts.errors import ErrorDetail, ErrorKind, failure
 from contracts.machines import Machine
@@ -50,25 +51,36 @@ class AzureConnection(ConnectionActivities):
     def preflight(self, request: PreflightRequest) -> ConnectionReport:
         """See the contract."""
         with guarded(translate, request.connection):
-            refusals, region, machines = Refusals(), "", dict[str, Machine]()
-            self._check_capabilities(request, refusals)
+            refusals, machines = Refusals(), dict[str, Machine]()
             identity = name_in(claims_of(self._identity.get_token(STORAGE_SCOPE).token)) or "unknown"
-            for uri in (self._store.default_container, *request.containers):
-                with refusals.kept(), translated(translate, uri):
-                    self._store.ensure_container(uri, create=request.create)
-            with refusals.kept():
-                # What machines there are depends on the cluster, which is looked for first.
-                region = self._check_workspace() if "jobs" in request.needs else ""
+            region = self._look(request, refusals)
+            if region is not None:
                 machines = machines_for(request, self._machines, refusals)
             refusals.tell()
+            regions = [region]
+            answers = answers_to(
+                request, lambda asked, kept: regions.append(self._look(asked, kept)), self._machines
+            )
             return ConnectionReport(
                 connection=request.connection,
                 identity=identity,
                 container=self._store.default_container,
                 readable_from_outside=not self._settings.private_store,
-                region=region,
-                machines=machines,
+                region=next(filter(None, regions), ""),
+                machines=machines | answers.machines,
+                declined=answers.declined,
             )
+
+    def _look(self, request: PreflightRequest, refusals: Refusals) -> str | None:
+        """Return the region of the workspace, empty where nobody asks for jobs; None where it cannot be relied on."""
+        self._check_capabilities(request, refusals)
+        for uri in (self._store.default_container, *request.containers):
+            with refusals.kept(), translated(translate, uri):
+                self._store.ensure_container(uri, create=request.create)
+        with refusals.kept():
+            # What machines there are depends on the cluster, which is looked for first.
+            return self._check_workspace() if "jobs" in request.needs else ""
+        return None
 
     def _check_capabilities(self, request: PreflightRequest, refusals: Refusals) -> None:
         if "tables" in request.needs:

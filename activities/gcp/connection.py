@@ -13,6 +13,7 @@ from activities.gcp.table_jobs import NO_RETRY
 from activities.guard import guarded, translated
 from activities.refusals import Refusals
 from activities.store import Store
+from activities.wishes import answers_to
 from contracts.connections import ConnectionActivities, ConnectionReport, PreflightRequest
 from contracts.errors import ErrorDetail, ErrorKind, failure
 
@@ -51,17 +52,10 @@ class GcpConnection(ConnectionActivities):
         """See the contract."""
         with guarded(translate, request.connection):
             refusals = Refusals()
-            for uri in dict.fromkeys((self._store.default_container, *request.containers)):
-                with refusals.kept(), translated(translate, uri):
-                    self._store.ensure_container(uri, create=request.create)
-            if "jobs" in request.needs:
-                with refusals.kept():
-                    self._check_jobs(request)
-            if "tables" in request.needs:
-                with refusals.kept(), translated(translate, f"BigQuery of {self._tables.project}"):
-                    list(self._tables.list_datasets(max_results=1, retry=NO_RETRY, timeout=TIMEOUT))
+            self._look(request, refusals)
             machines = machines_for(request, self._machines, refusals)
             refusals.tell()
+            answers = answers_to(request, self._look, self._machines)
             return ConnectionReport(
                 connection=request.connection,
                 identity=self._identity,
@@ -69,8 +63,20 @@ class GcpConnection(ConnectionActivities):
                 region=self._defaults.parent.rsplit("/", 1)[1],
                 readable_from_outside=not self._private,
                 capabilities=("storage", "jobs", "tables"),
-                machines=machines,
+                machines=machines | answers.machines,
+                declined=answers.declined,
             )
+
+    def _look(self, request: PreflightRequest, refusals: Refusals) -> None:
+        for uri in dict.fromkeys((self._store.default_container, *request.containers)):
+            with refusals.kept(), translated(translate, uri):
+                self._store.ensure_container(uri, create=request.create)
+        if "jobs" in request.needs:
+            with refusals.kept():
+                self._check_jobs(request)
+        if "tables" in request.needs:
+            with refusals.kept(), translated(translate, f"BigQuery of {self._tables.project}"):
+                list(self._tables.list_datasets(max_results=1, retry=NO_RETRY, timeout=TIMEOUT))
 
     def _check_jobs(self, request: PreflightRequest) -> None:
         if not request.image_given and self._defaults.image is None:

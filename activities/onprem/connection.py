@@ -12,6 +12,7 @@ from activities.onprem.errors import translate
 from activities.onprem.settings import OnpremSettings
 from activities.refusals import Refusals
 from activities.store import Store
+from activities.wishes import answers_to
 from contracts.connections import ConnectionActivities, ConnectionReport, PreflightRequest
 from contracts.errors import ErrorDetail, ErrorKind, failure
 from contracts.queues import Cloud
@@ -31,28 +32,33 @@ class OnpremConnection(ConnectionActivities):
         """See the contract."""
         with guarded(translate, request.connection):
             refusals = Refusals()
-            if "tables" in request.needs:
-                with refusals.kept():
-                    raise self._refused(ErrorKind.UNSUPPORTED, f"{request.connection} has no tables")
-            if "jobs" in request.needs and not shutil.which("python", path=self._search):
-                with refusals.kept():
-                    told = "no `python` for jobs; put its folder into CAUSEWAY_ONPREM_PATH"
-                    raise self._refused(ErrorKind.UNSUPPORTED, f"{request.connection} has {told}")
-            # The default container is a folder of our own under the root, so it is made when missing.
-            self._store.ensure_container(self._store.default_container, create=True)
-            for uri in request.containers:
-                with refusals.kept(), translated(translate, uri):
-                    self._store.ensure_container(uri, create=request.create)
+            self._look(request, refusals)
             machines = machines_for(request, self._machine, refusals)
             refusals.tell()
+            answers = answers_to(request, self._look, self._machine)
         return ConnectionReport(
             connection=f"{Cloud.ONPREM}/{self._settings.connection}",
             identity=f"{getpass.getuser()}@{socket.gethostname()}",
             container=self._store.default_container,
             readable_from_outside=False,
             capabilities=("storage", "jobs"),
-            machines=machines,
+            machines=machines | answers.machines,
+            declined=answers.declined,
         )
+
+    def _look(self, request: PreflightRequest, refusals: Refusals) -> None:
+        if "tables" in request.needs:
+            with refusals.kept():
+                raise self._refused(ErrorKind.UNSUPPORTED, f"{request.connection} has no tables")
+        if "jobs" in request.needs and not shutil.which("python", path=self._search):
+            with refusals.kept():
+                told = "no `python` for jobs; put its folder into CAUSEWAY_ONPREM_PATH"
+                raise self._refused(ErrorKind.UNSUPPORTED, f"{request.connection} has {told}")
+        # The default container is a folder of our own under the root, so it is made when missing.
+        self._store.ensure_container(self._store.default_container, create=True)
+        for uri in request.containers:
+            with refusals.kept(), translated(translate, uri):
+                self._store.ensure_container(uri, create=request.create)
 
     def _refused(self, kind: ErrorKind, told: str) -> Exception:
         return failure(kind, told, ErrorDetail(cloud=Cloud.ONPREM, ref=self._settings.connection))

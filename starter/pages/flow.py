@@ -9,9 +9,11 @@ from rich.filesize import decimal
 from contracts.artifacts import locate
 from contracts.choices import leaves
 from contracts.graph import needs, order, resolve
+from contracts.places import leader_of
 from contracts.queues import CLOUD_OF_SCHEME, normalise
 from contracts.runs import RunStatus
 from contracts.spec import PipelineSpec
+from contracts.stage_base import StageBase
 from contracts.stages import CopyStage, inputs_of
 
 NOWHERE = "no cloud"
@@ -92,16 +94,16 @@ def _nodes(spec: PipelineSpec, status: RunStatus | None) -> Iterator[Node]:
             label = PurePosixPath(locate(stage.source).name).name
             yield Node(_source_id(name), label, SOURCE, _owner(stage))
         state = status.stages[name].phase.value if status and name in status.stages else ""
-        yield Node(name, name, stage.kind, stage.on, state)
+        yield Node(name, name, stage.kind, _on(spec, name, status), state)
 
 
 def _edges(spec: PipelineSpec, status: RunStatus | None) -> Iterator[Edge]:
     for name in order(spec):
         stage = spec.stages[name]
         if isinstance(stage, CopyStage) and stage.source:
-            crossing = _owner(stage) != stage.on
+            on = _on(spec, name, status)
             yield Edge(
-                _source_id(name), name, ("data",), crossing, _moved(status, stage.on, {f"{name}.data"})
+                _source_id(name), name, ("data",), _owner(stage) != on, _moved(status, on, {f"{name}.data"})
             )
         for before in sorted(needs(spec, name)):
             yield _edge(spec, before, name, status)
@@ -111,12 +113,12 @@ def _edge(spec: PipelineSpec, before: str, name: str, status: RunStatus | None) 
     stage = spec.stages[name]
     found = (resolve(spec, written) for written in inputs_of(stage).values())
     outputs = tuple(dict.fromkeys(item.output for item in found if item.stage == before))
-    places = _places(spec, before, status)
-    if not outputs or places == {stage.on}:
+    places, on = _places(spec, before, status), _on(spec, name, status)
+    if not outputs or places == {on}:
         return Edge(before, name, outputs)
     # A copy names what it brings by itself, any other transfer by the stage that left it.
     wanted = {f"{before}.{output}" for output in outputs} | {f"{name}.data"}
-    return Edge(before, name, outputs, crossing=True, moved_bytes=_moved(status, stage.on, wanted))
+    return Edge(before, name, outputs, crossing=True, moved_bytes=_moved(status, on, wanted))
 
 
 def _places(spec: PipelineSpec, name: str, status: RunStatus | None) -> set[str]:
@@ -124,7 +126,16 @@ def _places(spec: PipelineSpec, name: str, status: RunStatus | None) -> set[str]
     held = status.stages.get(name) if status else None
     if held and held.choice and held.connection:
         return {held.connection}
-    return {spec.stages[leaf].on for leaf in leaves(spec, name)}
+    return {_on(spec, leaf, status) for leaf in leaves(spec, name)}
+
+
+def _on(spec: PipelineSpec, name: str, status: RunStatus | None) -> str:
+    """Where a stage runs; while the plan has yet to choose, the places there are in a person's words."""
+    stage = spec.stages[leader_of(spec, name)]
+    if not isinstance(stage, StageBase) or stage.on:
+        return stage.on
+    held = status.stages.get(name) if status else None
+    return held.connection if held and held.connection else stage.where
 
 
 def _moved(status: RunStatus | None, destination: str, artifacts: set[str]) -> int | None:
