@@ -20,6 +20,8 @@ Connection = Annotated[
 ]
 ANY = "any"
 """Written for `on`: every connection that there is."""
+LARGEST = 10**18
+"""Bytes that a stage may be expected to leave."""
 DATA_CLASS = r"^[a-z][a-z0-9-]{0,31}$"
 
 
@@ -69,6 +71,13 @@ class Expect(Declared):
     """What its outputs weigh together."""
     scanned: Size | None = None
     """What a query reads of its tables, which is what it is billed by."""
+
+    @field_validator("output_size")
+    @classmethod
+    def _possible(cls, value: int | None) -> int | None:
+        if value is not None and value > LARGEST:
+            raise ValueError("more than an exabyte is no expectation of one stage; check the unit")
+        return value
 
     @field_validator("duration")
     @classmethod

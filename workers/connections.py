@@ -5,7 +5,7 @@ A worker takes its own entry as if its environment had said so; what its environ
 
 import importlib
 import re
-from collections.abc import Iterator, MutableMapping
+from collections.abc import Iterator, Mapping, MutableMapping
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from ruamel.yaml.comments import CommentedMap
 from ruamel.yaml.error import MarkedYAMLError
 
 from activities.settings import WorkerSettings
+from contracts.places import DEFAULTS
 from contracts.queues import DEFAULT_CONNECTION, Cloud, normalise
 from workers.catalogue import WORKERS
 
@@ -58,6 +59,16 @@ def adopt(worker: str, environment: MutableMapping[str, str]) -> None:
     told = Book(Path(named)).variables(connection)
     environment.update({name: value for name, value in told.items() if not environment.get(name, "").strip()})
     environment[NAME] = connection.partition("/")[2]
+
+
+def named(environment: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the connections that the file names, or without one the default of each cloud; nothing else of it is told.
+
+    Raises:
+        ConnectionsError: the file cannot be read.
+    """
+    path = environment.get(FILE, "").strip()
+    return Book(Path(path)).connections if path else DEFAULTS
 
 
 class Book:

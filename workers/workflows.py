@@ -4,6 +4,7 @@ import importlib
 import os
 
 from activities.alerts import Receiver, Webhook
+from activities.connections import TemporalConnections
 from activities.lineage import LineageSettings, OpenLineage
 from activities.owners import TemporalOwners
 from activities.planning import Planner
@@ -12,6 +13,7 @@ from activities.queues import TemporalQueues
 from activities.scheduled import TemporalRuns
 from contracts.observed import Observed
 from contracts.queues import WORKFLOW_QUEUE
+from workers.connections import named
 from workers.serve import Service
 from workers.versions import deployment
 from workflows.alert import AlertWorkflow
@@ -40,13 +42,14 @@ def service() -> Service:
     """Offer every workflow, the planner, the price book, the view of task queues and the way to who watches runs.
 
     Raises:
-        ValueError: the user's price file cannot be read, a workflow of their own cannot be found, a build is misnamed, or
-            a setting of alerts or lineage is wrong.
+        ValueError: the user's price file or file of connections cannot be read, a workflow of their own cannot be found,
+            a build is misnamed, or a setting of alerts or lineage is wrong.
     """
     book = PriceBook.from_environment()
     receiver = Receiver.from_mapping(os.environ)
     lineage = LineageSettings.from_mapping(os.environ)
     observed = Observed(alerts=receiver.wanted if receiver else (), lineage=lineage is not None)
+    names = named(os.environ)
     webhook = Webhook(receiver, observed)
     return Service(
         name="workflows",
@@ -57,6 +60,7 @@ def service() -> Service:
             Planner(book, observed).make,
             book.egress,
             TemporalQueues(client, observed).describe,
+            TemporalConnections(client, names).known,
             webhook.describe,
             webhook.send,
             OpenLineage(lineage).emit,

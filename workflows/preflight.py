@@ -1,7 +1,7 @@
 """Asks every connection a run will use, on the very queue and by the identity that will do the work."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -69,8 +69,10 @@ class Answers:
     """Those that stages only might run on and that will not do, each with the reason."""
 
 
-async def preflight(spec: PipelineSpec, effects: Effects, *, create: bool) -> Answers:
-    """Return what each connection answers; one that a stage only might run on fails nothing.
+async def preflight(
+    spec: PipelineSpec, effects: Effects, *, create: bool, absent: Collection[str] = ()
+) -> Answers:
+    """Return what each connection answers; one that a stage only might run on fails nothing, and is left if absent.
 
     Raises:
         PreflightRefused: some of them cannot do what the run needs; each says what and how to mend it.
@@ -87,7 +89,7 @@ async def preflight(spec: PipelineSpec, effects: Effects, *, create: bool) -> An
     perhaps = [
         asyncio.create_task(_ask_perhaps(effects, request))
         for request in requests
-        if request.connection not in needs
+        if request.connection not in needs and request.connection not in absent
     ]
     try:
         reports = await asyncio.gather(*asked.values())
@@ -127,7 +129,7 @@ async def known(spec: PipelineSpec, effects: Effects) -> tuple[PipelineSpec, dic
     found: KnownConnections = await effects.local(
         KnownActivities.known, KnownRequest(), preset=presets.local(), summary="which connections are there?"
     )
-    return narrowed(spec, found.served), found.absent
+    return narrowed(spec, (*found.served, *found.absent)), found.absent
 
 
 async def _ask(effects: Effects, request: PreflightRequest, preset: presets.Preset) -> ConnectionReport:

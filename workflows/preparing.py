@@ -17,12 +17,12 @@ async def prepare(request: RunRequest, book: Book, effects: Effects) -> Plan:
         ActivityError: no plan can be made.
     """
     spec, absent = await known(request.spec, effects)
-    answers = await preflight(spec, effects, create=request.create_containers)
+    answers = await preflight(spec, effects, create=request.create_containers, absent=absent)
     await effects.checkpoint.passed()
     plan: Plan = await effects.local(
         PlanActivities.make,
         PlanRequest(
-            run=book.status.run, spec=spec, connections=answers.reports, refused=absent | answers.refused
+            run=book.status.run, spec=spec, connections=answers.reports, refused={**absent, **answers.refused}
         ),
         preset=presets.local(),
         summary="make the plan",

@@ -7,6 +7,7 @@ from contracts.errors import ErrorKind, failure
 from contracts.places import leader_of, narrowed, open_places, unfit
 from contracts.plan import PlanRequest
 from contracts.spec import PipelineSpec
+from contracts.stage_base import StageBase
 
 
 @dataclass(frozen=True)
@@ -75,14 +76,16 @@ def _why_not(request: PlanRequest, spec: PipelineSpec, name: str, connection: st
     tried = request.standing.excluded.get(name, {}).get(connection)
     if tried is not None:
         return Removed(tried)
+    leader = spec.stages[leader_of(spec, name)]
+    if isinstance(leader, StageBase) and connection not in leader.places:
+        return Removed(f"its endpoint is never there, but on {leader.where}")
     wrong = unfit(spec.stages[name], connection)
     if wrong:
         return Removed(wrong[1])
-    if connection in request.refused:
-        return Removed(request.refused[connection])
     report = request.connections.get(connection)
     if report is None:
-        return Removed("it was not asked, since no connection of that name is known")
+        unknown = "it did not answer"
+        return Removed(request.refused.get(connection, unknown))
     declined = report.declined.get(name)
     return Removed(declined) if declined else None
 

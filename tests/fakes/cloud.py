@@ -7,12 +7,20 @@ from temporalio import activity
 from contracts.artifacts import Artifact
 from contracts.caching import FindRequest, Found, KeepRequest
 from contracts.code import CodeRef, PublishRequest
-from contracts.connections import ConnectionReport, MachineRequest, PreflightRequest
+from contracts.connections import (
+    ConnectionReport,
+    KnownConnections,
+    KnownRequest,
+    MachineRequest,
+    PreflightRequest,
+)
 from contracts.errors import ErrorKind, failure
 from contracts.fanout import EnumerateRequest, Gathered, GatherRequest, ObjectItems
 from contracts.machines import Machine
+from contracts.places import DEFAULTS
 from contracts.plan import QueueReport, QueueReports, QueuesRequest
 from contracts.prices import EgressQuery, EgressQuote
+from contracts.queues import queue_of
 from contracts.shipping import LogFile, Shipped, ShipRequest, StoreLogsRequest
 from contracts.tables import (
     LoadReceipt,
@@ -41,9 +49,16 @@ class FakeCloud(FakeJobs, FakeEndpoints, FakeParts, FakeSweeps, FakeCheck):
             identity=f"fake:{self.connection}",
             container=container_of(self.connection),
             readable_from_outside=self.connection not in self.world.unreadable,
-            machines={name: _machine(asked) for name, asked in request.machines.items()},
+            machines={name: _machine(asked) for name, asked in self._asked(request).items()},
+            declined={name: why for name, why in self.world.declined.items() if name in request.wishes},
         )
         return await self._play("connections.preflight", request, lambda: report)
+
+    def _asked(self, request: PreflightRequest) -> dict[str, MachineRequest]:
+        wished = {name: wish.machine for name, wish in request.wishes.items() if wish.machine}
+        return request.machines | {
+            name: asked for name, asked in wished.items() if name not in self.world.declined
+        }
 
     @activity.defn(name="code.publish")
     async def publish(self, request: PublishRequest) -> CodeRef:
@@ -157,6 +172,19 @@ class FakeQueues:
         )
         answer = QueueReports(reports=reports, observed=self.world.observed)
         return await self.world.play("causeway", "queues.describe", request, lambda: answer)
+
+
+class FakeKnown:
+    """Which connections there would be."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+
+    @activity.defn(name="connections.known")
+    async def known(self, request: KnownRequest) -> KnownConnections:
+        served = tuple(name for name in DEFAULTS if queue_of(name) not in self.world.absent)
+        absent = {name: f"no worker serves {queue_of(name)}" for name in DEFAULTS if name not in served}
+        return KnownConnections(served=served, absent=absent)
 
 
 class FakePrices:

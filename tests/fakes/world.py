@@ -85,6 +85,8 @@ class World:
     """Connections whose store cannot be read from outside."""
     absent: set[str] = field(default_factory=set)
     """Task queues that have no worker, as `queues.describe` says."""
+    declined: dict[str, str] = field(default_factory=dict)
+    """By stage: why no connection takes it that was only asked whether it would."""
     answer_rows: tuple[dict[str, Any], ...] = ({"n": 1},)
     log: tuple[str, ...] = ("first line", "last line")
     page: int = 3

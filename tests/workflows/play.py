@@ -25,7 +25,7 @@ from contracts.spec import PipelineSpec
 from sandbox.environment import OWN_WORKFLOWS
 from starter import temporal
 from tests.fakes.alerts import FakeAlerts
-from tests.fakes.cloud import FakeCloud, FakePrices, FakeQueues
+from tests.fakes.cloud import FakeCloud, FakeKnown, FakePrices, FakeQueues
 from tests.fakes.connection import container_of
 from tests.fakes.sweeps import FakeOwners
 from tests.fakes.world import Hold, World
@@ -130,6 +130,7 @@ class Play:
                 Planner(observed=self.world.observed).make,
                 FakePrices(self.world).egress,
                 FakeQueues(self.world).describe,
+                FakeKnown(self.world).known,
                 FakeOwners(self.world).owners,
                 watchers.describe,
                 watchers.send,
