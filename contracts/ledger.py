@@ -173,6 +173,8 @@ class ReserveRequest(Message):
     size_bytes: int = Field(ge=0)
     limit_bytes: int | None = None
     """What may leave clouds in the month at most, over all runs; what would exceed it is not reserved."""
+    month: str | None = None
+    """None: the month that it is now."""
 
 
 class Reserved(Message):
