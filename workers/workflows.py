@@ -2,9 +2,14 @@
 
 import importlib
 import os
+from collections.abc import Callable
+from typing import Any
+
+from temporalio.client import Client
 
 from activities.alerts import Receiver, Webhook
 from activities.connections import TemporalConnections
+from activities.ledger import TemporalLedger
 from activities.lineage import LineageSettings, OpenLineage
 from activities.owners import TemporalOwners
 from activities.planning import Planner
@@ -20,6 +25,7 @@ from workflows.alert import AlertWorkflow
 from workflows.check import CheckWorkflow
 from workflows.foreach import FanoutWorkflow
 from workflows.job_logs import JobLogsWorkflow
+from workflows.ledger import LedgerWorkflow, UpgradedLedgerWorkflow
 from workflows.lineage import LineageWorkflow
 from workflows.pipeline import PipelineWorkflow
 from workflows.sweep import SweepWorkflow
@@ -35,6 +41,7 @@ WORKFLOWS = (
     CheckWorkflow,
     AlertWorkflow,
     LineageWorkflow,
+    LedgerWorkflow,
 )
 
 
@@ -51,11 +58,12 @@ def service() -> Service:
     observed = Observed(alerts=receiver.wanted if receiver else (), lineage=lineage is not None)
     names = named(os.environ)
     webhook = Webhook(receiver, observed)
+    build = deployment(os.environ)
     return Service(
         name="workflows",
         queue=WORKFLOW_QUEUE,
-        deployment=deployment(os.environ),
-        workflows=(*WORKFLOWS, *own_workflows(os.environ.get(OWN, ""))),
+        deployment=build,
+        workflows=(*_workflows(build is not None), *own_workflows(os.environ.get(OWN, ""))),
         activities=lambda client: (
             Planner(book, observed).make,
             book.egress,
@@ -66,7 +74,21 @@ def service() -> Service:
             OpenLineage(lineage).emit,
             TemporalOwners(client).owners,
             TemporalRuns(client).earlier,
+            *ledger_activities(client),
         ),
+    )
+
+
+def ledger_activities(client: Client) -> tuple[Callable[..., Any], ...]:
+    """Return the ways to the ledger."""
+    ledger = TemporalLedger(client)
+    return ledger.post, ledger.month, ledger.reserve, ledger.release
+
+
+def _workflows(versioned: bool) -> tuple[type, ...]:
+    """Return every workflow of ours; of workers that say their build, the ledger goes on with the latest."""
+    return tuple(
+        UpgradedLedgerWorkflow if versioned and kind is LedgerWorkflow else kind for kind in WORKFLOWS
     )
 
 

@@ -20,6 +20,7 @@ from contracts.observed import Observed
 from contracts.prices import EgressPrice
 from contracts.sweeps import Owner, SweepItem
 from tests.fakes.lives import Job, Life
+from workflows.month import Month
 
 BEAT_SECONDS = 0.02
 
@@ -118,6 +119,8 @@ class World:
     alerts: list[Alert] = field(default_factory=list)
     """What was delivered."""
     lineage: list[LineageBatch] = field(default_factory=list)
+    months: dict[str, Month] = field(default_factory=dict)
+    """The ledger."""
 
     def hold(self, name: str, *, on: str = "", stage: str = "", lands: bool = False) -> Hold:
         """Keep the next call of an activity in flight."""

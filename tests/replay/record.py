@@ -13,15 +13,18 @@ from typing import Any
 
 from temporalio.testing import WorkflowEnvironment
 
+from activities.ledger import TemporalLedger
 from contracts.approvals import Approval
 from contracts.checks import CheckRequest, CheckWanted
 from contracts.connect import plugin
 from contracts.errors import ErrorKind
 from contracts.jobs import JobPhase, JobRef, LogRequest
+from contracts.ledger import PostRequest, ReleaseRequest, ReserveRequest, ledger_id, reservation_of
 from contracts.observed import ALERT_EVENTS, Observed
 from contracts.queues import WORKFLOW_QUEUE
 from contracts.runs import SEARCH_ATTRIBUTES, RunPhase
 from contracts.sweeps import Owner, SweepItem, SweepRequest
+from tests.charges import TB, job, sent
 from tests.fakes.lives import Life
 from tests.workflows.play import CONNECTIONS, Play, Run, spec_of
 from tests.workflows.servers import dev_server
@@ -146,6 +149,26 @@ async def check(play: Play) -> Any:
     return handle
 
 
+async def ledger(play: Play) -> Any:
+    """A month: charges, a reservation that is settled, one that is let go, and one whose run is over."""
+    await play.serve()
+    books = TemporalLedger(play.client)
+    reserved = ReserveRequest(
+        id=reservation_of("uid", "get.data-to-gcp"),
+        run_uid="uid",
+        source="aws/default",
+        destination="gcp/default",
+        size_bytes=TB,
+        month="2026-11",
+    )
+    await books.reserve(reserved)
+    await books.reserve(reserved.model_copy(update={"id": reservation_of("other", "a"), "run_uid": "other"}))
+    await books.post(PostRequest(charges=(job(1), job(2, cost=None), sent(TB, settles=reserved.id))))
+    await books.post(PostRequest(charges=(job(1),)))
+    await books.release(ReleaseRequest(run_uid="other", month="2026-11"))
+    return play.client.get_workflow_handle(ledger_id("2026-11"))
+
+
 async def chosen(play: Play) -> Run:
     """Items of which one is tried again, a pick among them, a condition, and its model brought to another cloud."""
     play.world.lives |= {f"each-{index}": [Life(metrics={"auc": index / 10})] for index in range(4)}
@@ -265,6 +288,7 @@ RECORDINGS: dict[str, Callable[[Play], Awaitable[Any]]] = {
     "job_logs": log,
     "sweep": sweep,
     "check": check,
+    "ledger": ledger,
 }
 CHILDREN = {
     "transfer-push": ("pipeline-succeeded", "transfer/ingest.data-to-aws.default"),

@@ -14,6 +14,7 @@ from temporalio.workflow import NondeterminismError
 from contracts.alerts import ALERT_WORKFLOW
 from contracts.connect import plugin
 from contracts.fanout import FANOUT_WORKFLOW
+from contracts.ledger import LEDGER_WORKFLOW
 from contracts.lineage import LINEAGE_WORKFLOW
 from contracts.runs import (
     CHECK_WORKFLOW,
@@ -56,6 +57,7 @@ def test_every_workflow_and_every_recording_has_a_history() -> None:
         ALERT_WORKFLOW,
         CHECK_WORKFLOW,
         LINEAGE_WORKFLOW,
+        LEDGER_WORKFLOW,
     }
     assert kinds == known
 

@@ -5,16 +5,20 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 from temporalio.client import WorkflowHandle
 from temporalio.testing import WorkflowEnvironment
 
+from activities.ledger import TemporalLedger
 from contracts.connect import plugin
+from contracts.ledger import MonthQuery, PostRequest, ledger_id
 from contracts.queues import DEPLOYMENT, WORKFLOW_QUEUE
 from contracts.runs import SEARCH_ATTRIBUTES
 from starter.presence import START, why_nobody_answers
+from tests.charges import job
 from tests.house import CHECKOUT, OF_THE_OUTSIDE, until
 from tests.versions.flows_of import write
 from tests.workflows.servers import dev_server
@@ -131,6 +135,24 @@ def test_a_run_waits_for_its_own_build_when_its_worker_is_away(
         assert await builds_of(old) == {"one"}
         upgrade.start("one", "one")
         assert await answer(old) == "one"
+
+    runner.run(played())
+
+
+def test_a_month_of_the_ledger_goes_on_with_the_newest_build(
+    runner: asyncio.Runner, upgrade: Upgrade
+) -> None:
+    async def played() -> None:
+        ledger = TemporalLedger(upgrade.client)
+        for number, build in enumerate(("one", "two"), 1):
+            upgrade.start(build, build)
+            await upgrade.make_current(build)
+            await ledger.post(PostRequest(charges=(job(number),)))
+            if build == "one":
+                upgrade.stop("one")
+        month = upgrade.client.get_workflow_handle(ledger_id("2026-11"))
+        assert await builds_of(month) == {"one", "two"}
+        assert (await ledger.month(MonthQuery(month="2026-11"))).totals[0].cost == Decimal("0.5")
 
     runner.run(played())
 

@@ -27,6 +27,7 @@ from starter import temporal
 from tests.fakes.alerts import FakeAlerts
 from tests.fakes.cloud import FakeCloud, FakeKnown, FakePrices, FakeQueues
 from tests.fakes.connection import container_of
+from tests.fakes.ledger import FakeLedger
 from tests.fakes.sweeps import FakeOwners
 from tests.fakes.world import Hold, World
 from workers.workflows import WORKFLOWS, own_workflows
@@ -125,7 +126,7 @@ class Play:
         """Have these connections and the workflows served."""
         await self.hire(*connections)
         if "workflows" not in self._workers:
-            watchers = FakeAlerts(self.world)
+            watchers, ledger = FakeAlerts(self.world), FakeLedger(self.world)
             local = [
                 Planner(observed=self.world.observed).make,
                 FakePrices(self.world).egress,
@@ -135,6 +136,10 @@ class Play:
                 watchers.describe,
                 watchers.send,
                 watchers.emit,
+                ledger.post,
+                ledger.month,
+                ledger.reserve,
+                ledger.release,
             ]
             await self._employ(
                 "workflows",
