@@ -16,7 +16,8 @@ from typing import Any
 import psutil
 
 CHECKOUT = Path(__file__).resolve().parent.parent
-PATIENCE_SECONDS = 240
+PATIENCE_SECONDS = 300
+"""Of every wait that only ends a hang: far above what a busy machine of two cores takes."""
 OF_THE_OUTSIDE = ("TEMPORAL_", "AWS_ACCESS", "AWS_SECRET", "AZURE_", "GOOGLE_", "CAUSEWAY_")
 
 
@@ -131,19 +132,20 @@ class Sandbox:
 
 def until(look: Callable[[], Any], what: str, seconds: float = PATIENCE_SECONDS) -> Any:
     """Return what `look` finds, looking until it does."""
-    deadline = time.monotonic() + seconds
+    deadline, pause = time.monotonic() + seconds, 0.02
     while time.monotonic() < deadline:
         found = look()
         if found:
             return found
-        time.sleep(0.2)
+        time.sleep(pause)
+        pause = min(0.2, 2 * pause)
     raise AssertionError(f"{what}: not within {seconds:.0f} s")
 
 
 def kill(process: psutil.Process) -> None:
     """`kill -9`, as a machine that loses power would."""
     process.send_signal(signal.SIGKILL)
-    process.wait(10)
+    process.wait(PATIENCE_SECONDS)
 
 
 def _command(process: psutil.Process) -> list[str]:

@@ -17,7 +17,7 @@ from typing import Any
 
 from pexpect import EOF, TIMEOUT, fdpexpect
 
-from tests.house import CHECKOUT
+from tests.house import CHECKOUT, PATIENCE_SECONDS
 
 _STYLE = re.compile(r"\x1b\[[0-9;]*m")
 _FRAME = "\x1b[H"
@@ -51,7 +51,9 @@ class Person:
             start_new_session=True,
             preexec_fn=_seated,
         )
-        self._eye = fdpexpect.fdspawn(ours, encoding="utf-8", codec_errors="replace", timeout=90)
+        self._eye = fdpexpect.fdspawn(
+            ours, encoding="utf-8", codec_errors="replace", timeout=PATIENCE_SECONDS
+        )
         self._eye.logfile_read = io.StringIO()
 
     @property
@@ -59,7 +61,7 @@ class Person:
         """All that was written and looked at."""
         return self._eye.logfile_read.getvalue()
 
-    def until(self, words: str, seconds: float = 90) -> None:
+    def until(self, words: str, seconds: float = PATIENCE_SECONDS) -> None:
         """Look until the words are there, after those that were looked for before."""
         self._eye.expect_exact(words, timeout=seconds)
 
@@ -69,7 +71,7 @@ class Person:
     def resize(self, columns: int, rows: int) -> None:
         fcntl.ioctl(self.fd, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
 
-    def ends(self, seconds: float = 60) -> int:
+    def ends(self, seconds: float = PATIENCE_SECONDS) -> int:
         """Wait for the end, see all that is left, and return how it ended."""
         code = self.process.wait(seconds)
         self.look()
@@ -112,7 +114,7 @@ class Person:
     def leave(self) -> None:
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGKILL)
-            self.process.wait(30)
+            self.process.wait(PATIENCE_SECONDS)
         os.close(self._theirs)
         os.close(self.fd)
 

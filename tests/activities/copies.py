@@ -25,6 +25,7 @@ from contracts.copies import (
 from contracts.grants import ReadGrant
 from contracts.parts import PART_BYTES, digest_of
 from tests.activities.servers import Source
+from tests.house import PATIENCE_SECONDS
 
 LATER = datetime(2100, 1, 1, tzinfo=UTC)
 
@@ -56,7 +57,7 @@ class Counting(FileStore):
 
         def put(part: Part, content: bytes) -> None:
             self.in_flight.set()
-            self.let_land.wait(30)
+            self.let_land.wait(PATIENCE_SECONDS)
             send(part, content)
             self.parts_sent.append(part.index)
 

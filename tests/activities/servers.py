@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from activities.grant_client import GrantClient
 from contracts.grants import ReadGrant
+from tests.house import PATIENCE_SECONDS
 
 Fault = Literal["none", "cut", "short", "damaged", "redirect", "status"]
 
@@ -66,7 +67,7 @@ class _Handler(BaseHTTPRequestHandler):
         half = len(content) // 2
         self.wfile.write(memoryview(content)[:half])
         if source.pause:
-            source.pause.wait(30)
+            source.pause.wait(PATIENCE_SECONDS)
         source.served += len(content)
         gone = source.cut_after is not None and source.served > source.cut_after
         if source.fault == "cut" or gone:

@@ -39,6 +39,7 @@ from tests.activities.copies import (
     request,
 )
 from tests.activities.servers import serving
+from tests.house import PATIENCE_SECONDS
 
 
 @pytest.fixture
@@ -189,11 +190,11 @@ def test_the_race_with_an_attempt_that_was_thought_dead_is_settled_by_content(st
         found: list[CopyReceipt] = []
         slow = threading.Thread(target=lambda: found.append(copy(store, source, request(item(source)))))
         slow.start()
-        assert store.in_flight.wait(30)
+        assert store.in_flight.wait(PATIENCE_SECONDS)
         winner = Counting(store.places.root)
         copy(winner, source, request(item(source)))
         store.let_land.set()
-        slow.join(60)
+        slow.join(PATIENCE_SECONDS)
     assert held(store) == content
     assert [receipt.objects[0].target.sha256 for receipt in found if receipt.objects] in (
         [],

@@ -38,6 +38,7 @@ from tests.activities.copies import (
     request,
 )
 from tests.activities.servers import Source, serving
+from tests.house import PATIENCE_SECONDS
 
 
 @pytest.fixture
@@ -104,12 +105,12 @@ def test_a_copy_that_is_stopped_lets_its_part_land_and_tells_so(store: Counting,
     with serving(os.urandom(3 * PART_BYTES)) as source:
         thread = threading.Thread(target=attempt)
         thread.start()
-        assert store.in_flight.wait(30)
+        assert store.in_flight.wait(PATIENCE_SECONDS)
         getattr(environment, how)()
         time.sleep(0.3)
         assert thread.is_alive()
         store.let_land.set()
-        thread.join(30)
+        thread.join(PATIENCE_SECONDS)
     assert store.parts_sent == [0]
     assert store.stat(TARGET) is None
     assert (told[0].remaining, told[0].cut) == ((0,), Cut(kind="STOPPED"))

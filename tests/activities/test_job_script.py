@@ -13,6 +13,7 @@ import pytest
 from activities.job_script import arguments, render_script
 from contracts.jobs import JobRequest, PathRef, RunRef
 from contracts.machines import Resources
+from tests.house import PATIENCE_SECONDS
 
 ECHO = "import json, os, sys; print(json.dumps([os.getcwd(), sorted(os.listdir('.')), sys.argv[1:]]))"
 AWKWARD = [
@@ -50,7 +51,7 @@ def run(script: str, **environment: str) -> subprocess.CompletedProcess[str]:
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=PATIENCE_SECONDS,
         env={"PATH": os.environ["PATH"], **environment},
     )
 

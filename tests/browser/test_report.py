@@ -30,7 +30,7 @@ def pages(house: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> dict[str,
         {"src/fail.py": FAILS},
     )
     good, bad = Run.start(house, QUICKSTART), Run.start(house, broken)
-    good.until("SUCCEEDED", 240)
+    good.until("SUCCEEDED")
     bad.until("FAILED")
     found = {"succeeded": folder / "good.html", "failed": folder / "bad.html"}
     for run, file in zip((good, bad), found.values(), strict=True):

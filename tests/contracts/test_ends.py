@@ -1,6 +1,5 @@
 """How jobs end, on every cloud: each kind of end has its kind of error, and words that help. All play at once."""
 
-import time
 import uuid
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -20,10 +19,10 @@ from contracts.jobs import CollectRequest, JobPhase, JobRequest, JobState, LogRe
 from contracts.machines import Resources
 from sandbox.servers.faults import Fault, Faults
 from tests.contracts.conftest import ROOMS
+from tests.house import until
 from tests.objects import put
 
 SERVERS = {"aws": "sagemaker", "azure": "azure", "gcp": "vertex"}
-pytestmark = pytest.mark.timeout(600)
 LIMIT = timedelta(seconds=3)
 PATIENCE_SECONDS = 400
 """All play at once, beside another process of tests: on a slow machine the last begins late."""
@@ -129,12 +128,10 @@ class Player:
         return End(state, lines, collected, _alive(lines))
 
     def _until_deaf(self, ref: Any) -> None:
-        limit = time.monotonic() + PATIENCE_SECONDS
-        while "deaf from now on" not in call(self.jobs.logs, LogRequest(ref=ref, tail=5)).lines:
-            assert time.monotonic() < limit, (
-                f"it never began: {call(self.jobs.wait, WaitRequest(ref=ref, seen=None))}"
-            )
-            time.sleep(0.3)
+        def deaf() -> bool:
+            return "deaf from now on" in call(self.jobs.logs, LogRequest(ref=ref, tail=5)).lines
+
+        until(deaf, f"{ref.name} has begun", PATIENCE_SECONDS)
 
     def _ended(self, ref: Any) -> JobState:
         seen: JobPhase | None = None

@@ -127,7 +127,6 @@ def play(rooms: Any, pair: tuple[str, str], examples: int, *, drawn_anew: bool) 
     drawn()
 
 
-@pytest.mark.timeout(120)
 @pytest.mark.parametrize("pair", PAIRS, ids=NAMES)
 def test_faults_on_a_wire_never_make_a_wrong_object(rooms: Any, pair: tuple[str, str]) -> None:
     play(rooms, pair, 5, drawn_anew=False)

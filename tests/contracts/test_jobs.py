@@ -1,7 +1,6 @@
 """What every job service promises, whatever cloud it is of."""
 
 import json
-import time
 import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -17,9 +16,9 @@ from contracts.code import CodeRef
 from contracts.errors import ErrorKind
 from contracts.jobs import Argument, JobPhase, JobRef, JobRequest, JobState, PathRef, RunRef
 from contracts.machines import Resources
+from tests.house import until
 from tests.objects import put
 
-PATIENCE_SECONDS = 90
 MAIN = """
 import json, os, pathlib, sys, time
 mode, *rest = sys.argv[1:]
@@ -92,13 +91,12 @@ def write(store: Store, uri: str, content: bytes) -> None:
 
 
 def wait(service: JobService, ref: JobRef, *phases: JobPhase) -> JobState:
-    limit = time.monotonic() + PATIENCE_SECONDS
-    while True:
+    def look() -> JobState | None:
         state = service.describe(ref)
-        if state.phase in phases or state.phase.terminal:
-            return state
-        assert time.monotonic() < limit, f"still {state.phase}: {state.message}"
-        time.sleep(0.3)
+        return state if state.phase in phases or state.phase.terminal else None
+
+    found: JobState = until(look, f"{ref.name} has ended or is one of {phases}")
+    return found
 
 
 def succeed(service: JobService, request: JobRequest) -> JobRef:
@@ -270,7 +268,5 @@ def end(service: JobService, ref: JobRef) -> None:
 
 
 def logged(service: JobService, ref: JobRef) -> tuple[str, ...]:
-    limit = time.monotonic() + PATIENCE_SECONDS
-    while not (lines := service.logs(ref, 20, None).lines) and time.monotonic() < limit:
-        time.sleep(0.3)
-    return lines
+    found: tuple[str, ...] = until(lambda: service.logs(ref, 20, None).lines, f"the log of {ref.name}")
+    return found

@@ -82,7 +82,7 @@ def test_azure_reads_by_itself_and_no_bulk_byte_passes_its_worker(
     assert (receipt.objects[0].verified, receipt.remaining) == ("store_checksum", ())
     # The front notes a request once its answer is on its way.
     port, expected = wire_of(rooms, cloud).port, [*before, (201, len(CONTENT))]
-    assert until(lambda: reads(sandbox, port) == expected, "the note of the read", 10)
+    assert until(lambda: reads(sandbox, port) == expected, "the note of the read")
     assert wire_of(rooms, "azure").up < LITTLE_BYTES
     assert wire_of(rooms, cloud).down < len(CONTENT) + LITTLE_BYTES, "somebody else read it, too"
     held = target.store.stat(uri)
@@ -131,7 +131,7 @@ def test_bytes_without_the_vouched_md5_never_become_an_object(
         fetched(rooms, cloud, stat, uri, damages)
     assert raised.value.type == ErrorKind.CHECKSUM_MISMATCH
     port = wire_of(rooms, cloud).port
-    assert until(lambda: reads(sandbox, port)[-1:] == [(400, len(CONTENT))], "the note of the read", 10)
+    assert until(lambda: reads(sandbox, port)[-1:] == [(400, len(CONTENT))], "the note of the read")
     assert target.store.stat(uri) is None
     assert fetched(rooms, cloud, stat, uri).objects[0].verified == "store_checksum"
     assert content_of(target, uri) == CONTENT

@@ -14,7 +14,7 @@ from tests.durability.figures import Round
 from tests.durability.matrix import JOB_SERVERS, Cell, Draw
 from tests.durability.observer import Observer
 from tests.e2e.runs import Run
-from tests.house import Sandbox, kill, until
+from tests.house import PATIENCE_SECONDS, Sandbox, kill, until
 from tests.pipelines import write
 
 MIB = 1024 * 1024
@@ -22,7 +22,6 @@ FILES = 24
 FILE_BYTES = 64 * 1024
 CREATES = {"aws": "CreateTrainingJob", "azure": "Jobs.CreateOrUpdate", "gcp": "CreateCustomJob"}
 NEXT = {"aws": "azure", "azure": "gcp", "gcp": "aws", "onprem": "aws"}
-PATIENCE_SECONDS = 150
 SCRIPT = f"""
 import pathlib, signal, sys, time
 
@@ -163,13 +162,13 @@ class Drama:
             self.run.until_job(self.stage, "running")
             self.house.starter("cancel", self.run.id, check=True)
         if cell.moment == "accepted":
-            until(lambda: self.house.jobs(cell.cloud, self.stage), "the job is there", 60)
+            until(lambda: self.house.jobs(cell.cloud, self.stage), "the job is there")
             return
         if cell.moment == "wait":
             self.run.until_job(self.stage, "running")
         if cell.moment == "asking" and cell.cloud in JOB_SERVERS:
             faults = Faults(self.house.root / "faults" / f"{cell.server}.json")
-            until(lambda: not faults.active(), "the create is on its way", 60)
+            until(lambda: not faults.active(), "the create is on its way")
             time.sleep(self.chance.uniform(0, 2))
             return
         self.observer.until_in_flight(self._workflow, cell.activity, 60)
@@ -205,7 +204,7 @@ class Drama:
 
     def _hold(self, document: dict[str, Any]) -> None:
         stages = {stage["name"]: stage for stage in document["stages"]}
-        until(lambda: not self._processes(), "no process of the job is left", 30)
+        until(lambda: not self._processes(), "no process of the job is left")
         if not self.cell.moves:
             keys = self.house.jobs(self.cell.cloud, self.stage)
             assert len(keys) == 1, f"the cloud has had {keys}"

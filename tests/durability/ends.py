@@ -19,7 +19,7 @@ from tests.durability.harm import SERVERS as JOB_SERVERS
 from tests.durability.observer import Observer
 from tests.durability.unfinished import unfinished
 from tests.e2e.runs import Run
-from tests.house import Sandbox, until
+from tests.house import PATIENCE_SECONDS, Sandbox, until
 from tests.pipelines import CLOUDS, write
 
 ENDS = ("cancel", "abort", "time_out")
@@ -28,7 +28,6 @@ JOBS = ("asking", "accepted", "queued", "running", "collecting")
 PHASES = (*JOBS, *COPIES, *SERVERS)
 ANSWER_SECONDS = 8
 """How long a create is on its way: long enough for a command to come meanwhile."""
-PATIENCE_SECONDS = 180
 ENDED = {"SUCCEEDED", "FAILED", "CANCELLED"}
 ACTIVITIES = {
     "asking": "jobs.submit",
@@ -148,15 +147,15 @@ class Ending:
         """Return at the moment, or as near to it as can be seen from outside."""
         cell = self.cell
         if cell.phase in {"accepted", "queued"}:
-            until(lambda: self.house.jobs(cell.cloud, cell.stage), "the job is there", 90)
+            until(lambda: self.house.jobs(cell.cloud, cell.stage), "the job is there")
         elif cell.phase == "running":
             run.until_job(cell.stage, "running")
         elif cell.phase in COPIES:
-            until(lambda: unfinished(self.house, cell.cloud) - before, "a part is there", 90)
+            until(lambda: unfinished(self.house, cell.cloud) - before, "a part is there")
         else:
             self.observer.until_in_flight(run.id, ACTIVITIES[cell.phase], 150)
         if cell.phase == "deploying":
-            until(self._processes, "the server runs", 90)
+            until(self._processes, "the server runs")
 
     def _end(self, run: Run) -> None:
         if self.cell.end == "cancel":
@@ -171,7 +170,7 @@ class Ending:
         """Who must not go on until the time is over, lest the moment pass."""
         cell = self.cell
         if cell.phase == "queued":
-            found: list[psutil.Process] = until(self._machines, "the job's machine is there", 30)
+            found: list[psutil.Process] = until(self._machines, "the job's machine is there")
             return found
         # Where no server can be slow to answer, the worker is.
         asks_nobody = cell.phase == "asking" and cell.cloud not in JOB_SERVERS
@@ -202,7 +201,7 @@ class Ending:
         assert own["state"] in ends, f"the stage is {own['state']}: {own}"
         assert cell.reason is None or own["error"]["kind"] == cell.reason, own["error"]
         assert own["attempts"] <= 1, f"{own['attempts']} attempts"
-        until(lambda: not self._processes(), "no process is left", 30)
+        until(lambda: not self._processes(), "no process is left")
         answer = self.house.starter("sweep", "--run", run.id, "--older-than", "1s", "--json", check=True)
         assert answer.document["orphans"] == []
         assert answer.document["left"] == 0

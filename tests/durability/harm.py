@@ -19,7 +19,7 @@ import psutil
 from sandbox.servers.faults import Fault, Faults
 from tests.durability.observer import Observer
 from tests.e2e.runs import Run
-from tests.house import CHECKOUT, Sandbox, kill, until
+from tests.house import CHECKOUT, PATIENCE_SECONDS, Sandbox, kill, until
 from tests.pipelines import CLOUDS, write
 
 SERVERS = {"aws": "sagemaker", "azure": "azure", "gcp": "vertex"}
@@ -29,7 +29,6 @@ PHASES = ("submit", "wait", "collect")
 HARMS = ("kill", "drop", "twice")
 """`kill`: the worker dies of SIGKILL. `drop`: the server does as it is asked and its answer is thrown away. `twice`: the
 worker is frozen until Temporal has given the activity to another one, and goes on at the same time as that."""
-PATIENCE_SECONDS = 150
 FILES = 24
 SCRIPT = f"""
 import pathlib, sys, time
@@ -171,7 +170,7 @@ class Harm:
         point = self.point
         if point.phase == "submit" and point.cloud not in SERVERS and point.harm == "drop":
             # Its job exists and nobody has been told: what a lost answer is where no server answers.
-            until(lambda: self.house.jobs(point.cloud, point.stage), "the job is there", 60)
+            until(lambda: self.house.jobs(point.cloud, point.stage), "the job is there")
             return
         self.observer.until_in_flight(run.id, f"jobs.{point.phase}", 60)
         if point.phase == "submit" and point.cloud in SERVERS and point.harm != "drop":
@@ -199,14 +198,14 @@ class Harm:
         frozen.send_signal(signal.SIGSTOP)
         second = self._second_worker()
         try:
-            until(lambda: self.observer.passed_on(run.id), "the activity is with another worker", 90)
+            until(lambda: self.observer.passed_on(run.id), "the activity is with another worker")
             frozen.send_signal(signal.SIGCONT)
             yield
         finally:
             if frozen.is_running() and frozen.status() == psutil.STATUS_STOPPED:
                 frozen.send_signal(signal.SIGCONT)
             second.terminate()
-            second.wait(60)
+            second.wait(PATIENCE_SECONDS)
 
     def _second_worker(self) -> subprocess.Popen[bytes]:
         environment = {**self.house.variables, **self.house.environment(self.point.cloud)}

@@ -15,11 +15,10 @@ from typing import Any
 
 from tests.durability.observer import Observer
 from tests.e2e.runs import Run
-from tests.house import Sandbox, kill, until
+from tests.house import PATIENCE_SECONDS, Sandbox, kill, until
 from tests.pipelines import write
 from tests.serving import HELPER
 
-PATIENCE_SECONDS = 240
 ROWS = 160
 BATCH_SIZE = 5
 SHARD = BATCH_SIZE * 8
@@ -227,7 +226,7 @@ class Kill:
         assert ROWS <= self._scored() <= ROWS + again, f"{self._scored()} rows scored, of {ROWS}"
         if self.moment.serves:
             assert stages[self.point.stage]["endpoint"]["retired"], "the endpoint is not told to be retired"
-        until(lambda: not self._processes(), "no process of the server is left", 30)
+        until(lambda: not self._processes(), "no process of the server is left")
         answer = self.house.starter("sweep", "--run", run.id, "--older-than", "1s", "--json", check=True)
         assert answer.document["left"] == 0, f"a sweep finds {answer.document['orphans']}"
 

@@ -8,7 +8,7 @@ from tests.durability.matrix import SEED, Draw, draws
 from tests.durability.observer import Observer
 from tests.house import Sandbox
 
-pytestmark = [pytest.mark.durability, pytest.mark.timeout(400)]
+pytestmark = pytest.mark.durability
 
 
 @pytest.mark.parametrize("draw", draws(), ids=str)

@@ -9,7 +9,7 @@ from azure.storage.blob import BlobServiceClient
 
 from contracts.storage import HIDDEN
 from sandbox.layout import CONTAINER, Endpoints, Layout
-from tests.house import Sandbox
+from tests.house import PATIENCE_SECONDS, Sandbox
 
 
 def unfinished(house: Sandbox, cloud: str) -> set[str]:
@@ -52,5 +52,5 @@ def _staged(endpoints: Endpoints) -> set[str]:
 
 def _parts(endpoints: Endpoints) -> set[str]:
     asked = f"{endpoints.gcs_behind_url}/storage/v1/b/{CONTAINER}/o?prefix={HIDDEN}uploads/"
-    with urlopen(asked, timeout=30) as answer:
+    with urlopen(asked, timeout=PATIENCE_SECONDS) as answer:
         return {found["name"] for found in json.load(answer).get("items", [])}

@@ -8,7 +8,7 @@ from typing import Any
 
 from sandbox.servers.faults import Fault, Faults
 from tests.e2e.runs import Run
-from tests.house import Sandbox, until
+from tests.house import PATIENCE_SECONDS, Sandbox, until
 from tests.pipelines import sleeper
 
 SERVERS = {"aws": "sagemaker", "azure": "azure", "gcp": "vertex"}
@@ -48,7 +48,7 @@ def _play(house: Sandbox, folder: Path, cloud: str, seconds: float) -> Away:
         found.unknown = run.stage(stage)
         return bool(found.unknown["job"]["state"] == "UNKNOWN")
 
-    until(unknown, f"the job of {stage} is UNKNOWN", seconds + 30)
-    found.document = run.until("SUCCEEDED", seconds + 120)
+    until(unknown, f"the job of {stage} is UNKNOWN")
+    found.document = run.until("SUCCEEDED", seconds + PATIENCE_SECONDS)
     found.jobs = house.jobs(cloud, stage)
     return found

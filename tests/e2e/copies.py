@@ -43,7 +43,7 @@ class OwnWorker:
                 stderr=log,
             )
         what = f"the worker of {self.cloud}/{self.connection}"
-        until(lambda: ready.exists() or self.process.poll() is not None, what, 60)
+        until(lambda: ready.exists() or self.process.poll() is not None, what)
         assert ready.exists(), f"{what} ended with {self.process.returncode}: {told.read_text()[-2000:]}"
 
     def kill(self) -> None:

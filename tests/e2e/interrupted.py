@@ -64,7 +64,7 @@ def killed(house: Sandbox, folder: Path, cloud: str, size: int, kills: int) -> K
         copy = begin(house, source, target, *ends, "--streams", str(STREAMS))
         for number in range(kills):
             mark = size * (number + 0.5) / kills
-            until(lambda mark=mark: getattr(wire, way) > mark, f"{mark:.0f} bytes on their way", 120)
+            until(lambda mark=mark: getattr(wire, way) > mark, f"{mark:.0f} bytes on their way")
             victim.kill()
             victim.start()
         document = ended(house, copy)
@@ -87,10 +87,10 @@ def paused(house: Sandbox, folder: Path, size: int) -> Paused:
         wire.bytes_per_second = RATE
         ends = ("--to", f"aws/{worker.connection}", "--streams", str(STREAMS))
         copy = begin(house, source, target, *ends)
-        until(lambda: wire.up > size * 0.4, "bytes on their way", 120)
+        until(lambda: wire.up > size * 0.4, "bytes on their way")
         house.starter("pause", copy, check=True)
         asked = time.monotonic()
-        until(lambda: status(house, copy)["state"] == "PAUSED", "drained", 60)
+        until(lambda: status(house, copy)["state"] == "PAUSED", "drained")
         drained = time.monotonic() - asked
         assert drained <= PATIENCE_SECONDS
         before = wire.up

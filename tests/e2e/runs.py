@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.house import Sandbox, until
+from tests.house import PATIENCE_SECONDS, Sandbox, until
 
 
 @dataclass
@@ -33,7 +33,7 @@ class Run:
     def text(self) -> str:
         return self.house.starter("status", self.id, check=True).out
 
-    def until(self, state: str, seconds: float = 120) -> dict[str, Any]:
+    def until(self, state: str, seconds: float = PATIENCE_SECONDS) -> dict[str, Any]:
         def look() -> dict[str, Any] | None:
             answer = self.house.starter("status", self.id, "--json")
             if answer.code:
@@ -49,7 +49,7 @@ class Run:
         found: dict[str, Any] = until(look, f"{self.id} {state}", seconds)
         return found
 
-    def until_job(self, stage: str, phase: str, seconds: float = 90) -> None:
+    def until_job(self, stage: str, phase: str, seconds: float = PATIENCE_SECONDS) -> None:
         until(lambda: f"job {phase}" in self.line(stage), f"the job of {stage} is {phase}", seconds)
 
     def line(self, stage: str) -> str:
@@ -60,5 +60,5 @@ class Run:
 
 def popen_lines(process: subprocess.Popen[str]) -> list[str]:
     """All that a finished process printed."""
-    out, err = process.communicate(timeout=120)
+    out, err = process.communicate(timeout=PATIENCE_SECONDS)
     return [*out.splitlines(), *err.splitlines()]

@@ -4,7 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.house import CHECKOUT
+from tests.house import CHECKOUT, PATIENCE_SECONDS
 
 ASK = r"""
 source "$1"
@@ -36,7 +36,7 @@ def bash(command: str, *arguments: str, variables: dict[str, str], folder: Path)
         env=variables,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE_SECONDS,
         check=True,
     )
     assert done.stderr == ""

@@ -23,7 +23,6 @@ def everything_up(house: Sandbox) -> None:
     house.sandbox("up", "--workers")
 
 
-@pytest.mark.timeout(240)
 def test_a_run_asks_shows_its_metrics_and_goes_on_with_the_answer(house: Sandbox, tmp_path: Path) -> None:
     stages = {
         "train": {

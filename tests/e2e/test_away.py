@@ -22,7 +22,6 @@ def check(found: Away) -> None:
     assert len(found.jobs) == 1
 
 
-@pytest.mark.timeout(300)
 @pytest.mark.parametrize("cloud", SERVERS)
 def test_a_job_whose_control_plane_is_away_is_unknown_and_succeeds_when_it_is_back(
     away: dict[str, Away], cloud: str
@@ -31,7 +30,6 @@ def test_a_job_whose_control_plane_is_away_is_unknown_and_succeeds_when_it_is_ba
 
 
 @pytest.mark.durability
-@pytest.mark.timeout(600)
 def test_two_minutes_without_a_control_plane_only_delay_a_run(
     house: Sandbox, tmp_path_factory: pytest.TempPathFactory
 ) -> None:

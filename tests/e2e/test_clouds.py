@@ -2,8 +2,6 @@ import itertools
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from tests.house import Sandbox
 from tests.pipelines import CLOUDS, QUICKSTART, write
 
@@ -11,7 +9,6 @@ TRAIN = "python train.py --data {inputs.data} --model {outputs.model} --metrics 
 SCORE = "python score.py --model {inputs.model} --data {inputs.data} --out {outputs.predictions}"
 
 
-@pytest.mark.timeout(900)
 def test_train_and_score_run_on_every_pair_of_clouds(house: Sandbox, tmp_path: Path) -> None:
     stages: dict[str, Any] = {}
     for cloud in CLOUDS:
@@ -50,7 +47,6 @@ def test_train_and_score_run_on_every_pair_of_clouds(house: Sandbox, tmp_path: P
     assert len(predictions) == 1, "the same script on the same data gives the same predictions on every cloud"
 
 
-@pytest.mark.timeout(900)
 def test_forty_small_stages_with_a_diamond_on_four_clouds_succeed(house: Sandbox, tmp_path: Path) -> None:
     stages: dict[str, Any] = {"root": _step("onprem", [])}
     for layer in range(6):
@@ -67,7 +63,6 @@ def test_forty_small_stages_with_a_diamond_on_four_clouds_succeed(house: Sandbox
     assert answer.document["state"] == "SUCCEEDED", failed
 
 
-@pytest.mark.timeout(400)
 def test_two_runs_of_the_same_pipeline_at_once_succeed(house: Sandbox) -> None:
     runs = [
         house.spawn("-m", "starter", "run", "--json", "--key", f"twin-{index}", stdout=-1, stderr=-1)

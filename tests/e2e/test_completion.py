@@ -43,7 +43,6 @@ def test_when_temporal_is_away_nothing_is_said_and_nobody_waits(house: Sandbox, 
     assert time.monotonic() - begun < LAID_BACK_SECONDS
 
 
-@pytest.mark.timeout(240)
 def test_runs_and_stages_are_offered_to_words_that_can_do_something_about_them(
     house: Sandbox, file: Path, tmp_path: Path
 ) -> None:
@@ -65,7 +64,6 @@ def test_runs_and_stages_are_offered_to_words_that_can_do_something_about_them(
     house.starter("cancel", asking.id, check=True)
 
 
-@pytest.mark.timeout(120)
 def test_a_run_by_the_clock_is_offered_though_bash_breaks_its_name_at_colons(
     house: Sandbox, file: Path, tmp_path: Path
 ) -> None:

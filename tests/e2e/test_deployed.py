@@ -11,7 +11,7 @@ import pytest
 from contracts.units import parse_duration
 from tests.docs.test_deploy import parsed
 from tests.docs.test_kubernetes import DEPLOYMENTS
-from tests.house import CHECKOUT, Sandbox, until
+from tests.house import CHECKOUT, PATIENCE_SECONDS, Sandbox, until
 from workers.catalogue import WORKERS
 
 SERVICES: dict[str, Any] = parsed("docker-compose.yaml")["services"]
@@ -34,7 +34,7 @@ def test_a_worker_of_the_deployment_files_becomes_ready_and_ends_cleanly_within_
             [sys.executable, "-m", *command], cwd=CHECKOUT, env=environment, stderr=errors
         )
     try:
-        until(lambda: ready.exists() or process.poll() is not None, f"the {worker} worker", 60)
+        until(lambda: ready.exists() or process.poll() is not None, f"the {worker} worker")
         assert process.poll() is None, log.read_text()
         process.terminate()
         grace = min(
@@ -65,9 +65,9 @@ def test_a_worker_that_is_told_by_the_file_of_connections_serves_its_own_queue(
         env={**sandbox.variables, **told},
     )
     try:
-        until(ready.exists, "the worker of aws/us", 60)
+        until(ready.exists, "the worker of aws/us")
         assert ready.read_text() == "causeway-aws.us"
         process.terminate()
-        assert process.wait(30) == 0
+        assert process.wait(PATIENCE_SECONDS) == 0
     finally:
         process.kill()

@@ -14,9 +14,8 @@ import pytest
 
 from contracts.units import parse_duration
 from tests.docs.test_deploy import parsed
-from tests.house import CHECKOUT, Sandbox, until
+from tests.house import CHECKOUT, PATIENCE_SECONDS, Sandbox, until
 
-pytestmark = pytest.mark.timeout(400)
 SERVICE: dict[str, Any] = parsed("docker-compose.yaml")["services"]["emulator"]
 
 
@@ -44,8 +43,8 @@ def test_the_emulators_command_becomes_well_runs_and_ends_on_sigterm_with_nothin
         def well() -> bool:
             return subprocess.run(health, env=told, cwd=CHECKOUT, capture_output=True).returncode == 0
 
-        until(well, "the healthcheck passes", 200)
-        assert emulator.starter("run", "--on-failure", "fail", timeout=200).code == 0
+        until(well, "the healthcheck passes")
+        assert emulator.starter("run", "--on-failure", "fail", timeout=PATIENCE_SECONDS).code == 0
     finally:
         process.send_signal(signal.SIGTERM)
         code = process.wait(parse_duration(SERVICE["stop_grace_period"]).total_seconds())

@@ -26,7 +26,6 @@ def champion(house: Sandbox) -> Answer:
     return house.starter("run", "champion-challenger", "--json", "--key", "example", timeout=280)
 
 
-@pytest.mark.timeout(300)
 def test_champion_challenger_trains_on_three_clouds_and_predicts_with_the_best(champion: Answer) -> None:
     assert champion.code == 0, champion.err
     stages = stages_of(champion.document)
@@ -55,7 +54,6 @@ def test_the_report_shows_three_metrics_and_why_one_was_picked(house: Sandbox, c
         assert f"{item['score']:.6g}" in report
 
 
-@pytest.mark.timeout(300)
 def test_a_sweep_of_24_trials_on_two_clouds_scores_with_the_best_of_them(house: Sandbox) -> None:
     document = run(house, "sweep")
     stages = stages_of(document)
@@ -73,7 +71,6 @@ def test_a_sweep_of_24_trials_on_two_clouds_scores_with_the_best_of_them(house: 
     assert all("0 to 11" in answer.err for answer in refused)
 
 
-@pytest.mark.timeout(300)
 def test_a_workflow_of_ones_own_trains_until_the_model_is_good_enough(house: Sandbox) -> None:
     stages = stages_of(run(house, "custom_workflow"))
     assert stages["train"]["attempts"] > 1
@@ -81,7 +78,6 @@ def test_a_workflow_of_ones_own_trains_until_the_model_is_good_enough(house: San
     assert stages["score"]["state"] == "SUCCEEDED"
 
 
-@pytest.mark.timeout(300)
 def test_sixty_shards_are_scored_each_in_its_own_job_and_every_row_comes_back_once(house: Sandbox) -> None:
     stages = stages_of(run(house, "fanout-score"))
     assert [stages["score"]["items"][count] for count in ("total", "succeeded")] == [60, 60]

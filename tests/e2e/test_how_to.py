@@ -15,7 +15,7 @@ from botocore.exceptions import ClientError
 from sandbox.layout import Endpoints, Layout
 from sandbox.services.aws_identity import USER
 from tests.docs import walk
-from tests.house import CHECKOUT, Sandbox, until
+from tests.house import CHECKOUT, PATIENCE_SECONDS, Sandbox, until
 
 PAGE = "docs/how-to/aws.md"
 END = "Take it all down"
@@ -76,11 +76,11 @@ def connection(house: Sandbox, made: walk.Walked, root: dict[str, str]) -> Itera
     with worn(client("iam", root)):
         worker = subprocess.Popen([*command, "--ready-file", str(ready)], cwd=CHECKOUT, env=environment)
         try:
-            until(ready.exists, "the worker", 60)
+            until(ready.exists, "the worker")
             yield "aws/fresh"
         finally:
             worker.terminate()
-            worker.wait(60)
+            worker.wait(PATIENCE_SECONDS)
 
 
 @contextmanager

@@ -71,15 +71,13 @@ def test_every_word_is_said_here() -> None:
     assert OFFLINE | OF_A_RUN | OF_OTHERS | OF_SCHEDULES | NO_DOCUMENT | ELSEWHERE == everything
 
 
-@pytest.mark.timeout(280)
 def test_words_about_a_run_print_one_document(talk: Talk, tmp_path: Path) -> None:
     run = talk.say("run", file_of(tmp_path), "--key", tmp_path.name, "--detach")["run_id"]
-    until(lambda: "three" in (talk.say("status", run)["waiting_for"] or ""), "the copies wait", 90)
+    until(lambda: "three" in (talk.say("status", run)["waiting_for"] or ""), "the copies wait")
     of_a_run(talk, run)
     assert set(talk.heard) == OF_A_RUN
 
 
-@pytest.mark.timeout(280)
 def test_words_about_what_is_left_and_about_copies_print_one_document(talk: Talk, tmp_path: Path) -> None:
     gate = write(tmp_path, {"pipeline": "documents", "stages": {"ask": GATE}})
     run = Run.start(talk.house, gate)
@@ -89,7 +87,6 @@ def test_words_about_what_is_left_and_about_copies_print_one_document(talk: Talk
     assert set(talk.heard) == OF_OTHERS
 
 
-@pytest.mark.timeout(280)
 def test_words_about_schedules_print_one_document(talk: Talk, tmp_path: Path) -> None:
     of_schedules(talk, file_of(tmp_path))
     assert set(talk.heard) == OF_SCHEDULES
@@ -118,7 +115,7 @@ def of_a_run(talk: Talk, run: str) -> None:
     assert talk.say("retry", run, "one")["decision"] == "retry"
     assert talk.say("skip", run, "two")["message"]
     assert talk.say("abort", run, "three")["stage"] == "three"
-    until(lambda: talk.say("report", run)["state"] == "FAILED", "the run is given up", 60)
+    until(lambda: talk.say("report", run)["state"] == "FAILED", "the run is given up")
     assert talk.say("logs", run, "job")["line"] == "done"
     assert run in [found["run_id"] for found in talk.say("list")["runs"]]
 
@@ -137,7 +134,7 @@ def of_copies(talk: Talk) -> None:
     (folder / "big.bin").write_bytes(bytes(FILE_BYTES))
     slow = ("--limit-rate", "100kB/s", "--if-exists", "overwrite", "--detach")
     copy = talk.say("copy", "file:///documents/big.bin", "s3://causeway/documents/big.bin", *slow)["run_id"]
-    told = until(lambda: talk.house.starter("status", copy, "--json").code == 0, "the copy answers", 30)
+    told = until(lambda: talk.house.starter("status", copy, "--json").code == 0, "the copy answers")
     assert told
     assert talk.say("limit", copy, "--limit-rate", "200kB/s")["bytes_per_second"] == 200_000
     talk.house.starter("cancel", copy, check=True)

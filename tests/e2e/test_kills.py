@@ -16,7 +16,6 @@ def everything_up(house: Sandbox) -> None:
     house.sandbox("up", "--workers")
 
 
-@pytest.mark.timeout(240)
 @pytest.mark.parametrize("victim", ["onprem", "aws"])
 def test_a_worker_killed_while_it_copies_ends_in_a_whole_object(
     house: Sandbox, tmp_path: Path, victim: str
@@ -35,7 +34,6 @@ def test_a_worker_killed_while_it_copies_ends_in_a_whole_object(
     assert document["transfers"][0]["verified"] == "end_to_end"
 
 
-@pytest.mark.timeout(240)
 def test_a_killed_workflow_worker_changes_nothing(house: Sandbox, tmp_path: Path) -> None:
     run = Run.start(house, _renamed(sleeper(tmp_path, "onprem", 4), "steady"))
     run.until_job("steady", "running")
@@ -44,7 +42,6 @@ def test_a_killed_workflow_worker_changes_nothing(house: Sandbox, tmp_path: Path
     assert len(house.jobs("onprem", "steady")) == 1
 
 
-@pytest.mark.timeout(240)
 def test_a_killed_temporal_server_comes_back_on_its_state_and_the_run_succeeds(
     house: Sandbox, tmp_path: Path
 ) -> None:
@@ -56,7 +53,6 @@ def test_a_killed_temporal_server_comes_back_on_its_state_and_the_run_succeeds(
     assert len(house.jobs("onprem", "durable")) == 1
 
 
-@pytest.mark.timeout(240)
 @pytest.mark.parametrize("cloud", SERVERS)
 def test_a_killed_cloud_server_comes_back_knowing_its_job_and_the_run_succeeds(
     house: Sandbox, tmp_path: Path, cloud: str

@@ -55,7 +55,6 @@ def gate(folder: Path, name: str) -> Path:
     return write(folder, {"pipeline": name, "stages": stages})
 
 
-@pytest.mark.timeout(240)
 def test_runs_are_found_by_state_pipeline_cloud_time_and_whom_they_wait_for(
     house: Sandbox, tmp_path: Path
 ) -> None:
@@ -79,19 +78,18 @@ def test_runs_are_found_by_state_pipeline_cloud_time_and_whom_they_wait_for(
     text = house.starter("list", "--pipeline", "list-gate", check=True).out
     assert all(word in text for word in (asking.id, "WAITING", "an answer to ask"))
     at_temporal(house, lambda client: client.get_workflow_handle(asking.id).terminate())
-    until(lambda: names(house, "--pipeline", "list-gate", "--state", "FAILED"), "it counts as failed", 20)
+    until(lambda: names(house, "--pipeline", "list-gate", "--state", "FAILED"), "it counts as failed")
     assert not names(house, "--pipeline", "list-gate", "--waiting")
     assert not names(house, "--pipeline", "list-gate", "--state", "waiting")
     assert "did you mean 'list-gate'" in house.starter("list", "--pipeline", "list-gat", check=True).out
 
 
-@pytest.mark.timeout(240)
 def test_a_workflow_of_ones_own_is_listed(house: Sandbox) -> None:
     file = CHECKOUT / "pipelines" / "custom_workflow"
     run = Run.start(house, file, "--on-failure", "fail")
     # Search attributes are written a moment after the start.
-    until(lambda: run.id in names(house, "--pipeline", "custom-workflow"), "it is listed", 30)
-    until(lambda: run.id in names(house, "--state", "succeeded"), "it has succeeded", 120)
+    until(lambda: run.id in names(house, "--pipeline", "custom-workflow"), "it is listed")
+    until(lambda: run.id in names(house, "--state", "succeeded"), "it has succeeded")
 
 
 def test_a_run_whose_history_was_cut_is_one_run_from_its_first_begin(house: Sandbox) -> None:
@@ -108,12 +106,11 @@ def test_a_run_whose_history_was_cut_is_one_run_from_its_first_begin(house: Sand
         return (await first.describe()).start_time
 
     began: datetime = at_temporal(house, cut)
-    (row,) = until(lambda: listed(house, "--pipeline", "cut", "--state", "succeeded"), "its end", 20)
+    (row,) = until(lambda: listed(house, "--pipeline", "cut", "--state", "succeeded"), "its end")
     assert abs(datetime.fromisoformat(row["started_at"]) - began) < timedelta(milliseconds=2)
     assert row["seconds"] > 2.5
 
 
-@pytest.mark.timeout(240)
 def test_pages_follow_one_another_without_gap_or_repetition(house: Sandbox, tmp_path: Path) -> None:
     runs = {Run.start(house, gate(tmp_path, "list-pages")).id for _ in range(5)}
     of = ("--pipeline", "list-pages", "--limit", "2")

@@ -9,10 +9,9 @@ from typing import Any
 import pytest
 
 from tests.e2e.runs import Run
-from tests.house import Sandbox, until
+from tests.house import PATIENCE_SECONDS, Sandbox, until
 from tests.pipelines import write
 
-pytestmark = pytest.mark.timeout(240)
 SCRIPT = """
 import pathlib, sys, time
 out = pathlib.Path(sys.argv[1])
@@ -81,9 +80,9 @@ def test_who_looked_away_while_a_generation_failed_is_told_it_first(house: Sandb
     assert process.stderr is not None
     assert "waiting for the job of talk" in process.stderr.readline()
     process.send_signal(signal.SIGSTOP)
-    until(lambda: run.stage("talk")["attempts"] == 2, "the second generation", 60)
+    until(lambda: run.stage("talk")["attempts"] == 2, "the second generation")
     process.send_signal(signal.SIGCONT)
-    process.communicate(timeout=90)
+    process.communicate(timeout=PATIENCE_SECONDS)
     lines = [json.loads(line) for line in told.read_text().splitlines()]
     first = [one["line"] for one in lines if one["generation"] == 1]
     assert first == [*LINES, "the first one fails"]
@@ -117,7 +116,7 @@ def test_who_follows_a_quiet_job_leaves_with_ctrl_c_and_the_run_goes_on(
     assert process.stdout is not None
     assert process.stdout.readline() == "begun\n"
     process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=20)
+    out, err = process.communicate(timeout=PATIENCE_SECONDS)
     assert (process.returncode, out) == (130, ""), err
     assert "Traceback" not in err
     assert run.stage("hush")["state"] == "RUNNING"
@@ -135,4 +134,4 @@ def test_what_has_no_log_is_told_at_once(house: Sandbox, tmp_path: Path) -> None
     unknown = house.starter("logs", run.id, "brin")
     assert (unknown.code, unknown.out) == (2, "")
     assert "bring" in unknown.err
-    until(lambda: run.document["state"] == "SUCCEEDED", "the copy is there", 60)
+    until(lambda: run.document["state"] == "SUCCEEDED", "the copy is there")

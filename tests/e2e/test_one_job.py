@@ -15,7 +15,6 @@ def played(house: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> dict[str
     return play_all(house, tmp_path_factory.mktemp("harm"), POINTS, SEED)
 
 
-@pytest.mark.timeout(400)
 @pytest.mark.parametrize("cloud", CLOUDS)
 def test_whatever_harms_a_submit_a_wait_or_a_collect_the_cloud_has_one_job(
     played: dict[str, list[Count | Exception]], cloud: str

@@ -10,7 +10,7 @@ import pytest
 from sandbox import keys, ports
 from sandbox.layout import Layout
 from tests.e2e.runs import Run
-from tests.house import CHECKOUT, Sandbox
+from tests.house import CHECKOUT, PATIENCE_SECONDS, Sandbox
 from tests.pipelines import sleeper
 
 WORDS = pytest.mark.parametrize("word", ["validate", "schema", "--help"])
@@ -23,7 +23,7 @@ def shell(line: str, variables: dict[str, str] | None = None) -> subprocess.Comp
         env=variables,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=PATIENCE_SECONDS,
     )
 
 
@@ -36,7 +36,6 @@ def test_a_full_disk_is_one_line_and_an_exit_code(word: str) -> None:
     )
 
 
-@pytest.mark.timeout(120)
 def test_a_full_disk_does_not_end_the_run_it_watches(house: Sandbox, tmp_path: Path) -> None:
     house.sandbox("up", "--workers")
     file = sleeper(tmp_path, "onprem", 1)
@@ -47,7 +46,6 @@ def test_a_full_disk_does_not_end_the_run_it_watches(house: Sandbox, tmp_path: P
     Run(house, "sleeper-onprem/full").until("SUCCEEDED")
 
 
-@pytest.mark.timeout(120)
 def test_a_reader_that_leaves_is_no_failure_of_the_run(house: Sandbox, tmp_path: Path) -> None:
     house.sandbox("up", "--workers")
     file = sleeper(tmp_path, "onprem", 2)
@@ -71,7 +69,6 @@ def test_what_is_up_already_is_not_told_of(house: Sandbox, tmp_path: Path) -> No
     assert [line.split("/")[0] for line in done.err.splitlines()] == ["copy copy"]
 
 
-@pytest.mark.timeout(120)
 def test_a_sandbox_that_is_down_is_told_as_such(tmp_path: Path) -> None:
     ambient = Layout.from_environment()
     layout = Layout(root=tmp_path, tools=ambient.tools, checkout=ambient.checkout)

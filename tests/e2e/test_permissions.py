@@ -92,7 +92,7 @@ def test_a_run_succeeds_with_exactly_the_rights_that_are_printed(
     policy = permitted(house, file)["worker"]
     iam.put_user_policy(UserName=USER, PolicyName=POLICY, PolicyDocument=json.dumps(policy))
     before = len(house.requests("sagemaker"))
-    document = Run.start(house, file).until("SUCCEEDED", 180)
+    document = Run.start(house, file).until("SUCCEEDED")
     assert document["state"] == "SUCCEEDED"
     principal = iam.get_user(UserName=USER)["User"]["Arn"]
     asked = {entry["operation"] for entry in house.requests("sagemaker")[before:]}

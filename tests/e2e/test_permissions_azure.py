@@ -24,7 +24,7 @@ from sandbox.servers.azure.rights import (
     Rights,
 )
 from tests.e2e.runs import Run
-from tests.house import CHECKOUT, Sandbox
+from tests.house import CHECKOUT, PATIENCE_SECONDS, Sandbox
 from tests.pipelines import SLEEPER, write
 
 ML = "Microsoft.MachineLearningServices/workspaces"
@@ -56,7 +56,7 @@ class Directory:
             json=body,
             headers={"Authorization": f"Bearer {self._token()}"},
             verify=str(self.endpoints.ca_certificate),
-            timeout=30,
+            timeout=PATIENCE_SECONDS,
         )
         assert answer.ok, answer.text
 
@@ -69,7 +69,7 @@ class Directory:
             "scope": "https://management.azure.com/.default",
         }
         url = f"{ours.azure_url}/{ours.azure_tenant_id}/oauth2/v2.0/token"
-        answer = requests.post(url, data=fields, verify=str(ours.ca_certificate), timeout=30)
+        answer = requests.post(url, data=fields, verify=str(ours.ca_certificate), timeout=PATIENCE_SECONDS)
         return str(answer.json()["access_token"])
 
     @contextmanager
@@ -166,7 +166,7 @@ def test_a_run_succeeds_with_exactly_the_roles_that_are_printed(
 ) -> None:
     before = len(house.requests(JOURNAL))
     with directory.only(told):
-        document = Run.start(house, file).until("SUCCEEDED", 240)
+        document = Run.start(house, file).until("SUCCEEDED")
         assert document["state"] == "SUCCEEDED"
         taken = judged(house, before, directory.worker)
         assert [entry for entry in taken if not entry["allowed"]] == []
@@ -222,7 +222,7 @@ def test_a_right_that_is_taken_out_is_missed(
     role = {**told["worker_role"], part: [held for held in told["worker_role"][part] if held != action]}
     before = len(house.requests(JOURNAL))
     with directory.only({**told, "worker_role": role}):
-        document = Run.start(house, file).until("FAILED", 240)
+        document = Run.start(house, file).until("FAILED")
     assert "ACCESS_DENIED" in json.dumps(document)
     refused = {entry["action"] for entry in judged(house, before, directory.worker) if not entry["allowed"]}
     assert refused == {action}

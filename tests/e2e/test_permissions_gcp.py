@@ -16,7 +16,7 @@ from activities.gcp.identity import LocalAccount
 from sandbox.layout import CONTAINER, Endpoints, Layout
 from sandbox.servers.rights.planted import JOURNAL, planted_at
 from tests.e2e.runs import Run
-from tests.house import CHECKOUT, Sandbox
+from tests.house import CHECKOUT, PATIENCE_SECONDS, Sandbox
 from tests.pipelines import SLEEPER, write
 
 ROWS = "id,label\n1,0\n2,1\n"
@@ -121,7 +121,7 @@ class Caller:
         self._headers = {"Authorization": f"Bearer {held.token}"}
 
     def ask(self, method: str, url: str, body: Any = None) -> requests.Response:
-        return requests.request(method, url, json=body, headers=self._headers, timeout=30)
+        return requests.request(method, url, json=body, headers=self._headers, timeout=PATIENCE_SECONDS)
 
 
 def never(endpoints: Endpoints) -> dict[str, tuple[str, str, Any]]:
@@ -154,7 +154,7 @@ def test_a_run_on_google_cloud_succeeds_with_exactly_the_rights_that_are_printed
     rights = permitted(house, file)
     plant(planted, rights)
     since = len(recorded(house))
-    document = Run.start(house, file).until("SUCCEEDED", 180)
+    document = Run.start(house, file).until("SUCCEEDED")
     assert document["state"] == "SUCCEEDED"
     asked = recorded(house, since)
     printed = {name for role in rights["roles"].values() for name in role["includedPermissions"]}
@@ -186,7 +186,7 @@ def test_a_right_that_is_taken_out_is_missed_by_the_stage_that_needs_it(
     file = pipeline(house, tmp_path, f"short{stage}")
     plant(planted, permitted(house, file), without=permission)
     run = Run.start(house, file)
-    run.until("FAILED", 120)
+    run.until("FAILED")
     told = run.stage(stage)
     assert "ACCESS_DENIED" in json.dumps(told)
     assert permission in json.dumps(told)
@@ -199,7 +199,7 @@ def test_a_right_to_write_that_is_taken_out_is_told_by_who_pushes_and_not_asked_
     plant(planted, permitted(house, file), without="storage.objects.create")
     since = len(recorded(house))
     run = Run.start(house, file)
-    run.until("FAILED", 120)
+    run.until("FAILED")
     told = json.dumps(run.stage("ingest"))
     assert "ACCESS_DENIED" in told
     assert "whoever signed the URL" in told

@@ -10,7 +10,6 @@ def quickstart(house: Sandbox) -> Answer:
     return house.starter("run", "--json", "--key", "quick-1", check=True)
 
 
-@pytest.mark.timeout(400)
 def test_the_quickstart_trains_scores_loads_and_reports(quickstart: Answer) -> None:
     document = quickstart.document
     stages = {stage["name"]: stage for stage in document["stages"]}

@@ -42,7 +42,7 @@ def ended(house: Sandbox, pipeline: str, count: int) -> list[dict[str, Any]]:
         found = runs(house, pipeline)
         return found if len(found) >= count and all(run["state"] in ENDED for run in found) else None
 
-    found: list[dict[str, Any]] = until(look, f"{count} runs of {pipeline} have ended", 120)
+    found: list[dict[str, Any]] = until(look, f"{count} runs of {pipeline} have ended")
     return found
 
 
@@ -64,9 +64,7 @@ def test_a_schedule_fires_and_its_runs_are_told_their_time(house: Sandbox, tmp_p
     # Temporal takes seconds before the minutes, and years after the days.
     create(house, napping(tmp_path, "ticks"), "*/4 * * * * * *", "--tz", "Europe/Berlin")
     try:
-        found = until(
-            lambda: (len(runs(house, "ticks")) >= 2 and runs(house, "ticks")) or None, "two runs", 60
-        )
+        found = until(lambda: (len(runs(house, "ticks")) >= 2 and runs(house, "ticks")) or None, "two runs")
     finally:
         schedule(house, "pause", "ticks/scheduled", "--reason", "seen")
     row = listed(house, "ticks/scheduled")
@@ -91,13 +89,13 @@ def overlapping(house: Sandbox, folder: Path, overlap: str) -> list[dict[str, An
     name = f"lap-{overlap}"
     create(house, napping(folder, name, 6), NEVER, "--overlap", overlap)
     schedule(house, "trigger", f"{name}/scheduled")
-    until(lambda: runs(house, name), "the first run", 30)
+    until(lambda: runs(house, name), "the first run")
     # The second of a run's name.
     time.sleep(1.1)
     schedule(house, "trigger", f"{name}/scheduled")
     found = ended(house, name, 1 if overlap == "skip" else 2)
     if overlap == "skip":
-        until(lambda: listed(house, f"{name}/scheduled")["skipped"] == 1, "the other is counted", 30)
+        until(lambda: listed(house, f"{name}/scheduled")["skipped"] == 1, "the other is counted")
     schedule(house, "delete", f"{name}/scheduled")
     return found
 

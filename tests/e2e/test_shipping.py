@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import boto3
-import pytest
 
 from sandbox.layout import CONTAINER
 from tests.house import Sandbox
@@ -31,7 +30,6 @@ def lying_below(house: Sandbox, prefix: str) -> dict[str, tuple[str, dict[str, A
     return found
 
 
-@pytest.mark.timeout(240)
 def test_the_logs_of_failed_stages_lie_in_the_bucket_encrypted_whichever_cloud_they_failed_on(
     house: Sandbox, tmp_path: Path
 ) -> None:

@@ -3,8 +3,6 @@
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from tests.e2e.runs import Run
 from tests.house import Sandbox
 from tests.pipelines import write
@@ -38,7 +36,6 @@ def counting(cloud: str, **stage: Any) -> dict[str, Any]:
     }
 
 
-@pytest.mark.timeout(240)
 def test_a_job_that_loses_its_spot_machine_counts_on_from_its_checkpoint(
     house: Sandbox, tmp_path: Path
 ) -> None:
@@ -68,7 +65,6 @@ def test_a_job_that_loses_its_spot_machine_counts_on_from_its_checkpoint(
     assert "nobody takes it back" in chosen["count_onprem"]
 
 
-@pytest.mark.timeout(120)
 def test_what_no_machine_has_ends_the_run_before_anything_is_moved(house: Sandbox, tmp_path: Path) -> None:
     house.sandbox("up", "--workers")
     stages = {

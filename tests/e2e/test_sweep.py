@@ -38,7 +38,6 @@ def jobs(document: dict[str, Any], run: Run) -> dict[str, str]:
     }
 
 
-@pytest.mark.timeout(240)
 def test_jobs_of_a_run_that_nobody_tends_are_found_and_stopped_and_a_live_run_s_never(
     house: Sandbox, tmp_path: Path
 ) -> None:
@@ -65,25 +64,23 @@ def test_jobs_of_a_run_that_nobody_tends_are_found_and_stopped_and_a_live_run_s_
     sleepers = [command for command in house.commands() if "sleep.py" in command]
     assert sleepers, "the living run's script goes on"
     house.starter("cancel", living.id, check=True)
-    living.until("CANCELLED", 60)
-    until(lambda: not [line for line in house.commands() if "sleep.py" in line], "no script is left", 30)
+    living.until("CANCELLED")
+    until(lambda: not [line for line in house.commands() if "sleep.py" in line], "no script is left")
     assert left(house, "--run", living.id)[1]["orphans"] == []
 
 
-@pytest.mark.timeout(120)
 def test_temporal_sweeps_by_a_schedule_until_it_is_told_not_to(house: Sandbox) -> None:
     assert house.starter("sweep", "--every", "10s").code == 2
     house.starter("sweep", "--every", "6h", "--stop", check=True)
     house.starter("sweep", "--every", "1m", "--on", "aws", check=True)
     temporal(house, "trigger", "--schedule-id", "causeway-sweep", of="schedule")
-    until(lambda: "sweep:scheduled" in temporal(house, "list"), "the schedule has swept", 30)
+    until(lambda: "sweep:scheduled" in temporal(house, "list"), "the schedule has swept")
     house.starter("sweep", "--no-schedule", check=True)
     assert "no schedule" in house.starter("sweep", "--no-schedule", check=True).out
     assert house.starter("sweep", "--older-than", "soon").code == 2
     assert house.starter("sweep", "--on", "mars").code == 2
 
 
-@pytest.mark.timeout(240)
 def test_an_endpoint_that_should_have_stayed_is_swept_when_its_run_died_before_it_answered(
     house: Sandbox, tmp_path: Path
 ) -> None:
@@ -95,7 +92,7 @@ def test_an_endpoint_that_should_have_stayed_is_swept_when_its_run_died_before_i
     def servers() -> list[str]:
         return [line for line in house.commands() if "never_well.py" in line]
 
-    until(servers, "the server runs", 60)
+    until(servers, "the server runs")
     temporal(house, "terminate", "--workflow-id", run.id)
     _, document = left(house, "--run", run.id)
     assert [orphan["item"]["kind"] for orphan in document["orphans"]] == ["endpoint"]

@@ -89,7 +89,7 @@ def test_an_error_is_seen_on_a_terminal_as_it_was(holder: Person) -> None:
 
 def test_ctrl_z_gives_the_terminal_back_until_it_goes_on(holder: Person) -> None:
     holder.press("\x1a")
-    until(lambda: _state(holder.process.pid) == "T", "stopped", 20)
+    until(lambda: _state(holder.process.pid) == "T", "stopped")
     holder.look()
     holder.assert_given_back()
     holder.process.send_signal(signal.SIGCONT)
@@ -103,10 +103,10 @@ def test_ctrl_z_gives_the_terminal_back_until_it_goes_on(holder: Person) -> None
 
 def test_a_terminal_that_was_reset_while_it_stood_still_is_taken_anew(holder: Person) -> None:
     holder.process.send_signal(signal.SIGSTOP)
-    until(lambda: _state(holder.process.pid) == "T", "stopped", 20)
+    until(lambda: _state(holder.process.pid) == "T", "stopped")
     termios.tcsetattr(holder.fd, termios.TCSANOW, holder.before)
     holder.process.send_signal(signal.SIGCONT)
-    until(lambda: not holder.settings[3] & termios.ECHO, "taken again", 20)
+    until(lambda: not holder.settings[3] & termios.ECHO, "taken again")
     holder.press("q")
     assert holder.ends() == 0
     holder.assert_given_back()

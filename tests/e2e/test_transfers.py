@@ -18,7 +18,6 @@ def everything_up(house: Sandbox) -> None:
     house.sandbox("up", "--workers")
 
 
-@pytest.mark.timeout(280)
 @pytest.mark.parametrize("cloud", ["aws", pytest.param("azure", marks=pytest.mark.durability)])
 def test_a_copy_whose_worker_is_killed_three_times_sends_again_only_what_was_in_flight(
     house: Sandbox, tmp_path: Path, cloud: str
@@ -26,14 +25,12 @@ def test_a_copy_whose_worker_is_killed_three_times_sends_again_only_what_was_in_
     killed(house, tmp_path, cloud, 128 * MIB, 3)
 
 
-@pytest.mark.timeout(280)
 def test_a_paused_copy_goes_on_by_another_worker_and_sends_no_part_twice(
     house: Sandbox, tmp_path: Path
 ) -> None:
     paused(house, tmp_path, 288 * MIB)
 
 
-@pytest.mark.timeout(280)
 def test_grants_of_five_seconds_are_minted_anew_and_no_part_is_sent_twice(
     house: Sandbox, tmp_path: Path
 ) -> None:
@@ -52,7 +49,6 @@ def test_grants_of_five_seconds_are_minted_anew_and_no_part_is_sent_twice(
         assert wire.up <= OVERHEAD * len(content)
 
 
-@pytest.mark.timeout(280)
 @pytest.mark.parametrize("cloud", ["aws", "gcp"])
 def test_azure_reads_an_object_of_another_cloud_by_itself(house: Sandbox, tmp_path: Path, cloud: str) -> None:
     content = os.urandom(PART_BYTES - 1)
@@ -73,7 +69,6 @@ def test_azure_reads_an_object_of_another_cloud_by_itself(house: Sandbox, tmp_pa
         assert (house.root / "onprem" / back).read_bytes() == content
 
 
-@pytest.mark.timeout(280)
 def test_a_store_that_nobody_reaches_from_outside_is_pushed_from(house: Sandbox, tmp_path: Path) -> None:
     content = os.urandom(PART_BYTES) * 2
     with ground(house, tmp_path) as held:

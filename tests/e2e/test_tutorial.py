@@ -64,7 +64,6 @@ def exit_of(info: str) -> int:
     return int(found[1]) if found else 0
 
 
-@pytest.mark.timeout(900)
 def test_the_tutorial_does_what_it_says_from_its_first_command_to_its_last(
     own: Sandbox, checkout: Path
 ) -> None:

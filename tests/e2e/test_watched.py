@@ -16,7 +16,7 @@ from activities.alerts import headers_of
 from contracts.alerts import Alert
 from contracts.connect import plugin
 from contracts.runs import SEARCH_ATTRIBUTES
-from tests.house import CHECKOUT, OF_THE_OUTSIDE, Answer, until
+from tests.house import CHECKOUT, OF_THE_OUTSIDE, PATIENCE_SECONDS, Answer, until
 from tests.openlineage import check
 from tests.pipelines import write
 from tests.receiver import Receiver, receiving
@@ -60,7 +60,7 @@ class Watched:
             process = subprocess.Popen(
                 command, cwd=CHECKOUT, env={**self.environment, **settings}, stderr=log
             )
-        until(ready.exists, f"the {name} worker", 60)
+        until(ready.exists, f"the {name} worker")
         return process
 
     def histories(self) -> list[bytes]:
@@ -78,7 +78,12 @@ class Watched:
     def starter(self, *arguments: str) -> Answer:
         command = [sys.executable, "-m", "starter", *arguments]
         done = subprocess.run(
-            command, cwd=CHECKOUT, env=self.environment, capture_output=True, text=True, timeout=100
+            command,
+            cwd=CHECKOUT,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE_SECONDS,
         )
         return Answer(done.returncode, done.stdout, done.stderr)
 
@@ -101,7 +106,6 @@ def watched(tmp_path: Path) -> Iterator[Watched]:
         yield held
 
 
-@pytest.mark.timeout(180)
 def test_a_failed_run_is_told_once_though_the_receiver_fails_twice_and_its_lineage_is_valid(
     watched: Watched, tmp_path: Path
 ) -> None:
@@ -113,7 +117,7 @@ def test_a_failed_run_is_told_once_though_the_receiver_fails_twice_and_its_linea
     }
     answer = watched.starter("run", str(write(tmp_path, spec)), "--key", "one", "--json")
     assert answer.code == 1, answer.err
-    (taken,) = until(lambda: watched.receiver.taken, "the alert", 60)
+    (taken,) = until(lambda: watched.receiver.taken, "the alert")
     assert [post.status for post in watched.receiver.posts] == [503, 500, 200]
     assert len({post.headers["Causeway-Id"] for post in watched.receiver.posts}) == 1
     said = json.loads(taken.body)
@@ -130,9 +134,7 @@ def test_a_failed_run_is_told_once_though_the_receiver_fails_twice_and_its_linea
         taken.headers["Causeway-Signature"]
         == headers_of(about, taken.body, SECRET.encode(), signed_at)["Causeway-Signature"]
     )
-    lines = until(
-        lambda: len(watched.lineage.read_text().splitlines()) == 4 and watched.lineage, "lineage", 60
-    )
+    lines = until(lambda: len(watched.lineage.read_text().splitlines()) == 4 and watched.lineage, "lineage")
     events = [json.loads(line) for line in lines.read_text().splitlines()]
     for event in events:
         check(event)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from sandbox.ports import assign
-from tests.house import CHECKOUT, OF_THE_OUTSIDE, Sandbox
+from tests.house import CHECKOUT, OF_THE_OUTSIDE, PATIENCE_SECONDS, Sandbox
 from tests.observed.receiver import Received
 from tests.observed.sinks import AzureMonitor, CloudMonitoring
 from tests.pipelines import CLOUDS, write
@@ -100,7 +100,7 @@ class Seen:
     def scrape(self, worker: str) -> str:
         try:
             with urllib.request.urlopen(
-                f"http://127.0.0.1:{self.ports[worker]}/metrics", timeout=10
+                f"http://127.0.0.1:{self.ports[worker]}/metrics", timeout=PATIENCE_SECONDS
             ) as answer:
                 return str(answer.read().decode())
         except OSError:
@@ -119,7 +119,7 @@ class Seen:
             process.terminate()
         for process in self.workers:
             try:
-                process.wait(30)
+                process.wait(PATIENCE_SECONDS)
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()

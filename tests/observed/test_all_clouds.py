@@ -18,8 +18,6 @@ from tests.observed.sinks import azure_monitor, cloud_monitoring
 from tests.pipelines import CLOUDS
 from workers.catalogue import WORKERS
 
-pytestmark = pytest.mark.timeout(600)
-
 
 @pytest.fixture(scope="module")
 def seen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seen]:
@@ -30,7 +28,7 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seen]:
             held.house.sandbox("up")
             held.hire()
             for worker in WORKERS:
-                until(lambda name=worker: "temporal_" in held.scrape(name), f"{worker} is measured", 90)
+                until(lambda name=worker: "temporal_" in held.scrape(name), f"{worker} is measured")
             # For some polls the control plane of one cloud does not tell.
             silent = ["unavailable", "--times", "8", "--match", "DescribeTrainingJob"]
             held.house.sandbox("fault", "sagemaker", *silent)
@@ -42,15 +40,15 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seen]:
 
 def test_a_run_over_every_cloud_is_one_trace_that_the_starter_tells(seen: Seen) -> None:
     waited = {f"causeway-{cloud}" for cloud in CLOUDS}
-    until(lambda: {name for name, _ in seen.spans("RunActivity:jobs.wait")} == waited, "every wait", 30)
-    until(lambda: seen.spans("CompleteWorkflow:pipeline"), "the run's end", 30)
+    until(lambda: {name for name, _ in seen.spans("RunActivity:jobs.wait")} == waited, "every wait")
+    until(lambda: seen.spans("CompleteWorkflow:pipeline"), "the run's end")
     (told,) = re.findall(r"^trace ([0-9a-f]{32})$", seen.said, re.MULTILINE)
     spans = [(name, span) for name, span in seen.received.spans if span.trace_id.hex() == told]
     assert {name for name, _ in spans} == {f"causeway-{name}" for name in ("starter", *WORKERS)}
 
 
 def test_spans_name_the_job_as_its_cloud_knows_it(seen: Seen) -> None:
-    until(lambda: len(seen.spans("RunActivity:jobs.submit")) >= len(CLOUDS), "every submit", 30)
+    until(lambda: len(seen.spans("RunActivity:jobs.submit")) >= len(CLOUDS), "every submit")
     for name in ("RunActivity:jobs.submit", "RunActivity:jobs.wait"):
         for worker, attributes in seen.spans(name):
             cloud = worker.removeprefix("causeway-")
@@ -154,7 +152,7 @@ def test_cloudwatch_holds_what_the_aws_worker_and_the_one_of_workflows_measured(
         ]
         return float(sum(point[statistic] for answer in answers for point in answer["Datapoints"]))
 
-    until(lambda: total("causeway_runs", "Sum", state="SUCCEEDED") == 1, "the run in CloudWatch", 30)
+    until(lambda: total("causeway_runs", "Sum", state="SUCCEEDED") == 1, "the run in CloudWatch")
     assert total("causeway_stage_seconds", "SampleCount", cloud="aws", kind="train") == 1
     assert total("causeway_job_unknown_seconds", "Sum", cloud="aws") >= 1
     names = {metric["MetricName"] for metric in watch.list_metrics(Namespace="Causeway")["Metrics"]}
@@ -162,7 +160,7 @@ def test_cloudwatch_holds_what_the_aws_worker_and_the_one_of_workflows_measured(
 
 
 def test_azure_monitor_is_sent_the_same_by_the_workers_own_identity(seen: Seen) -> None:
-    until(lambda: seen.azure.named("causeway_runs"), "the run in Azure Monitor", 30)
+    until(lambda: seen.azure.named("causeway_runs"), "the run in Azure Monitor")
     assert sum(point["value"] for point, _ in seen.azure.named("causeway_runs")) == 1
     stages = [
         point["count"]
@@ -179,7 +177,7 @@ def test_cloud_monitoring_is_sent_the_same(seen: Seen) -> None:
     def written() -> list[Any]:
         return [item for item in seen.google.series if item.metric.type == runs]
 
-    until(written, "the run in Cloud Monitoring", 30)
+    until(written, "the run in Cloud Monitoring")
     assert {item.points[0].value.int64_value or item.points[0].value.double_value for item in written()} == {
         1
     }

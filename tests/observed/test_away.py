@@ -9,11 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.house import until
+from tests.house import PATIENCE_SECONDS, until
 from tests.observed.receiver import Received
 from tests.observed.test_observed import Site, pipeline, value
 
-pytestmark = pytest.mark.timeout(300)
 ONE_EXPORT_SECONDS = 10
 """How long an exporter waits for an answer before it gives a batch up, by OpenTelemetry's default."""
 
@@ -46,7 +45,7 @@ def test_a_collector_that_is_away_slows_and_fails_nothing(away: object, tmp_path
             for worker in ("workflows", "onprem"):
                 site.hire(worker)
             for worker in ("workflows", "onprem"):
-                until(lambda name=worker: site.ask(name, "/readyz")[0] == 200, f"{worker} is ready", 60)
+                until(lambda name=worker: site.ask(name, "/readyz")[0] == 200, f"{worker} is ready")
             began = time.monotonic()
             site.run(pipeline(tmp_path))
             starter = time.monotonic() - began
@@ -55,12 +54,15 @@ def test_a_collector_that_is_away_slows_and_fails_nothing(away: object, tmp_path
             run = value(text, "causeway_run_seconds_sum", state="SUCCEEDED")
             assert run < ONE_EXPORT_SECONDS, "not one export was waited for"
             assert starter - run < ONE_EXPORT_SECONDS, "the starter gives up after three seconds"
-            until(lambda: told(site, "traces") and told(site, "metrics"), "a warning", 40)
+            until(lambda: told(site, "traces") and told(site, "metrics"), "a warning")
             time.sleep(3)
             assert (told(site, "traces"), told(site, "metrics")) == (1, 1), "once, not at each attempt"
             for worker in ("workflows", "onprem"):
                 site.processes[worker].send_signal(signal.SIGTERM)
-            assert [site.processes[worker].wait(20) for worker in ("workflows", "onprem")] == [0, 0]
+            assert [site.processes[worker].wait(PATIENCE_SECONDS) for worker in ("workflows", "onprem")] == [
+                0,
+                0,
+            ]
         finally:
             site.close()
 

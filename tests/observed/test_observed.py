@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from sandbox.ports import assign
-from tests.house import CHECKOUT, OF_THE_OUTSIDE, until
+from tests.house import CHECKOUT, OF_THE_OUTSIDE, PATIENCE_SECONDS, until
 from tests.observed.receiver import Received, receiving
 from tests.pipelines import SLEEPER, write
 from tests.workflows.servers import dev_server
@@ -74,7 +74,9 @@ class Site:
     def ask(self, worker: str, path: str) -> tuple[int, str]:
         """Status and body; 0 where nobody listens."""
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.ports[worker]}{path}", timeout=10) as answer:
+            with urllib.request.urlopen(
+                f"http://127.0.0.1:{self.ports[worker]}{path}", timeout=PATIENCE_SECONDS
+            ) as answer:
                 return answer.status, answer.read().decode()
         except urllib.error.HTTPError as error:
             with error:
@@ -85,14 +87,16 @@ class Site:
     def run(self, file: Path) -> None:
         command = [sys.executable, "-m", "starter", "run", str(file)]
         told = {**self.base, "OTEL_EXPORTER_OTLP_ENDPOINT": self.told["OTEL_EXPORTER_OTLP_ENDPOINT"]}
-        subprocess.run(command, cwd=CHECKOUT, env=told, check=True, capture_output=True, timeout=120)
+        subprocess.run(
+            command, cwd=CHECKOUT, env=told, check=True, capture_output=True, timeout=PATIENCE_SECONDS
+        )
 
     def close(self) -> None:
         for process in self.processes.values():
             process.terminate()
         for process in self.processes.values():
             try:
-                process.wait(30)
+                process.wait(PATIENCE_SECONDS)
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
@@ -110,12 +114,12 @@ def site(tmp_path_factory: pytest.TempPathFactory, received: Received) -> Iterat
     try:
         held.hire("workflows")
         # Temporal is not there yet: the worker lives, and is not ready.
-        until(lambda: held.ask("workflows", "/healthz")[0] == 200, "health without Temporal", 60)
+        until(lambda: held.ask("workflows", "/healthz")[0] == 200, "health without Temporal")
         held.before = held.ask("workflows", "/readyz")  # type: ignore[attr-defined]
         held.serve()
         held.hire("onprem")
         for worker in ("workflows", "onprem"):
-            until(lambda name=worker: held.ask(name, "/readyz")[0] == 200, f"{worker} is ready", 60)
+            until(lambda name=worker: held.ask(name, "/readyz")[0] == 200, f"{worker} is ready")
         held.run(pipeline(held.folder))
         yield held
     finally:
@@ -167,11 +171,10 @@ def test_what_a_run_did_can_be_scraped(site: Site) -> None:
 
 
 def test_the_same_reaches_a_collector(site: Site, received: Received) -> None:
-    until(lambda: ("causeway-workflows", "causeway_runs") in received.metrics, "metrics at the collector", 20)
+    until(lambda: ("causeway-workflows", "causeway_runs") in received.metrics, "metrics at the collector")
     until(
         lambda: any(name == "causeway-onprem" for name, _ in received.metrics),
         "those of the other worker",
-        20,
     )
 
 
@@ -182,7 +185,7 @@ def test_one_trace_of_a_run_spans_the_starter_and_its_workers(site: Site, receiv
             span.name for _, span in received.spans
         }
 
-    until(whole, "the spans of the run", 20)
+    until(whole, "the spans of the run")
     waits = [span for name, span in received.spans if span.name == "RunActivity:jobs.wait"]
     (run,) = [span for name, span in received.spans if span.name == "RunWorkflow:pipeline"][:1]
     assert {span.trace_id for span in waits} == {run.trace_id}
@@ -200,10 +203,10 @@ def test_one_trace_of_a_run_spans_the_starter_and_its_workers(site: Site, receiv
 def test_a_worker_that_is_told_to_end_is_not_ready_and_ends_cleanly(site: Site) -> None:
     process = site.processes["onprem"]
     process.send_signal(signal.SIGTERM)
-    assert process.wait(30) == 0
+    assert process.wait(PATIENCE_SECONDS) == 0
     assert site.ask("onprem", "/readyz")[0] in {0, 503}
     site.processes["temporal"].kill()
-    until(lambda: site.ask("workflows", "/readyz")[0] == 503, "not ready without Temporal", 30)
+    until(lambda: site.ask("workflows", "/readyz")[0] == 503, "not ready without Temporal")
     assert site.ask("workflows", "/healthz")[0] == 200
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import signal
 import subprocess
-import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,8 +21,8 @@ from sandbox.servers.descendants import processes_of
 from sandbox.servers.faults import Fault, Faults
 from sandbox.services import aws, ours
 from sandbox.services.base import Service
+from tests.house import PATIENCE_SECONDS, until
 
-PATIENCE_SECONDS = 60
 SAGEMAKER = next(service for service in ours.SERVICES if service.name == "sagemaker")
 
 
@@ -46,7 +45,9 @@ class AmazonCloud:
             "region_name": self.endpoints.aws_region,
             "aws_access_key_id": self.endpoints.aws_access_key_id,
             "aws_secret_access_key": self.endpoints.aws_secret_access_key,
-            "config": Config(retries={"total_max_attempts": 1}, connect_timeout=5, read_timeout=30),
+            "config": Config(
+                retries={"total_max_attempts": 1}, connect_timeout=30, read_timeout=PATIENCE_SECONDS
+            ),
         }
         return boto3.client(service, **settings | changes)
 
@@ -106,20 +107,20 @@ class AmazonCloud:
         return self.until(name, "TrainingJobStatus", "Completed", "Failed", "Stopped")
 
     def until(self, name: str, member: str, *words: str) -> dict[str, Any]:
-        patience = time.monotonic() + PATIENCE_SECONDS
-        while (seen := self.describe(name))[member] not in words:
-            assert time.monotonic() < patience, f"still {seen[member]}, not {words}"
-            time.sleep(0.05)
-        return seen
+        def look() -> dict[str, Any] | None:
+            seen = self.describe(name)
+            return seen if seen[member] in words else None
+
+        found: dict[str, Any] = until(look, f"{member} of {name} is one of {words}")
+        return found
 
     def processed(self, name: str) -> dict[str, Any]:
-        patience = time.monotonic() + PATIENCE_SECONDS
-        while True:
+        def look() -> dict[str, Any] | None:
             seen: dict[str, Any] = self.sagemaker.describe_processing_job(ProcessingJobName=name)
-            if seen["ProcessingJobStatus"] in ("Completed", "Failed", "Stopped"):
-                return seen
-            assert time.monotonic() < patience, f"still {seen['ProcessingJobStatus']}"
-            time.sleep(0.05)
+            return seen if seen["ProcessingJobStatus"] in ("Completed", "Failed", "Stopped") else None
+
+        found: dict[str, Any] = until(look, f"{name} has ended")
+        return found
 
     def log_lines(self, group: str, job: str) -> list[str]:
         streams = self.logs.describe_log_streams(logGroupName=group, logStreamNamePrefix=f"{job}/")[
@@ -147,11 +148,12 @@ class AmazonCloud:
                 command.argv, env=command.env, cwd=command.cwd, stdout=stream, stderr=stream
             )
         self.processes[service.name] = process
-        patience = time.monotonic() + PATIENCE_SECONDS
-        while not service.healthy(self.layout, self.endpoints):
+
+        def answers() -> bool:
             assert process.poll() is None, log.read_text()[-2000:]
-            assert time.monotonic() < patience, f"{service.name} does not answer"
-            time.sleep(0.05)
+            return service.healthy(self.layout, self.endpoints)
+
+        until(answers, f"{service.name} answers")
 
     def end(self, name: str, how: signal.Signals = signal.SIGTERM) -> int:
         process = self.processes.pop(name)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 import os
-import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,9 +23,10 @@ from sandbox import environment
 from sandbox.layout import CONTAINER, Endpoints, Layout
 from sandbox.servers.faults import Fault, Faults
 from sandbox.services import blob, fronts, ours
-from tests.sandbox.servers import PATIENCE_SECONDS, Servers, laid_out
+from tests.house import PATIENCE_SECONDS, until
+from tests.sandbox.servers import Servers, laid_out
 
-CALL_SECONDS = 30
+CALL_SECONDS = PATIENCE_SECONDS
 MANAGEMENT = "https://management.azure.com/.default"
 AZURE = next(service for service in ours.SERVICES if service.name == "azure")
 ENDED = ("Completed", "Failed", "Canceled")
@@ -87,13 +87,12 @@ class AzureCloud(Servers):
         return accepted
 
     def until(self, name: str, *states: str) -> Job:
-        patience = time.monotonic() + PATIENCE_SECONDS
-        while True:
+        def look() -> Job | None:
             seen: Job = self.client.jobs.get(name)
-            if seen.status in states:
-                return seen
-            assert time.monotonic() < patience, f"{name} is still {seen.status}, not {states}"
-            time.sleep(0.1)
+            return seen if seen.status in states else None
+
+        found: Job = until(look, f"{name} is one of {states}")
+        return found
 
     def finished(self, name: str) -> Job:
         return self.until(name, *ENDED)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,10 +18,11 @@ from google.oauth2 import service_account
 from sandbox.layout import CONTAINER, Endpoints, Layout
 from sandbox.servers.faults import Fault, Faults
 from sandbox.services import fronts, gcs, ours
-from tests.sandbox.servers import PATIENCE_SECONDS, Servers, laid_out
+from tests.house import PATIENCE_SECONDS, until
+from tests.sandbox.servers import Servers, laid_out
 
 SCOPES = ["https://www.googleapis.com/auth/cloud-platform"]
-CALL_SECONDS = 30
+CALL_SECONDS = PATIENCE_SECONDS
 VERTEX = next(service for service in ours.SERVICES if service.name == "vertex")
 
 
@@ -90,13 +90,14 @@ class GoogleCloud(Servers):
         return self.until(job, "SUCCEEDED", "FAILED", "CANCELLED")
 
     def until(self, job: CustomJob, *states: str) -> CustomJob:
-        client, patience = self.jobs(), time.monotonic() + PATIENCE_SECONDS
-        while True:
+        client = self.jobs()
+
+        def look() -> CustomJob | None:
             seen = client.get_custom_job(name=job.name, timeout=CALL_SECONDS)
-            if seen.state.name.removeprefix("JOB_STATE_") in states:
-                return seen
-            assert time.monotonic() < patience, f"still {seen.state.name}, not {states}"
-            time.sleep(0.1)
+            return seen if seen.state.name.removeprefix("JOB_STATE_") in states else None
+
+        found: CustomJob = until(look, f"{job.name} is one of {states}")
+        return found
 
     def fault(self, kind: str, **more: Any) -> None:
         self.faults.add(Fault(kind, times=1, **more))

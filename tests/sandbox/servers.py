@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import signal
 import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,8 +11,7 @@ from pathlib import Path
 from sandbox import keys, ports, tools
 from sandbox.layout import Endpoints, Layout
 from sandbox.services.base import Service
-
-PATIENCE_SECONDS = 60
+from tests.house import PATIENCE_SECONDS, until
 
 
 class Servers:
@@ -31,11 +29,15 @@ class Servers:
         with log.open("ab") as stream:
             process = subprocess.Popen(made.argv, env=made.env, stdout=stream, stderr=stream, cwd=made.cwd)
         self.processes[service.name] = process
-        patience = time.monotonic() + PATIENCE_SECONDS
-        while not service.healthy(self.layout, self.endpoints):
-            assert process.poll() is None, log.read_text()[-2000:]
-            assert time.monotonic() < patience, f"{service.name} does not answer"
-            time.sleep(0.05)
+        self._await(service)
+
+    def _await(self, service: Service) -> None:
+        def answers() -> bool:
+            log = self.layout.log_of(service.name)
+            assert self.processes[service.name].poll() is None, log.read_text()[-2000:]
+            return service.healthy(self.layout, self.endpoints)
+
+        until(answers, f"{service.name} answers")
 
     def end(self, name: str, how: signal.Signals = signal.SIGTERM) -> int:
         process = self.processes.pop(name)

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import signal
-import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,9 +12,8 @@ import requests
 from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
 
 from sandbox.layout import CONTAINER
+from tests.house import until
 from tests.sandbox.azure_cloud import AZURE, CALL_SECONDS, AzureCloud, file, folder, output, running
-
-pytestmark = pytest.mark.timeout(180)
 
 
 @pytest.fixture(scope="module")
@@ -37,10 +35,7 @@ def processes_of(cloud: AzureCloud, job: str) -> list[psutil.Process]:
 
 
 def gone(cloud: AzureCloud, job: str) -> bool:
-    patience = time.monotonic() + 20
-    while processes_of(cloud, job) and time.monotonic() < patience:
-        time.sleep(0.1)
-    return not processes_of(cloud, job)
+    return bool(until(lambda: not processes_of(cloud, job), f"no process of {job} is left"))
 
 
 def test_a_job_reads_its_inputs_and_leaves_its_outputs_where_it_was_told(cloud: AzureCloud) -> None:
@@ -160,10 +155,7 @@ def test_a_failed_job_tells_why_and_shows_its_log(cloud: AzureCloud) -> None:
 def test_the_log_of_a_running_job_can_be_read(cloud: AzureCloud) -> None:
     name = cloud.submit("echo begun; sleep 600").name or ""
     cloud.until(name, "Running")
-    patience = time.monotonic() + 20
-    while cloud.log(name).text != "begun\n":
-        assert time.monotonic() < patience
-        time.sleep(0.1)
+    until(lambda: cloud.log(name).text == "begun\n", "its first line")
     cloud.client.jobs.begin_cancel(name, polling=False)
     assert cloud.finished(name).status == "Canceled"
 

@@ -24,7 +24,6 @@ from sandbox.layout import CONTAINER
 from tests.house import until
 from tests.sandbox.azure_cloud import AZURE, CALL_SECONDS, AzureCloud, running
 
-pytestmark = pytest.mark.timeout(180)
 NAMES = """
 import os, pathlib
 def init():

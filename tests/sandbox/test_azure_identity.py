@@ -14,7 +14,6 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from sandbox.layout import CONTAINER
 from tests.sandbox.azure_cloud import CALL_SECONDS, AzureCloud, running
 
-pytestmark = pytest.mark.timeout(180)
 STORAGE = "https://storage.azure.com/.default"
 
 

@@ -26,7 +26,6 @@ from sandbox.services import blob, fronts
 from tests.sandbox.foreign_source import Source, serving
 from tests.sandbox.servers import Servers, running
 
-pytestmark = pytest.mark.timeout(120)
 MIB = 1 << 20
 CONTENT = os.urandom(MIB) * 9 + b"the end"
 BLOCK = base64.b64encode(b"one").decode()

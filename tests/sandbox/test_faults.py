@@ -4,11 +4,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import pytest
-
 from sandbox.servers.faults import Fault, Faults
-
-pytestmark = pytest.mark.timeout(60)
 
 
 def test_a_fault_is_shown_as_often_as_asked_to_the_operations_it_matches(tmp_path: Path) -> None:

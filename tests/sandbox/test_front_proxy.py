@@ -14,6 +14,7 @@ import pytest
 
 from sandbox.servers.fronts.messages import Reply, Substitute
 from sandbox.servers.fronts.proxy import Front, listen
+from tests.house import PATIENCE_SECONDS
 from tests.sandbox.origin import LARGE, Origin, Seen
 
 
@@ -68,7 +69,7 @@ def front(origin: int) -> Iterator[int]:
 
 @pytest.fixture
 def client(front: int) -> Iterator[http.client.HTTPConnection]:
-    connection = http.client.HTTPConnection("127.0.0.1", front, timeout=20)
+    connection = http.client.HTTPConnection("127.0.0.1", front, timeout=PATIENCE_SECONDS)
     yield connection
     connection.close()
 
@@ -119,7 +120,7 @@ def test_small_requests_do_not_wait_for_each_other(client: http.client.HTTPConne
 
 
 def test_requests_sent_before_an_answer_came_are_answered_in_order(front: int) -> None:
-    with socket.create_connection(("127.0.0.1", front), timeout=20) as raw:
+    with socket.create_connection(("127.0.0.1", front), timeout=PATIENCE_SECONDS) as raw:
         for number in (1, 2, 3):
             raw.sendall(b"PUT /%d HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % (number, number))
             raw.sendall(b"x" * number)
@@ -149,7 +150,7 @@ def test_headers_and_the_address_pass_as_they_were_written(
 
 
 def test_a_sender_that_waits_to_be_asked_is_asked(front: int, seen: Seen) -> None:
-    with socket.create_connection(("127.0.0.1", front), timeout=20) as raw:
+    with socket.create_connection(("127.0.0.1", front), timeout=PATIENCE_SECONDS) as raw:
         raw.sendall(b"PUT /one HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\n")
         assert raw.recv(65536).startswith(b"HTTP/1.1 100 ")
         raw.sendall(b"yes")
@@ -158,7 +159,7 @@ def test_a_sender_that_waits_to_be_asked_is_asked(front: int, seen: Seen) -> Non
 
 
 def test_a_sender_that_waits_to_be_asked_is_refused_before_it_sends(front: int) -> None:
-    with socket.create_connection(("127.0.0.1", front), timeout=20) as raw:
+    with socket.create_connection(("127.0.0.1", front), timeout=PATIENCE_SECONDS) as raw:
         raw.sendall(
             b"PUT /forbidden HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\nExpect: 100-continue\r\n\r\n"
         )
@@ -193,14 +194,14 @@ def test_a_client_that_breaks_off_amid_its_body_breaks_off_at_the_server(front: 
     with socket.create_connection(("127.0.0.1", front)) as raw:
         raw.sendall(b"PUT /one HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\nhalf")
         time.sleep(0.1)
-    assert seen.broken.wait(10)
+    assert seen.broken.wait(PATIENCE_SECONDS)
 
 
 def test_a_client_that_hangs_up_while_it_waits_frees_the_server(front: int, seen: Seen) -> None:
     with socket.create_connection(("127.0.0.1", front)) as raw:
         raw.sendall(b"GET /slow HTTP/1.1\r\nHost: x\r\n\r\n")
         time.sleep(0.1)
-    assert seen.broken.wait(10)
+    assert seen.broken.wait(PATIENCE_SECONDS)
 
 
 def test_where_no_server_is_the_connection_breaks(front: int) -> None:
@@ -210,7 +211,9 @@ def test_where_no_server_is_the_connection_breaks(front: int) -> None:
     alone = Front(lambda: socket.create_connection(nowhere), Guard(), None)
     listener = listen(0)
     with serving(listener, lambda: alone.serve(listener)):
-        connection = http.client.HTTPConnection("127.0.0.1", listener.getsockname()[1], timeout=20)
+        connection = http.client.HTTPConnection(
+            "127.0.0.1", listener.getsockname()[1], timeout=PATIENCE_SECONDS
+        )
         with pytest.raises((http.client.RemoteDisconnected, ConnectionError)):
             said(connection, "GET", "/one")
         connection.close()
@@ -222,6 +225,6 @@ def test_where_no_server_is_the_connection_breaks(front: int) -> None:
     ids=["too long", "none"],
 )
 def test_a_head_that_is_too_long_or_none_is_refused(front: int, raw: bytes, status: bytes) -> None:
-    with socket.create_connection(("127.0.0.1", front), timeout=20) as client:
+    with socket.create_connection(("127.0.0.1", front), timeout=PATIENCE_SECONDS) as client:
         client.sendall(raw)
         assert client.recv(65536).split()[1] == status

@@ -23,7 +23,6 @@ from sandbox.services import fronts
 from sandbox.services.gcs import SERVICE as GCS
 from tests.sandbox.google_cloud import CALL_SECONDS, SCOPES, GoogleCloud, running
 
-pytestmark = pytest.mark.timeout(120)
 NAME = "front/a file with 100%+ü.csv"
 CONTENT = b"id,label\n1,0\n"
 LARGE = bytes(range(256)) * (9 << 12) + b"the end"

@@ -17,9 +17,9 @@ from google.api_core import exceptions as google_errors
 from google.auth.exceptions import RefreshError
 from google.auth.transport.requests import Request
 
+from tests.house import PATIENCE_SECONDS
 from tests.sandbox.google_cloud import CALL_SECONDS, SCOPES, VERTEX, GoogleCloud, Relayed, running
 
-pytestmark = pytest.mark.timeout(120)
 GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 AUDIENCE = "https://oauth2.googleapis.com/token"
 
@@ -169,7 +169,7 @@ def test_a_missing_service_account_is_one_clear_line(cloud: GoogleCloud, tmp_pat
         cwd=elsewhere.checkout,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE_SECONDS,
         check=False,
     )
     assert ended.returncode == 1

@@ -20,7 +20,6 @@ from sandbox.servers.rights.planted import JOURNAL, Need, Rights, Thing, planted
 from sandbox.services import bigquery, fronts
 from tests.sandbox.google_cloud import CALL_SECONDS, GoogleCloud, custom_job, running
 
-pytestmark = pytest.mark.timeout(120)
 OBJECT = "projects/_/buckets/b/objects/"
 PARENT = "projects/p/locations/l"
 

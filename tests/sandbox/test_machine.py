@@ -17,9 +17,8 @@ from sandbox.layout import Layout
 from sandbox.servers.descendants import processes_of
 from sandbox.servers.job_environment import job_environment, rewritten
 from sandbox.servers.machine import Machines, MachineSpec, MachineStatus, UnknownMachine
+from tests.house import until
 
-pytestmark = pytest.mark.timeout(120)
-PATIENCE_SECONDS = 60
 FOREVER = "while true; do sleep 0.1; done"
 
 
@@ -35,15 +34,12 @@ def shell(script: str, **more: Any) -> MachineSpec:
     return MachineSpec(argv=["sh", "-c", script], **more)
 
 
-def until(what: Callable[[], Any]) -> None:
-    patience = time.monotonic() + PATIENCE_SECONDS
-    while not what():
-        assert time.monotonic() < patience
-        time.sleep(0.02)
+def await_that(fact: Callable[[], Any]) -> None:
+    until(fact, "that")
 
 
 def done(machines: Machines, name: str) -> MachineStatus:
-    until(lambda: machines.status(name).phase == "DONE")
+    await_that(lambda: machines.status(name).phase == "DONE")
     return machines.status(name)
 
 
@@ -108,7 +104,7 @@ def test_a_program_that_is_not_there_is_an_error_not_a_crash(machines: Machines)
 
 def test_stop_ends_a_polite_command_by_term_within_its_grace(machines: Machines) -> None:
     machines.start("job", shell(f"trap 'echo bye; exit 7' TERM; echo up; {FOREVER}"))
-    until(lambda: "up" in printed(machines, "job"))
+    await_that(lambda: "up" in printed(machines, "job"))
     machines.stop("job")
     status = done(machines, "job")
     assert (status.outcome, status.exit_code) == ("STOPPED", 7)
@@ -118,7 +114,7 @@ def test_stop_ends_a_polite_command_by_term_within_its_grace(machines: Machines)
 def test_stop_kills_a_stubborn_command_and_everything_it_started(machines: Machines) -> None:
     stubborn = "trap '' TERM; sleep 600 & setsid sh -c \"trap '' TERM; sleep 600\" & env -i sleep 600 &"
     machines.start("job", shell(f"{stubborn} echo up; {FOREVER}", stop_grace_seconds=0.5))
-    until(lambda: "up" in printed(machines, "job") and len(processes_of(machines.home("job"))) >= 5)
+    await_that(lambda: "up" in printed(machines, "job") and len(processes_of(machines.home("job"))) >= 5)
     before = processes_of(machines.home("job"))
     machines.stop("job")
     assert done(machines, "job").outcome == "STOPPED"
@@ -151,7 +147,7 @@ def test_a_machine_survives_the_kill_of_the_process_that_started_it(
         "time.sleep(600)"
     )
     process = subprocess.Popen([sys.executable, "-c", starter], cwd=Layout.from_environment().checkout)
-    until(lambda: machines.home("job").exists() and machines.status("job").phase == "RUNNING")
+    await_that(lambda: machines.home("job").exists() and machines.status("job").phase == "RUNNING")
     process.send_signal(signal.SIGKILL)
     process.wait()
     assert machines.status("job").phase == "RUNNING"
@@ -162,11 +158,11 @@ def test_a_machine_survives_the_kill_of_the_process_that_started_it(
 
 def test_a_machine_whose_runner_is_killed_is_lost_and_so_are_its_processes(machines: Machines) -> None:
     machines.start("job", shell(f"sleep 600 & {FOREVER}"))
-    until(lambda: len(processes_of(machines.home("job"))) >= 2)
+    await_that(lambda: len(processes_of(machines.home("job"))) >= 2)
     home = str(machines.home("job"))
     (runner,) = [found for found in psutil.process_iter(["cmdline"]) if home in (found.info["cmdline"] or [])]
     os.kill(runner.pid, signal.SIGKILL)
-    until(lambda: machines.status("job").phase == "DONE")
+    await_that(lambda: machines.status("job").phase == "DONE")
     assert machines.status("job").outcome == "LOST"
     assert processes_of(machines.home("job")) == []
 
@@ -183,7 +179,7 @@ def test_a_machine_misbehaves_as_asked(machines: Machines, fault: Any, outcome: 
 
 def test_a_hanging_machine_ignores_its_command_until_it_is_stopped(machines: Machines) -> None:
     machines.start("job", shell("exit 0", fault="hang"))
-    until(lambda: machines.status("job").phase == "RUNNING")
+    await_that(lambda: machines.status("job").phase == "RUNNING")
     time.sleep(0.5)
     assert machines.status("job").phase == "RUNNING"
     machines.stop("job")
@@ -227,7 +223,7 @@ def test_jobs_run_with_the_tools_made_for_them_and_the_callers_packages_settings
 def test_stop_all_ends_every_machine_and_says_so(machines: Machines) -> None:
     for name in ("a", "b"):
         machines.start(name, shell(f"trap '' TERM; {FOREVER}"))
-    until(lambda: all(machines.status(name).phase == "RUNNING" for name in ("a", "b")))
+    await_that(lambda: all(machines.status(name).phase == "RUNNING" for name in ("a", "b")))
     machines.stop_all(grace_seconds=0.2)
     assert [machines.status(name).outcome for name in machines.names()] == ["STOPPED", "STOPPED"]
     assert processes_of(machines.home("a")) + processes_of(machines.home("b")) == []

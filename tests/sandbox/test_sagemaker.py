@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import io
 import tarfile
-import time
 import zipfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -13,9 +12,9 @@ import pytest
 from botocore.exceptions import ClientError
 
 from sandbox.layout import FORBIDDEN_BUCKET
+from tests.house import until
 from tests.sandbox.amazon_cloud import AmazonCloud, running
 
-pytestmark = pytest.mark.timeout(180)
 SLEEP = ("sleep", "600")
 
 
@@ -146,14 +145,14 @@ def test_the_log_of_a_finished_job_is_complete_in_cloudwatch(cloud: AmazonCloud)
 def test_the_log_of_a_running_job_arrives_while_it_runs(cloud: AmazonCloud) -> None:
     name = cloud.submit("sh", "-c", "echo early; sleep 600")
     cloud.until(name, "SecondaryStatus", "Training")
-    patience = time.monotonic() + 30
-    while True:
+
+    def told() -> bool:
         try:
-            assert cloud.log_lines("/aws/sagemaker/TrainingJobs", name) == ["early"]
-            break
+            return cloud.log_lines("/aws/sagemaker/TrainingJobs", name) == ["early"]
         except (AssertionError, ClientError):
-            assert time.monotonic() < patience
-            time.sleep(0.1)
+            return False
+
+    until(told, "its first line")
     cloud.sagemaker.stop_training_job(TrainingJobName=name)
 
 
@@ -182,9 +181,7 @@ def test_a_stopped_job_ends_with_its_processes_and_keeps_what_it_saved(cloud: Am
     script = "trap 'echo saved > /opt/ml/model/m; exit 0' TERM; sleep 600 & setsid sleep 600 & wait"
     name = cloud.submit("sh", "-c", script)
     cloud.until(name, "SecondaryStatus", "Training")
-    patience = time.monotonic() + 30
-    while len(cloud.processes_of_job(name)) < 3:
-        assert time.monotonic() < patience
+    until(lambda: len(cloud.processes_of_job(name)) >= 3, "its three processes")
     cloud.sagemaker.stop_training_job(TrainingJobName=name)
     assert cloud.describe(name)["TrainingJobStatus"] in ("Stopping", "Stopped")
     done = cloud.finished(name)

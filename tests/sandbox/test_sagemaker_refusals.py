@@ -16,8 +16,6 @@ from botocore.exceptions import ClientError, ConnectionClosedError
 from sandbox.servers.faults import Fault
 from tests.sandbox.amazon_cloud import AmazonCloud, running
 
-pytestmark = pytest.mark.timeout(180)
-
 
 @pytest.fixture(scope="module")
 def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AmazonCloud]:

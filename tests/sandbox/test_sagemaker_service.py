@@ -10,7 +10,6 @@ from botocore.exceptions import ClientError
 
 from tests.sandbox.amazon_cloud import SAGEMAKER, AmazonCloud, running
 
-pytestmark = pytest.mark.timeout(180)
 SLEEP = ("sleep", "600")
 
 

@@ -13,7 +13,6 @@ from google.api_core import exceptions as google_errors
 from tests.house import until
 from tests.sandbox.google_cloud import CALL_SECONDS, VERTEX, GoogleCloud, running
 
-pytestmark = pytest.mark.timeout(180)
 SLEEP = ("sleep", "600")
 
 

@@ -8,8 +8,6 @@ import requests
 
 from tests.sandbox.google_cloud import CALL_SECONDS, GoogleCloud, running
 
-pytestmark = pytest.mark.timeout(120)
-
 
 @pytest.fixture(scope="module")
 def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GoogleCloud]:

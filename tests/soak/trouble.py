@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import psutil
 
 from tests.durability.matrix import JOB_SERVERS
-from tests.house import Sandbox, kill
+from tests.house import PATIENCE_SECONDS, Sandbox, kill
 from workers.catalogue import WORKERS
 
 FAULTS = (
@@ -16,7 +16,6 @@ FAULTS = (
     ("slow", "--delay", "1", "--seconds", "5"),
     ("drop", "--times", "2"),
 )
-PATIENCE_SECONDS = 60
 """Wide: a worker has 20 s to let activities land."""
 
 

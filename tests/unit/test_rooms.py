@@ -18,6 +18,7 @@ from temporalio.worker.workflow_sandbox import (
 from temporalio.workflow import _Definition
 
 from contracts.connect import PASSED_THROUGH
+from tests.house import PATIENCE_SECONDS
 from workers.workflows import WORKFLOWS
 
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -63,7 +64,12 @@ def test_what_the_clouds_share_knows_no_cloud() -> None:
 def test_no_clouds_sdk_is_loaded_by(module: str) -> None:
     script = f"import json, sys, {module}; print(json.dumps(sorted(sys.modules)))"
     done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, cwd=CHECKOUT, check=True, timeout=60
+        [sys.executable, "-c", script],
+        capture_output=True,
+        text=True,
+        cwd=CHECKOUT,
+        check=True,
+        timeout=PATIENCE_SECONDS,
     )
     loaded = json.loads(done.stdout)
     assert module in loaded
@@ -76,7 +82,12 @@ def test_no_clouds_sdk_is_loaded_by(module: str) -> None:
 def test_help_loads_neither_temporal_nor_pydantic() -> None:
     script = "import json, sys, starter.cli; print(json.dumps(sorted(sys.modules)))"
     done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, cwd=CHECKOUT, check=True, timeout=60
+        [sys.executable, "-c", script],
+        capture_output=True,
+        text=True,
+        cwd=CHECKOUT,
+        check=True,
+        timeout=PATIENCE_SECONDS,
     )
     assert not {"temporalio", "pydantic", "ruamel", "rich.live"} & set(json.loads(done.stdout))
 

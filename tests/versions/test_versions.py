@@ -19,7 +19,7 @@ from contracts.queues import DEPLOYMENT, WORKFLOW_QUEUE
 from contracts.runs import SEARCH_ATTRIBUTES
 from starter.presence import START, why_nobody_answers
 from tests.charges import job
-from tests.house import CHECKOUT, OF_THE_OUTSIDE, until
+from tests.house import CHECKOUT, OF_THE_OUTSIDE, PATIENCE_SECONDS, until
 from tests.versions.flows_of import write
 from tests.workflows.servers import dev_server
 from workers.versions import BUILD, deployment
@@ -48,12 +48,12 @@ class Upgrade:
         command = [sys.executable, "-m", "workers", "workflows", "--ready-file", str(ready)]
         with (self._folder / f"{build}.log").open("wb") as log:
             self._workers[build] = subprocess.Popen(command, env={**kept, **told}, cwd=home, stderr=log)
-        until(ready.exists, f"the worker of build {build}", 60)
+        until(ready.exists, f"the worker of build {build}")
 
     def stop(self, build: str) -> int:
         process = self._workers.pop(build)
         process.terminate()
-        return process.wait(30)
+        return process.wait(PATIENCE_SECONDS)
 
     def close(self) -> None:
         for build in tuple(self._workers):
@@ -207,4 +207,4 @@ async def builds_of(run: WorkflowHandle[object, object]) -> set[str]:
 
 
 async def answer(run: WorkflowHandle[object, object]) -> object:
-    return await asyncio.wait_for(run.result(), 30)
+    return await asyncio.wait_for(run.result(), PATIENCE_SECONDS)

@@ -30,10 +30,10 @@ from tests.fakes.connection import container_of
 from tests.fakes.ledger import FakeLedger
 from tests.fakes.sweeps import FakeOwners
 from tests.fakes.world import Hold, World
+from tests.house import PATIENCE_SECONDS
 from workers.workflows import WORKFLOWS, own_workflows
 from workflows.pipeline import PipelineWorkflow
 
-PATIENCE_SECONDS = 30
 QUICK = timedelta(milliseconds=50)
 CONNECTIONS = ("aws/default", "azure/default", "gcp/default", "onprem/default")
 KINDS = {

@@ -16,6 +16,7 @@ from contracts.queues import WORKFLOW_QUEUE
 from contracts.runs import RunPhase, RunRequest, RunStatus, StagePhase
 from starter.spec.load import find, load
 from tests.fakes.lives import Life
+from tests.house import PATIENCE_SECONDS
 from tests.workflows.play import Play, Run, spec_of
 from workflows.pipeline import PipelineWorkflow
 
@@ -306,7 +307,7 @@ async def test_a_question_is_carried_over_a_cut_history_with_the_time_that_is_le
     run = await asked(play, stages, timeout="1h", default="no")
     first = (await run.describe()).run_id
     await play.until(run, lambda now: all(now.stages[name].phase.ended for name in stages))
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         while (await run.describe()).run_id == first:
             await asyncio.sleep(0.1)
     status: RunStatus = await play.until(run, lambda now: now.stages["gate"].asks)
@@ -361,7 +362,7 @@ async def test_an_answer_of_another_shape_is_refused_and_blocks_nothing(play: Pl
 async def test_whoever_wants_to_hear_of_what_waits_hears_the_question_and_how_to_answer(play: Play) -> None:
     play.world.observed = Observed(alerts=("waiting",))
     run = await asked(play, show={"floor": "{params.floor}"})
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         while not play.world.alerts:
             await asyncio.sleep(0.05)
     (alert,) = play.world.alerts

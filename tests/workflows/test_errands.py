@@ -12,7 +12,8 @@ from contracts.sweeps import SweepRequest
 from starter import errands
 from starter.errands import Errand
 from starter.exits import Exit, StarterError
-from tests.workflows.play import PATIENCE_SECONDS, Play
+from tests.house import PATIENCE_SECONDS
+from tests.workflows.play import Play
 from workflows.check import CheckWorkflow
 from workflows.sweep import SweepWorkflow
 

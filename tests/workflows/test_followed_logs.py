@@ -12,6 +12,7 @@ from starter.exits import StarterError
 from starter.job_logs import show
 from starter.log_pages import LogOptions
 from tests.fakes.lives import Life
+from tests.house import PATIENCE_SECONDS
 from tests.workflows.play import Play, Run, job_of, spec_of
 
 PREEMPTED = Life(end=JobPhase.FAILED, reason=ErrorKind.PREEMPTED, says=("the first", "was taken back"))
@@ -35,7 +36,7 @@ BOTH = [(1, "the first"), (1, "was taken back"), (2, "the second"), (2, "is done
 
 async def until_said(capsys: pytest.CaptureFixture[str], words: str) -> str:
     out = err = ""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         while words not in err:
             await asyncio.sleep(0.05)
             more = capsys.readouterr()
@@ -54,7 +55,7 @@ async def test_an_item_is_followed_through_the_generations_of_its_job_until_it_i
     out = await until_said(capsys, "item 1 of each is not done")
     assert told(out) == BOTH[:2]
     await play.pass_time(seconds=11)
-    await asyncio.wait_for(following, 20)
+    await asyncio.wait_for(following, PATIENCE_SECONDS)
     assert told(capsys.readouterr().out) == BOTH[2:]
     await play.result(run)
 
@@ -69,7 +70,7 @@ async def test_an_item_is_followed_from_before_its_turn(
     following = play.in_background(show(play.client, item_of(run, 1)))
     await until_said(capsys, "waiting for item 1 of each: for its turn")
     hold.release()
-    await asyncio.wait_for(following, 20)
+    await asyncio.wait_for(following, PATIENCE_SECONDS)
     assert told(capsys.readouterr().out) == [(1, "the second"), (1, "is done")]
 
 
@@ -80,7 +81,7 @@ async def test_of_an_item_that_is_done_the_newest_job_is_printed_and_that_is_all
     play.world.lives["each-1"] = [failed, SECOND]
     run = await play.start(spec_of({"each": over(2)}))
     await play.result(run)
-    await asyncio.wait_for(show(play.client, item_of(run, 1)), 20)
+    await asyncio.wait_for(show(play.client, item_of(run, 1)), PATIENCE_SECONDS)
     assert told(capsys.readouterr().out) == [(2, "the second"), (2, "is done")]
 
 
@@ -90,7 +91,7 @@ async def test_an_item_whose_number_is_too_high_is_refused_while_it_would_be_wai
     await play.reach(hold)
     await play.until(run, lambda now: now.stages["each"].fanout is not None)
     with pytest.raises(StarterError, match="no item 2; they are numbered 0 to 1"):
-        await asyncio.wait_for(show(play.client, item_of(run, 2)), 20)
+        await asyncio.wait_for(show(play.client, item_of(run, 2)), PATIENCE_SECONDS)
 
 
 async def test_a_stage_without_a_log_is_refused_with_those_that_have_one(play: Play) -> None:
@@ -116,4 +117,6 @@ async def test_a_server_has_no_job_and_that_is_told_at_once(play: Play) -> None:
     run = await play.start(spec_of({"serve": serve}))
     await play.reach(hold)
     with pytest.raises(StarterError, match="no stage of this run has a log yet"):
-        await asyncio.wait_for(show(play.client, LogOptions(run.id, "serve", tail=100, follow=True)), 20)
+        await asyncio.wait_for(
+            show(play.client, LogOptions(run.id, "serve", tail=100, follow=True)), PATIENCE_SECONDS
+        )

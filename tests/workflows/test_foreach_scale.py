@@ -18,7 +18,6 @@ HISTORY_LIMIT = 10_000
 
 
 @pytest.mark.durability
-@pytest.mark.timeout(600)
 async def test_a_thousand_items_run_once_each_with_short_histories_and_a_small_status(real: Play) -> None:
     play = real
     words = "a long word of a script " * 200

@@ -14,6 +14,7 @@ from contracts.errors import ErrorKind
 from contracts.runs import PIPELINE_WORKFLOW, RUN_UID_KEY, SEARCH_ATTRIBUTES, RunStatus
 from contracts.sweeps import Owner, OwnersRequest
 from tests.fakes.lives import Life
+from tests.house import PATIENCE_SECONDS
 from tests.workflows.play import Play, spec_of
 from tests.workflows.servers import dev_server
 from workflows.pipeline import PipelineWorkflow
@@ -32,7 +33,7 @@ async def owners(play: Play, *run_uids: str) -> dict[str, Owner]:
 
 async def told(play: Play, run_uid: str, *, live: bool) -> Owner:
     """The owner, once visibility has caught up."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         while True:
             owner = (await owners(play, run_uid))[run_uid]
             if owner.live is live and owner.workflow_id:
@@ -42,7 +43,7 @@ async def told(play: Play, run_uid: str, *, live: bool) -> Owner:
 
 async def until_refused(play: Play) -> None:
     """Ask until it is refused, for visibility may be behind."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         while True:
             await owners(play, NOBODY)
             await asyncio.sleep(0.1)
@@ -76,7 +77,7 @@ async def test_a_run_whose_history_was_cut_owns_nothing_once_it_was_terminated(f
     assert WorkflowExecutionStatus.CONTINUED_AS_NEW in {found.status for found in executions}
     # Visibility may not know yet who goes on.
     assert (await told(play, uid, live=True)).workflow_id == run.id
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         while True:
             (owner,) = (
                 await TemporalOwners(play.client, cut=timedelta(0)).owners(OwnersRequest(run_uids=(uid,)))

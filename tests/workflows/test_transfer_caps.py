@@ -7,6 +7,7 @@ from decimal import Decimal
 from contracts.errors import ErrorKind
 from contracts.limits import Caps
 from contracts.parts import SPAN_PARTS
+from tests.house import PATIENCE_SECONDS
 from tests.workflows.play import Play
 from tests.workflows.transferring import PRICE, SPAN, ended, error_of, lay, lay_large, start
 from workflows.transfer import TransferWorkflow
@@ -58,7 +59,7 @@ async def test_what_was_pushed_before_a_pause_is_committed_after_it(play: Play) 
     transfer = await start(play, source="onprem")
     await play.reach(hold)
     await transfer.signal(TransferWorkflow.pause, {"by": "ann"})
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         while (await transfer.query(TransferWorkflow.status)).phase != "PAUSED":
             await asyncio.sleep(0.1)
     assert play.world.asked("storage.commit") == []

@@ -15,6 +15,7 @@ from contracts.prices import EgressPrice, Tier
 from contracts.queues import WORKFLOW_QUEUE
 from contracts.runs import TransferResult
 from contracts.transfers import TransferRequest
+from tests.house import PATIENCE_SECONDS
 from tests.workflows.play import Play
 from workflows.transfer import TransferWorkflow
 
@@ -52,7 +53,7 @@ async def start(play: Play, key: str = "k", *, source: str = "aws", **fields: An
 
 
 async def ended(transfer: Transfer) -> TransferResult:
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         return await transfer.result()
 
 

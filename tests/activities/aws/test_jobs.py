@@ -1,5 +1,4 @@
 import json
-import time
 import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -22,9 +21,9 @@ from contracts.code import CodeRef
 from contracts.errors import ErrorKind
 from contracts.jobs import JobPhase, JobRef, JobRequest, JobState, PathRef, RunRef
 from contracts.machines import Machine
+from tests.house import until
 from tests.objects import put
 
-PATIENCE_SECONDS = 90
 MACHINE = Machine(instance="ml.m5.large", why="a test")
 KINDS = ["train", "process"]
 COPY = """
@@ -58,15 +57,16 @@ def prefix_of(request: JobRequest) -> str:
 
 
 def ended(jobs: SageMakerJobs, ref: JobRef) -> JobState:
-    return until(jobs, ref, lambda state: state.phase.terminal)
+    return told(jobs, ref, lambda state: state.phase.terminal)
 
 
-def until(jobs: SageMakerJobs, ref: JobRef, wanted: Callable[[JobState], bool]) -> JobState:
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while not wanted(state := jobs.describe(ref)):
-        assert time.monotonic() < deadline, state
-        time.sleep(0.2)
-    return state
+def told(jobs: SageMakerJobs, ref: JobRef, wanted: Callable[[JobState], bool]) -> JobState:
+    def look() -> JobState | None:
+        state = jobs.describe(ref)
+        return state if wanted(state) else None
+
+    found: JobState = until(look, f"{ref.name} is so")
+    return found
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -140,9 +140,8 @@ def test_a_job_that_fails_says_so_and_its_log_is_read(
     state = ended(jobs, ref)
     assert (state.phase, state.reason) == (JobPhase.FAILED, ErrorKind.JOB_FAILED)
     assert "exit code: 7" in state.message
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while not (page := jobs.logs(ref, 2, None)).lines and time.monotonic() < deadline:
-        time.sleep(0.2)
+    until(lambda: len(jobs.logs(ref, 2, None).lines) == 2, "its last lines")
+    page = jobs.logs(ref, 2, None)
     assert page.lines == ("line 4", "line 5")
     assert jobs.logs(ref, 2, page.next_after).lines == ()
 

@@ -15,6 +15,7 @@ from activities.checksums import Hashes, crc32c, to_base64
 from activities.store import Part, Sealed, WriteTarget
 from contracts.artifacts import ObjectStat
 from contracts.grants import Measure, WriteIntent
+from tests.house import PATIENCE_SECONDS
 from tests.objects import LARGE, cut, put, sealed, target_of
 
 CONTENT = LARGE
@@ -279,4 +280,4 @@ def test_what_others_wrote_is_not_confirmed(store: S3Store, prefix: str) -> None
 
 
 def request(method: str, url: str, headers: dict[str, str], body: bytes | None = None) -> Any:
-    return urllib3.request(method, url, headers=headers, body=body, retries=False, timeout=30)
+    return urllib3.request(method, url, headers=headers, body=body, retries=False, timeout=PATIENCE_SECONDS)

@@ -1,6 +1,5 @@
 """Batch endpoints of Azure ML against the sandbox: one job whatever is lost or doubled, and nothing left of it."""
 
-import time
 import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -32,17 +31,16 @@ from contracts.errors import ErrorKind
 from contracts.jobs import BatchOptions, JobPhase, JobRef, JobRequest, JobState, PathRef, RunRef
 from contracts.sweeps import SweepFindRequest, SweepStopRequest
 from tests.contracts.conftest import processes
+from tests.house import until
 from tests.objects import put
 from tests.serving import DOUBLER, put_code, put_folder
 
 __all__ = ["processes"]
-PATIENCE_SECONDS = 60
 SLOW = """
 import time
 from serving import serve
 serve(lambda rows: time.sleep(60) or [0 for _ in rows])
 """
-pytestmark = pytest.mark.timeout(180)
 
 
 @pytest.fixture(scope="module")
@@ -91,13 +89,6 @@ def clear(batches: BatchEndpointJobs, request: JobRequest) -> None:
 
 def listed(batches: BatchEndpointJobs, request: JobRequest) -> list[Invocation]:
     return batches._endpoints.jobs(request.name)
-
-
-def until(holds: Callable[[], bool], what: str) -> None:
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while not holds():
-        assert time.monotonic() < deadline, f"not in {PATIENCE_SECONDS} s: {what}"
-        time.sleep(0.2)
 
 
 def end_of(batches: BatchEndpointJobs, ref: JobRef) -> JobState:

@@ -18,6 +18,7 @@ from contracts.checks import CheckLine, CheckReport
 from contracts.connections import PreflightRequest
 from sandbox.layout import Endpoints
 from tests.activities.azure.checking import IDENTITIES, Manager, check, lines_of
+from tests.house import PATIENCE_SECONDS
 
 
 def test_a_connection_as_it_should_be_has_nothing_failed_and_is_checked_within_20_seconds(
@@ -168,7 +169,7 @@ def test_a_look_that_hangs_does_not_keep_the_others_waiting() -> None:
     ended = threading.Event()
 
     def hang() -> list[CheckLine]:
-        ended.wait(20)
+        ended.wait(PATIENCE_SECONDS)
         return []
 
     looks = [

@@ -1,4 +1,3 @@
-import time
 import uuid
 from collections.abc import Callable
 from typing import Any
@@ -15,9 +14,8 @@ from contracts.artifacts import Artifact
 from contracts.errors import ErrorKind
 from contracts.jobs import JobPhase, JobRef, JobRequest, JobState, RunRef
 from contracts.machines import Resources
+from tests.house import until
 from tests.objects import put
-
-PATIENCE_SECONDS = 60
 
 
 @pytest.fixture
@@ -38,13 +36,8 @@ def order(store: BlobStore) -> Callable[..., JobRequest]:
 
 
 def ended(jobs: AzureMlJobs, ref: JobRef) -> JobState:
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while time.monotonic() < deadline:
-        state = jobs.describe(ref)
-        if state.phase.terminal:
-            return state
-        time.sleep(0.2)
-    raise AssertionError(f"{ref.name} has not ended in {PATIENCE_SECONDS} s")
+    until(lambda: jobs.describe(ref).phase.terminal, f"{ref.name} has ended")
+    return jobs.describe(ref)
 
 
 def test_a_submit_whose_answer_was_lost_finds_its_job(

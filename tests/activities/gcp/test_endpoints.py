@@ -24,7 +24,7 @@ from contracts.jobs import JobRequest
 from sandbox.layout import Layout
 from sandbox.servers.faults import Fault, Faults
 from tests.activities.gcp.test_jobs import request_of
-from tests.house import until
+from tests.house import PATIENCE_SECONDS, until
 from tests.serving import DOUBLER, put_code, put_folder
 
 LAZY = "import time\nprint('still loading', flush=True)\ntime.sleep(600)\n"
@@ -73,7 +73,7 @@ class Slow(Operations):
     """Operations whose answer is on its way until everything that was begun is over."""
 
     def of(self, resource: str) -> list[Step]:
-        until(lambda: all(step.done for step in super(Slow, self).of(resource)), "the end of all", 30)
+        until(lambda: all(step.done for step in super(Slow, self).of(resource)), "the end of all")
         return super().of(resource)
 
 
@@ -114,7 +114,7 @@ def test_four_creates_at_once_make_one_endpoint_with_one_model(
         refs = list(threads.map(create, range(4)))
     assert len({ref.id for ref in refs}) == 1
     assert sum(not ref.adopted for ref in refs) == 1
-    until(lambda: phase_of(endpoints, refs[0]) is EndpointPhase.READY, "the endpoint answers", 60)
+    until(lambda: phase_of(endpoints, refs[0]) is EndpointPhase.READY, "the endpoint answers")
     assert endpoints.score(refs[0], ROW) == b'{"predictions": [{"id": 1, "score": 8.0}]}'
     (marked,) = [held for held in endpoints.marked() if held.run_uid == request.run.run_uid]
     assert (marked.ref.id, marked.stage) == (refs[0].id, "serve")
@@ -143,9 +143,9 @@ def test_a_model_on_its_way_is_called_back_and_nothing_is_left(
     endpoints: VertexEndpoints, asked: Callable[..., JobRequest], sandbox: Any
 ) -> None:
     ref = endpoints.create(asked(LAZY))
-    until(lambda: endpoints.last_lines(ref, 5) == ("still loading",), "its server runs", 60)
+    until(lambda: endpoints.last_lines(ref, 5) == ("still loading",), "its server runs")
     assert phase_of(endpoints, ref) is EndpointPhase.CREATING
-    until(lambda: removed(endpoints, ref), "nothing is left", 60)
+    until(lambda: removed(endpoints, ref), "nothing is left")
     assert not [line for line in sandbox.commands() if ref.name in line]
 
 
@@ -168,7 +168,7 @@ def test_a_quota_that_is_used_up_is_told_and_what_was_made_is_found(
     faults.add(Fault("quota", match=request.name))
     assert kind_of(endpoints.create, request) in (ErrorKind.THROTTLED, ErrorKind.QUOTA_EXHAUSTED)
     (state,) = endpoints.find(request.run.run_uid, None)
-    until(lambda: removed(endpoints, state.ref), "nothing is left", 60)
+    until(lambda: removed(endpoints, state.ref), "nothing is left")
 
 
 def test_vertex_ai_itself_may_ask_for_patience(
@@ -176,7 +176,7 @@ def test_vertex_ai_itself_may_ask_for_patience(
 ) -> None:
     ref = endpoints.create(asked())
     assert kind_of(endpoints.score, ref, ROW) == ErrorKind.INVALID_REQUEST
-    until(lambda: phase_of(endpoints, ref) is EndpointPhase.READY, "the endpoint answers", 60)
+    until(lambda: phase_of(endpoints, ref) is EndpointPhase.READY, "the endpoint answers")
     for kind, expected in (("throttle", ErrorKind.THROTTLED), ("unavailable", ErrorKind.UNAVAILABLE)):
         faults.add(Fault(kind, times=1, match="RawPredict"))
         assert kind_of(endpoints.score, ref, ROW) == expected
@@ -191,8 +191,8 @@ def test_an_endpoint_of_this_name_that_asks_for_something_else_is_no_ones_to_tak
     client = room.vertex_client(settings, room.credentials(), "endpoint")
     body = {"display_name": request.name, "labels": {**request.tags, "causeway-digest": "other"}}
     wanted = {"parent": settings.parent, "endpoint_id": request.name, "endpoint": body}
-    client.create_endpoint(wanted, timeout=30)
-    until(lambda: endpoints.find(request.run.run_uid, None), "it is there", 30)
+    client.create_endpoint(wanted, timeout=PATIENCE_SECONDS)
+    until(lambda: endpoints.find(request.run.run_uid, None), "it is there")
     with pytest.raises(ApplicationError, match="asks for something else") as raised:
         endpoints.create(request)
     assert raised.value.type == ErrorKind.TARGET_CONFLICT

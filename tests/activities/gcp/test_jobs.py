@@ -1,5 +1,4 @@
 import hashlib
-import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -18,9 +17,8 @@ from contracts.artifacts import Artifact
 from contracts.connections import PreflightRequest
 from contracts.errors import ErrorKind
 from contracts.jobs import JobPhase, JobRef, JobRequest, JobState, PathRef, RunRef
+from tests.house import PATIENCE_SECONDS, until
 from tests.objects import put
-
-PATIENCE_SECONDS = 60
 
 
 def request_of(*words: Any, stage: str = "train", **more: Any) -> JobRequest:
@@ -33,11 +31,8 @@ def request_of(*words: Any, stage: str = "train", **more: Any) -> JobRequest:
 
 
 def end_of(jobs: VertexJobs, ref: JobRef) -> JobState:
-    limit = time.monotonic() + PATIENCE_SECONDS
-    while not (state := jobs.describe(ref)).phase.terminal:
-        assert time.monotonic() < limit
-        time.sleep(0.2)
-    return state
+    until(lambda: jobs.describe(ref).phase.terminal, f"{ref.name} has ended")
+    return jobs.describe(ref)
 
 
 def claim_of(objects: storage.Client, request: JobRequest) -> storage.Blob:
@@ -82,9 +77,9 @@ def test_a_second_job_that_was_made_all_the_same_is_cancelled(jobs: VertexJobs, 
         custom_job={
             "display_name": request.name,
             "labels": request.tags,
-            "job_spec": vertex.get_custom_job(name=first.id, timeout=30).job_spec,
+            "job_spec": vertex.get_custom_job(name=first.id, timeout=PATIENCE_SECONDS).job_spec,
         },
-        timeout=30,
+        timeout=PATIENCE_SECONDS,
     )
     assert jobs._winner(request, made).id == first.id
     assert end_of(jobs, first.model_copy(update={"id": made.name})).phase is JobPhase.STOPPED

@@ -13,6 +13,7 @@ from temporalio.testing import ActivityEnvironment
 
 from activities.gcp.table_jobs import TableJobs
 from contracts.errors import ErrorKind, failure
+from tests.house import PATIENCE_SECONDS
 
 
 class LongJob:
@@ -92,7 +93,7 @@ def given_up(details: ActivityCancellationDetails) -> LongJob:
     job, environment = LongJob(), ActivityEnvironment()
 
     def cancel() -> None:
-        job.watched.wait(30)
+        job.watched.wait(PATIENCE_SECONDS)
         environment.cancel(details)
 
     threading.Thread(target=cancel, daemon=True).start()

@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -24,6 +23,7 @@ from contracts.errors import ErrorKind
 from contracts.jobs import JobPhase, JobRef, JobRequest, JobState, PathRef, RunRef
 from contracts.machines import Resources
 from contracts.units import GIB
+from tests.house import PATIENCE_SECONDS, until
 
 SUBMIT = """
 import sys
@@ -84,10 +84,7 @@ def processes_of(places: Places) -> list[int]:
 
 
 def await_that(fact: Callable[[], bool]) -> None:
-    limit = time.monotonic() + 60
-    while not fact():
-        assert time.monotonic() < limit
-        time.sleep(0.1)
+    until(fact, "that")
 
 
 def ended(service: ProcessJobs, ref: JobRef) -> JobState:
@@ -120,7 +117,7 @@ def test_a_job_outlives_the_kill_of_its_worker(places: Places, service: ProcessJ
     worker.stdin.close()
     name = worker.stdout.readline().strip()
     worker.send_signal(signal.SIGKILL)
-    worker.wait(30)
+    worker.wait(PATIENCE_SECONDS)
     worker.stdout.close()
     again = service.submit(asked)
     assert (again.id, again.adopted) == (name, True)
