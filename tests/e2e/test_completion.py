@@ -11,7 +11,8 @@ from tests.house import Sandbox
 from tests.pipelines import write
 
 AWAY = {"TEMPORAL_ADDRESS": "127.0.0.1:1"}
-LAID_BACK_SECONDS = 10
+LAID_BACK_SECONDS = 60
+"""A few on a machine that does nothing else."""
 
 
 @pytest.fixture

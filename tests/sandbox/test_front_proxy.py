@@ -112,11 +112,13 @@ def test_requests_of_one_connection_share_one_to_the_server(
 
 def test_small_requests_do_not_wait_for_each_other(client: http.client.HTTPConnection) -> None:
     said(client, "PUT", "/one", b"x")
-    began = time.monotonic()
+    took = []
     for _ in range(50):
+        began = time.monotonic()
         said(client, "PUT", "/one", b"x")
-    # Delayed acknowledgements would cost 40 ms each.
-    assert time.monotonic() - began < 1
+        took.append(time.monotonic() - began)
+    # Delayed acknowledgements would cost each of them 40 ms; a busy machine delays some.
+    assert sorted(took)[20] < 0.04
 
 
 def test_requests_sent_before_an_answer_came_are_answered_in_order(front: int) -> None:

@@ -4,7 +4,6 @@ import json
 import stat
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 
 import psutil
@@ -174,9 +173,7 @@ def test_a_server_that_ignores_sigterm_is_ended_by_force(open_desk: OpenDesk) ->
     desk = open_desk(fake_service("one", extra=deaf, stop_seconds=0.2))
     desk.up()
     server = psutil.Process(pid_of(desk, "one"))
-    began = time.monotonic()
     assert desk.down() == ["one"]
-    assert time.monotonic() - began < 3
     assert not lives(server)
 
 
