@@ -17,11 +17,11 @@ from azure.ai.ml.entities import (
     ModelBatchDeployment,
     ModelBatchDeploymentSettings,
 )
-from azure.ai.ml.entities._deployment.batch_job import BatchJob
 from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
 
 from sandbox.layout import CONTAINER
 from tests.house import until
+from tests.sandbox.azure_batch import invoked, listed, log_of, put, scored, step_of
 from tests.sandbox.azure_cloud import AZURE, CALL_SECONDS, AzureCloud, running
 
 NAMES = """
@@ -69,15 +69,6 @@ def deployed(cloud: AzureCloud) -> Callable[..., str]:
     return build
 
 
-def put(cloud: AzureCloud, path: str, properties: dict[str, Any]) -> None:
-    answer = cloud.call("PUT", path, {"location": "local", "properties": properties})
-    assert answer.status_code == 201, answer.text
-    until(
-        lambda: cloud.call("GET", path).json()["properties"]["provisioningState"] == "Succeeded",
-        f"{path} is there",
-    )
-
-
 def test_the_sdk_makes_invokes_and_deletes_an_endpoint(cloud: AzureCloud, tmp_path: Path) -> None:
     name, client = f"be-{uuid.uuid4().hex[:12]}", cloud.client
     (tmp_path / "score.py").write_text("def init(): pass\ndef run(mini_batch): return ['done']\n")
@@ -97,53 +88,6 @@ def test_the_sdk_makes_invokes_and_deletes_an_endpoint(cloud: AzureCloud, tmp_pa
     client.batch_endpoints.begin_delete(name).result()
     with pytest.raises(ResourceNotFoundError):
         client.batch_endpoints.get(name)
-
-
-def invoked(cloud: AzureCloud, endpoint: str, files: int = 5) -> Any:
-    """Start a job as the SDK does, which in a process that knows several clouds asks another one for its token."""
-    place = f"rows/{uuid.uuid4().hex}"
-    for number in range(files):
-        cloud.put(f"{place}/{number}.txt", str(number))
-    source = {"jobInputType": "UriFolder", "uri": f"azureml://datastores/workspaceblobstore/paths/{place}/"}
-    answer = asked(cloud, "POST", endpoint, {"properties": {"inputData": {"rows": source}}})
-    assert answer.status_code == 201, answer.text
-    return BatchJob._from_rest_object(answer.json())
-
-
-def asked(
-    cloud: AzureCloud, method: str, endpoint: str, body: Any = None, below: str = ""
-) -> requests.Response:
-    base = cloud.workspace_url.replace("/subscriptions/", "/mferp/managementfrontend/subscriptions/", 1)
-    token = cloud.credential.get_token("https://ml.azure.com/.default").token
-    return requests.request(
-        method,
-        f"{base}/batchEndpoints/{endpoint}{below}/jobs?api-version=2020-09-01-dataplanepreview",
-        json=body,
-        headers={"Authorization": f"Bearer {token}", "azureml-model-deployment": "blue"},
-        timeout=CALL_SECONDS,
-        verify=cloud.authority,
-    )
-
-
-def listed(cloud: AzureCloud, endpoint: str, below: str = "") -> list[str]:
-    return [held["name"] for held in asked(cloud, "GET", endpoint, below=below).json()["value"]]
-
-
-def step_of(cloud: AzureCloud, job: str) -> dict[str, Any]:
-    base = cloud.workspace_url.replace("/subscriptions/", "/history/v1.0/subscriptions/", 1)
-    (found,) = cloud.call("GET", f"{base}/runs/{job}/children").json()["value"]
-    step: dict[str, Any] = found
-    return step
-
-
-def scored(cloud: AzureCloud, job: str) -> list[str]:
-    place = step_of(cloud, job)["outputs"]["score"]["assetId"].split("/paths/")[1]
-    return cloud.text(place).splitlines()
-
-
-def log_of(cloud: AzureCloud, job: str) -> str:
-    (link,) = cloud.details(step_of(cloud, job)["runId"])["logFiles"].values()
-    return requests.get(link, timeout=CALL_SECONDS, verify=cloud.authority).text
 
 
 def test_every_mini_batch_is_scored_and_its_rows_are_appended_to_one_file(

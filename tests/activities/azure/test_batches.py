@@ -6,33 +6,29 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import psutil
 import pytest
 from azure.core.exceptions import ResourceNotFoundError
 from temporalio.exceptions import ApplicationError
 
 from activities.azure import room
 from activities.azure.batch import batch_folder
-from activities.azure.batch_endpoints import path_of
 from activities.azure.batch_jobs import BatchEndpointJobs
 from activities.azure.batch_results import put_predictions
 from activities.azure.errors import translate
 from activities.azure.hosting import short_name
-from activities.azure.invocations import Invocation
 from activities.azure.jobs import AzureMlJobs, job_name
 from activities.azure.settings import AzureSettings
 from activities.azure.store import BlobStore
-from activities.claims import Claim
 from activities.closing import ServiceClosingActivities
 from contracts.artifacts import locate
 from contracts.closing import CloseRequest
 from contracts.endpoints import PREDICTIONS
 from contracts.errors import ErrorKind
-from contracts.jobs import BatchOptions, JobPhase, JobRef, JobRequest, JobState, PathRef, RunRef
+from contracts.jobs import BatchOptions, JobPhase, JobRef, JobRequest, PathRef, RunRef
 from contracts.sweeps import SweepFindRequest, SweepStopRequest
+from tests.activities.azure.batching import clear, end_of, left_of, listed, processes_of, put_claim
 from tests.contracts.conftest import processes
 from tests.house import until
-from tests.objects import put
 from tests.serving import DOUBLER, put_code, put_folder
 
 __all__ = ["processes"]
@@ -75,36 +71,6 @@ def order(store: BlobStore, batches: BatchEndpointJobs) -> Iterator[Callable[...
     yield build
     for request in made:
         clear(batches, request)
-
-
-def clear(batches: BatchEndpointJobs, request: JobRequest) -> None:
-    for job in listed(batches, request):
-        batches._endpoints.stop(job.name)
-    until(
-        lambda: all(job.phase.terminal for job in listed(batches, request)),
-        f"the jobs of {request.name} have ended",
-    )
-    batches._endpoints.drop(request.name)
-
-
-def listed(batches: BatchEndpointJobs, request: JobRequest) -> list[Invocation]:
-    return batches._endpoints.jobs(request.name)
-
-
-def end_of(batches: BatchEndpointJobs, ref: JobRef) -> JobState:
-    until(lambda: batches.describe(ref).phase.terminal, f"{ref.name} has ended")
-    return batches.describe(ref)
-
-
-def left_of(batches: BatchEndpointJobs, request: JobRequest) -> list[str]:
-    resources = batches._workspace.resources
-    paths = (path_of(request.name), f"models/{short_name(request.name)}")
-    return [path for path in paths if resources.get(path) is not None]
-
-
-def put_claim(store: BlobStore, request: JobRequest, **told: Any) -> None:
-    uri = f"{batch_folder(store, request)}{request.name}.claim.json"
-    put(store, uri, Claim(holder="another", **told).model_dump_json().encode())
 
 
 def test_an_invocation_whose_answer_was_lost_is_one_job(
@@ -217,17 +183,6 @@ def test_a_stopped_batch_leaves_no_endpoint_no_model_and_no_process(
     step = batches._workspace.history.step(job_name(ref))
     assert step
     until(lambda: processes_of(step) == [], "no process of the batch is left")
-
-
-def processes_of(job: str) -> list[str]:
-    found = []
-    for process in psutil.process_iter():
-        try:
-            if job in process.environ().get("HOME", ""):
-                found.append(" ".join(process.cmdline()))
-        except (psutil.Error, OSError):
-            continue
-    return found
 
 
 def test_closing_a_stage_stops_a_batch_that_carries_no_tags_of_ours(
