@@ -10,9 +10,9 @@ from temporalio.exceptions import ApplicationError
 from contracts.approvals import Approval
 from contracts.errors import ErrorKind
 from tests.workflows.play import Play, Run, spec_of
-from tests.workflows.test_approve import GATE
 from workflows.pipeline import PipelineWorkflow
 
+GATE: dict[str, Any] = {"kind": "approve", "question": "Publish it?"}
 HOUR = timedelta(hours=1)
 
 

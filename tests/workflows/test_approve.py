@@ -15,11 +15,9 @@ from contracts.runs import RunPhase, RunRequest, StagePhase
 from starter.spec.load import find, load
 from tests.fakes.lives import Life
 from tests.house import PATIENCE_SECONDS
-from tests.workflows.asking import answer, asked, command_of, refusal
+from tests.workflows.asking import GATE, answer, asked, command_of, refusal
 from tests.workflows.play import Play, spec_of
 from workflows.pipeline import PipelineWorkflow
-
-GATE: dict[str, Any] = {"kind": "approve", "question": "Publish it?"}
 
 
 async def test_a_question_waits_for_a_person_with_what_there_is_to_show(play: Play) -> None:

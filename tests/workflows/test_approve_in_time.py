@@ -7,9 +7,8 @@ from contracts.errors import ErrorKind
 from contracts.runs import RunPhase, RunStatus, StagePhase
 from tests.fakes.lives import Life
 from tests.house import PATIENCE_SECONDS
-from tests.workflows.asking import HOUR, answer, asked, command_of, refusal
+from tests.workflows.asking import GATE, HOUR, answer, asked, command_of, refusal
 from tests.workflows.play import Play, spec_of
-from tests.workflows.test_approve import GATE
 from workflows.pipeline import PipelineWorkflow
 
 

@@ -1,5 +1,7 @@
 """One live job per stage; another generation only after the last one has ended for certain."""
 
+from datetime import timedelta
+
 import pytest
 
 from contracts.errors import HINTS, NEW_GENERATION, ErrorKind
@@ -8,8 +10,8 @@ from contracts.runs import RunPhase, StagePhase
 from tests.fakes.lives import Life
 from tests.workflows.job_ends import ENDED, dies
 from tests.workflows.play import Play, job_of, spec_of
-from tests.workflows.test_job_limits import HOUR
 
+HOUR = timedelta(hours=1)
 FINAL = [ErrorKind.DISK_FULL, ErrorKind.TIMED_OUT, ErrorKind.ACCESS_DENIED, ErrorKind.INVALID_REQUEST]
 
 

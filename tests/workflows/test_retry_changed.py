@@ -12,8 +12,8 @@ from contracts.jobs import JobPhase
 from contracts.runs import RunPhase, StagePhase
 from starter.document import run_document
 from tests.fakes.lives import Life
+from tests.workflows.asking import GATE, answer
 from tests.workflows.play import Play, Run, job_of, spec_of
-from tests.workflows.test_approve import GATE, answer
 
 DEAD = Life(end=JobPhase.FAILED, reason=ErrorKind.JOB_FAILED)
 HOUR = timedelta(hours=1)
