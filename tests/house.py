@@ -131,13 +131,13 @@ class Sandbox:
 
 
 def until(look: Callable[[], Any], what: str, seconds: float = PATIENCE_SECONDS) -> Any:
-    """Return what `look` finds, looking until it does."""
+    """Return what `look` finds, looking until it does, and half of the time at most."""
     deadline, pause = time.monotonic() + seconds, 0.02
-    while time.monotonic() < deadline:
+    while (began := time.monotonic()) < deadline:
         found = look()
         if found:
             return found
-        time.sleep(pause)
+        time.sleep(max(pause, min(1.0, time.monotonic() - began)))
         pause = min(0.2, 2 * pause)
     raise AssertionError(f"{what}: not within {seconds:.0f} s")
 

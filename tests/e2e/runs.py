@@ -6,7 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests.asked import asked
 from tests.house import PATIENCE_SECONDS, Sandbox, until
+
+ENDED = {"SUCCEEDED", "FAILED", "CANCELLED"}
 
 
 @dataclass
@@ -34,23 +37,27 @@ class Run:
         return self.house.starter("status", self.id, check=True).out
 
     def until(self, state: str, seconds: float = PATIENCE_SECONDS) -> dict[str, Any]:
-        def look() -> dict[str, Any] | None:
-            answer = self.house.starter("status", self.id, "--json")
-            if answer.code:
-                return None
-            document = answer.document
-            ended = document["state"] in {"SUCCEEDED", "FAILED", "CANCELLED"}
-            if ended and document["state"] != state:
-                raise AssertionError(
-                    f"{self.id} ended {document['state']}, not {state}: {document['stages']}"
-                )
-            return document if document["state"] == state else None
+        """Its document, once it is in this state; it is a failure that it ends in another one."""
 
-        found: dict[str, Any] = until(look, f"{self.id} {state}", seconds)
-        return found
+        def look() -> bool:
+            status = asked(self.house, self.id)
+            if not status or status.phase.value == state:
+                return status is not None
+            assert status.phase.value not in ENDED, (
+                f"{self.id} ended {status.phase}, not {state}: {status.stages}"
+            )
+            return False
+
+        until(look, f"{self.id} {state}", seconds)
+        return self.document
 
     def until_job(self, stage: str, phase: str, seconds: float = PATIENCE_SECONDS) -> None:
-        until(lambda: f"job {phase}" in self.line(stage), f"the job of {stage} is {phase}", seconds)
+        def look() -> bool:
+            status = asked(self.house, self.id)
+            job = status.stages[stage].job if status and stage in status.stages else None
+            return job is not None and job.phase.value == phase.upper()
+
+        until(look, f"the job of {stage} is {phase}", seconds)
 
     def line(self, stage: str) -> str:
         """The stage's row of the table a person sees, wrapped lines joined."""
