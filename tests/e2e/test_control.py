@@ -51,7 +51,7 @@ def test_cancel_while_a_job_runs_stops_it_and_leaves_no_process(
 ) -> None:
     run = Run.start(house, sleeper(tmp_path, cloud, 120))
     run.until_job("nap", "running")
-    assert _sleepers(house), "the script runs"
+    until(lambda: _sleepers(house), "the script runs")
     house.starter("cancel", run.id, check=True)
     document = run.until("CANCELLED")
     assert document["stages"][0]["state"] == "CANCELLED"

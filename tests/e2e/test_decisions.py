@@ -94,7 +94,7 @@ def test_a_pause_that_stops_jobs_leaves_no_process_and_its_end_begins_them_again
     run = Run.start(house, sleeper(tmp_path, "onprem", 20))
     run.until_job("nap", "running")
     told = house.starter(
-        "pause", run.id, "--jobs", "stop", "--until", "30s", "--reason", "price peak", check=True
+        "pause", run.id, "--jobs", "stop", "--until", "45s", "--reason", "price peak", check=True
     )
     assert f"resume it with: python -m starter resume {run.id}" in told.out
     document = run.until("PAUSED")

@@ -14,20 +14,25 @@ NEVER = "0 0 1 1 *"
 ENDED = {"SUCCEEDED", "FAILED", "CANCELLED"}
 
 
-def napping(folder: Path, name: str, seconds: float = 0) -> Path:
-    """A pipeline whose job sleeps, and is told the time that its run is for."""
+GATED = """
+while not pathlib.Path("{gate}").exists():
+    time.sleep(0.2)
+"""
+
+
+def napping(folder: Path, name: str, gate: Path | None = None) -> Path:
+    """A pipeline whose job is told the time that its run is for, and waits until there is a file, if one is named."""
     stage = {
         "kind": "process",
         "on": "onprem",
         "code": "src",
-        "command": f"python sleep.py --seconds {seconds} --out {{outputs.o}} --at {{params.at}}",
+        "command": "python sleep.py --seconds 0 --out {outputs.o} --at {params.at}",
         "outputs": ["o"],
     }
     spec = {"pipeline": name, "params": {"at": "{schedule.time}"}, "stages": {"nap": stage}}
-    script = SLEEPER.replace("arguments = parser", 'parser.add_argument("--at")\narguments = parser').replace(
-        'print("tick", second', 'print("tick", arguments.at'
-    )
-    return write(folder, spec, {"src/sleep.py": script + '\nprint("for", arguments.at, flush=True)\n'})
+    script = SLEEPER.replace("arguments = parser", 'parser.add_argument("--at")\narguments = parser')
+    script += '\nprint("for", arguments.at, flush=True)\n' + (GATED.format(gate=gate) if gate else "")
+    return write(folder, spec, {"src/sleep.py": script})
 
 
 def runs(house: Sandbox, pipeline: str) -> list[dict[str, Any]]:
@@ -86,18 +91,28 @@ def test_a_schedule_fires_and_its_runs_are_told_their_time(house: Sandbox, tmp_p
 
 def overlapping(house: Sandbox, folder: Path, overlap: str) -> list[dict[str, Any]]:
     """Two runs that are due, one of them while the other goes on."""
-    name = f"lap-{overlap}"
-    create(house, napping(folder, name, 6), NEVER, "--overlap", overlap)
+    name, gate = f"lap-{overlap}", folder / "gate"
+    create(house, napping(folder, name, gate), NEVER, "--overlap", overlap)
     schedule(house, "trigger", f"{name}/scheduled")
     until(lambda: runs(house, name), "the first run")
     # The second of a run's name.
     time.sleep(1.1)
     schedule(house, "trigger", f"{name}/scheduled")
+    until(lambda: _has_met(house, name, overlap), "the second has met the first")
+    gate.touch()
     found = ended(house, name, 1 if overlap == "skip" else 2)
-    if overlap == "skip":
-        until(lambda: listed(house, f"{name}/scheduled")["skipped"] == 1, "the other is counted")
     schedule(house, "delete", f"{name}/scheduled")
     return found
+
+
+def _has_met(house: Sandbox, name: str, overlap: str) -> bool:
+    """Whether what becomes of the second run while the first goes on can be seen."""
+    if overlap == "skip":
+        return bool(listed(house, f"{name}/scheduled")["skipped"] == 1)
+    found = runs(house, name)
+    if overlap == "cancel":
+        return bool(found[0]["state"] == "CANCELLED")
+    return overlap == "buffer" or len(found) == 2
 
 
 def test_a_run_that_is_due_while_another_goes_on_is_skipped(house: Sandbox, tmp_path: Path) -> None:
