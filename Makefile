@@ -1,8 +1,10 @@
 # The words of this project; CI uses the same ones.
 PYTHON ?= python3
 BIN := .venv/bin
-# Two processes, each with a sandbox of its own, share the files of tests.
-TWICE := -n 2 --dist loadfile
+# Two processes, each with a sandbox of its own, share the files of tests in the order of tests/conftest.py.
+TWICE := -n 2 --dist loadfile --no-loadscope-reorder
+# Tests start thousands of processes: each would compile all that it imports where Python keeps nothing compiled.
+unexport PYTHONDONTWRITEBYTECODE
 # What a machine cannot run, as pytest's options; CI says why.
 LEFT_OUT ?=
 

@@ -1,5 +1,6 @@
 """A private house of local clouds for tests, and the real commands run against it."""
 
+import asyncio
 import json
 import os
 import re
@@ -8,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -140,6 +141,16 @@ def until(look: Callable[[], Any], what: str, seconds: float = PATIENCE_SECONDS)
         time.sleep(max(pause, min(1.0, time.monotonic() - began)))
         pause = min(0.2, 2 * pause)
     raise AssertionError(f"{what}: not within {seconds:.0f} s")
+
+
+async def awaited(look: Callable[[], Awaitable[Any]], what: str) -> Any:
+    """Return what `look` finds, looking until it does, while others of its loop go on."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while time.monotonic() < deadline:
+        if found := await look():
+            return found
+        await asyncio.sleep(0.1)
+    raise AssertionError(f"{what}: not within {PATIENCE_SECONDS} s")
 
 
 def kill(process: psutil.Process) -> None:

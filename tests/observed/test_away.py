@@ -11,10 +11,7 @@ import pytest
 
 from tests.house import PATIENCE_SECONDS, until
 from tests.observed.receiver import Received
-from tests.observed.test_observed import Site, pipeline, value
-
-ONE_EXPORT_SECONDS = 10
-"""How long an exporter waits for an answer before it gives a batch up, by OpenTelemetry's default."""
+from tests.observed.test_observed import ONE_EXPORT_SECONDS, Site, pipeline, value
 
 
 @contextmanager

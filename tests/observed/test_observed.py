@@ -26,6 +26,8 @@ ATTRIBUTES = {
     "CausewayClouds": "KeywordList",
     "CausewayRunUid": "Keyword",
 }
+ONE_EXPORT_SECONDS = 25
+"""How long an exporter waits for an answer before it gives a batch up: longer than a run takes on a busy machine."""
 
 
 class Site:
@@ -41,6 +43,7 @@ class Site:
             "OTEL_EXPORTER_OTLP_ENDPOINT": received.url,
             "OTEL_METRIC_EXPORT_INTERVAL": "1000",
             "OTEL_BSP_SCHEDULE_DELAY": "500",
+            "OTEL_EXPORTER_OTLP_TIMEOUT": str(ONE_EXPORT_SECONDS),
             "CAUSEWAY_CONTAINER": "data",
             "CAUSEWAY_ONPREM_ROOT": str(folder / "root"),
             "CAUSEWAY_ONPREM_PATH": str(Path(sys.executable).parent),

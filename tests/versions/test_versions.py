@@ -19,7 +19,7 @@ from contracts.queues import DEPLOYMENT, WORKFLOW_QUEUE
 from contracts.runs import SEARCH_ATTRIBUTES
 from starter.presence import START, why_nobody_answers
 from tests.charges import job
-from tests.house import CHECKOUT, OF_THE_OUTSIDE, PATIENCE_SECONDS, until
+from tests.house import CHECKOUT, OF_THE_OUTSIDE, PATIENCE_SECONDS, awaited, until
 from tests.versions.flows_of import write
 from tests.workflows.servers import dev_server
 from workers.versions import BUILD, deployment
@@ -63,14 +63,14 @@ class Upgrade:
         """As the command in docs/upgrades.md does; the server may need a moment to know of the build."""
         command = [str(dev_server()), "worker", "deployment", "set-current-version", "--yes"]
         command += ["--deployment-name", DEPLOYMENT, "--build-id", build, "--address", self.address]
-        for _ in range(50):
+
+        async def told() -> bool:
             done = await asyncio.to_thread(
-                subprocess.run, command, capture_output=True, text=True, timeout=30
+                subprocess.run, command, capture_output=True, timeout=PATIENCE_SECONDS
             )
-            if done.returncode == 0:
-                return
-            await asyncio.sleep(0.2)
-        raise AssertionError(done.stdout + done.stderr)
+            return done.returncode == 0
+
+        await awaited(told, f"{build} is current")
 
     async def waiter(self, name: str) -> WorkflowHandle[object, object]:
         return await self.client.start_workflow("waiter", id=name, task_queue=WORKFLOW_QUEUE)
@@ -163,11 +163,12 @@ def test_whoever_waits_for_a_build_that_is_not_current_is_told_the_command(
     async def played() -> None:
         assert await why_nobody_answers(upgrade.client) == START
         upgrade.start("one", "one")
-        for _ in range(50):
+
+        async def said() -> str | None:
             told = await why_nobody_answers(upgrade.client)
-            if told != START:
-                break
-            await asyncio.sleep(0.2)
+            return told if told != START else None
+
+        told = await awaited(said, "the build is known")
         assert f"set-current-version --deployment-name {DEPLOYMENT} --build-id one" in told
         await upgrade.make_current("one")
         assert await why_nobody_answers(upgrade.client) == START
@@ -189,11 +190,7 @@ def test_without_a_build_nothing_is_versioned(build: str) -> None:
 
 async def begun(run: WorkflowHandle[object, object]) -> None:
     """Wait until a worker has taken the run up."""
-    for _ in range(150):
-        if await builds_of(run):
-            return
-        await asyncio.sleep(0.2)
-    raise AssertionError(f"nobody took up {run.id}")
+    await awaited(lambda: builds_of(run), f"{run.id} is taken up")
 
 
 async def builds_of(run: WorkflowHandle[object, object]) -> set[str]:
