@@ -175,7 +175,7 @@ def test_a_job_is_stopped_and_a_stop_of_an_ended_one_changes_nothing(
     jobs: SageMakerJobs, run: Callable[..., JobRequest], kind: str
 ) -> None:
     ref = jobs.submit(run(kind, "exec sleep 600"))
-    until(jobs, ref, lambda state: state.started_at is not None)
+    told(jobs, ref, lambda state: state.started_at is not None)
     jobs.stop(ref)
     jobs.stop(ref)
     state = ended(jobs, ref)
