@@ -44,7 +44,8 @@ def _query_line(name: str, connection: str, scanned: int | None, book: PriceBook
     told = f"{price.per_tib.normalize():f} {price.currency} a TiB read ({price.source}, as of {price.as_of})"
     known = {"low": price.cost(0), "currency": price.currency}
     if scanned is None:
-        why = f"{told}; how much it reads is not known: give expect.scanned"
+        missing = "how much it reads is not known: give expect.scanned"
+        why = f"{missing}; {told}"
         return line.model_copy(update={**known, "why": why})
     why = f"{format_size(scanned)} at {told}"
     return line.model_copy(update={**known, "likely": price.cost(scanned), "why": why})

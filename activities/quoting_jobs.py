@@ -29,18 +29,20 @@ def job_line(spec: PipelineSpec, name: str, placement: Placement, region: str) -
     line = line.model_copy(update={"low": Decimal(0), "currency": machine.price.currency})
     expectation = expected(stage.expect, line.connection)
     if isinstance(stage, DeployStage):
-        missing = "" if expectation else "; how long it stands is not known: give expect.duration"
-        why = f"{told} until it is retired{missing}"
+        missing = "" if expectation else "how long it stands is not known: give expect.duration; "
+        why = f"{missing}{told} until it is retired"
         return _likely(line, machine, expectation, why)
     items, longest = items_of(stage), spec.timeout_of(name)
     if items is None:
         most = cost_of(machine.price, longest * (1 + spec.retries_of(name)))
-        why = f"{told}; how many items there are is not known, each costs at most {most.normalize():f} {line.currency}"
+        each = f"each costs at most {most.normalize():f} {line.currency}"
+        why = f"how many items there are is not known, {each}; {told}"
         return line.model_copy(update={"why": why})
     bound = longest * (1 + spec.retries_of(name)) * items
     line = line.model_copy(update={"high": cost_of(machine.price, bound)})
-    missing = "" if expectation else "; how long it runs is not known: give expect.duration"
-    why = f"{_each(items, expectation)}{told}; {_stopped(items, longest, spec.retries_of(name))}{missing}"
+    missing = "" if expectation else "how long it runs is not known: give expect.duration; "
+    stopped = _stopped(items, longest, spec.retries_of(name))
+    why = f"{missing}{_each(items, expectation)}{told}; {stopped}"
     return _likely(line, machine, min(expectation, longest) * items if expectation else None, why)
 
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from contracts.choices import leaves
-from contracts.graph import resolve
-from contracts.plan import Plan, PlanRequest, TransferPlan
+from contracts.graph import OutputName, resolve
+from contracts.plan import Plan, PlanRequest, TransferPlan, picked_key
 from contracts.prices import EgressPrice
 from contracts.queues import Cloud, cloud_of
 from contracts.quotes import QuoteLine
@@ -27,6 +27,14 @@ class Size:
     """Measured, and not to its end: it weighs at least so much."""
 
 
+@dataclass(frozen=True)
+class _Told:
+    """Where a price is from, and how many stages there are of which one is picked; one where nothing is picked."""
+
+    source: str
+    others: int
+
+
 class TransferQuotes:
     """The transfers of one plan; each costs what it does on top of those before it from the same connection."""
 
@@ -44,7 +52,8 @@ class TransferQuotes:
                 yield self._line(key, transfer)
 
     def _line(self, key: str, transfer: TransferPlan) -> QuoteLine:
-        size = size_of(self._request, transfer.artifact)
+        origin, leaf = self._origin(key, transfer)
+        size = size_of(self._request, f"{leaf}.{origin.output}" if leaf else transfer.artifact)
         line = QuoteLine(
             kind="transfer",
             name=key,
@@ -61,11 +70,28 @@ class TransferQuotes:
             nothing = {"likely": Decimal(0), "high": Decimal(0), "why": f"nothing is billed for it ({told})"}
             return line.model_copy(update=nothing)
         if size is None:
-            why = f"what it weighs is not known: give expect.output_size of {transfer.artifact.partition('.')[0]} ({told})"
+            why = f"what it weighs is not known: give expect.output_size of {leaf or origin.stage}"
             return line.model_copy(update={"why": why})
-        return self._priced(line, transfer, size, told)
+        others = len(leaves(self._spec, origin.stage)) if leaf else 1
+        return self._priced(line, transfer, size, _Told(told, others))
 
-    def _priced(self, line: QuoteLine, transfer: TransferPlan, size: Size, told: str) -> QuoteLine:
+    def _origin(self, key: str, transfer: TransferPlan) -> tuple[OutputName, str]:
+        """Return the output that is moved, and of a pick's the stage that may have left it; empty where there is no pick.
+
+        A copy of what a stage left moves that under its own name.
+        """
+        spec = self._spec
+        stage, _, output = transfer.artifact.partition(".")
+        origin = OutputName(stage=stage, output=output)
+        copied = spec.stages[stage]
+        while isinstance(copied, CopyStage) and copied.inputs:
+            origin = resolve(spec, next(iter(copied.inputs.values())))
+            copied = spec.stages[origin.stage]
+        picked = leaves(spec, origin.stage) if isinstance(copied, PickStage) else ()
+        keys = {picked_key(transfer.artifact, leaf, transfer.destination): leaf for leaf in picked}
+        return origin, keys.get(key, "")
+
+    def _priced(self, line: QuoteLine, transfer: TransferPlan, size: Size, told: "_Told") -> QuoteLine:
         price = transfer.price
         assert price is not None  # noqa: S101 - asked before
         before = self._before(transfer, price)
@@ -73,14 +99,14 @@ class TransferQuotes:
         self._sent[(transfer.source, price)] += size.size_bytes
         on_top = f" on top of {format_size(before)} of this month" if before else ""
         weighs = "at least " if size.more else "" if size.certain else "about "
-        others = self._alternatives(transfer)
-        one_of = f"one of {others} that may be brought; " if others > 1 else ""
-        why = f"{one_of}{weighs}{format_size(size.size_bytes)}{on_top} ({told})"
+        one_of = f"one of {told.others} that may be picked; " if told.others > 1 else ""
+        why = f"{one_of}{weighs}{format_size(size.size_bytes)}{on_top} ({told.source})"
+        sure = told.others == 1 and self._sure(transfer)
         if size.more:
-            return line.model_copy(update={"low": cost if self._sure(transfer) else Decimal(0), "why": why})
+            return line.model_copy(update={"low": cost if sure else Decimal(0), "why": why})
         found = {
-            "likely": cost / others,
-            "low": cost if size.certain and self._sure(transfer) else Decimal(0),
+            "likely": cost / told.others,
+            "low": cost if size.certain and sure else Decimal(0),
             "high": cost if size.certain else None,
             "why": why,
         }
@@ -91,13 +117,6 @@ class TransferQuotes:
         month = self._request.month
         earlier = month.before(transfer.source) if month and len(price.tiers) > 1 else 0
         return earlier + self._sent[(transfer.source, price)]
-
-    def _alternatives(self, transfer: TransferPlan) -> int:
-        """How many transfers there are of which one is done: a pick brings what it picked."""
-        return sum(
-            (other.artifact, other.destination) == (transfer.artifact, transfer.destination)
-            for other in self._plan.transfers.values()
-        )
 
     def _sure(self, transfer: TransferPlan) -> bool:
         """Whether a run that reaches its end has done it: no stage on the way may be skipped, nothing lie there already."""
@@ -110,7 +129,7 @@ class TransferQuotes:
             not isinstance(stage, CopyStage) or stage.target is None
             for stage in map(self._spec.stages.__getitem__, takers)
         )
-        return fresh and self._alternatives(transfer) == 1 and any(map(self._certain, takers))
+        return fresh and any(map(self._certain, takers))
 
     def _certain(self, name: str) -> bool:
         on_the_way, found = [name], set[str]()

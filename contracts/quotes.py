@@ -5,6 +5,7 @@ from decimal import Decimal
 from typing import Literal
 
 from contracts.model import Message
+from contracts.packed import Packed
 
 CostKind = Literal["compute", "transfer", "query"]
 Unit = Literal["s", "B"]
@@ -47,7 +48,7 @@ class Total(Message):
 class Quote(Message):
     """What a run is expected to cost."""
 
-    lines: tuple[QuoteLine, ...] = ()
+    lines: Packed[QuoteLine] = ()
 
     @property
     def totals(self) -> tuple[Total, ...]:

@@ -12,6 +12,7 @@ from temporalio.common import SearchAttributeKey
 from contracts.alerts import AlertProgress
 from contracts.approvals import Gate
 from contracts.artifacts import Artifact
+from contracts.candidates import Candidate
 from contracts.code import CodeBundle
 from contracts.copies import Tally
 from contracts.decisions import Decided
@@ -23,6 +24,7 @@ from contracts.lineage import LineageProgress
 from contracts.model import Message
 from contracts.packed import Packed
 from contracts.plan import Plan
+from contracts.quotes import Quote
 from contracts.results import Choice, FanoutStatus
 from contracts.spec import PipelineSpec
 from contracts.stage_base import where
@@ -33,6 +35,7 @@ TRANSFER_WORKFLOW = "transfer"
 JOB_LOGS_WORKFLOW = "job_logs"
 SWEEP_WORKFLOW = "sweep"
 CHECK_WORKFLOW = "check"
+PLAN_WORKFLOW = "plan"
 
 PIPELINE_KEY = SearchAttributeKey.for_keyword("CausewayPipeline")
 STATE_KEY = SearchAttributeKey.for_keyword("CausewayState")
@@ -147,6 +150,8 @@ class StageStatus(Message):
     job: StageJob | None = None
     machine: str = ""
     """Of a job stage: which machine was chosen for it, why, and what it costs, in a sentence."""
+    candidates: tuple[Candidate, ...] = ()
+    """Of a stage that might have run in several places: all of them, with why one was chosen and the others lost."""
     outputs: dict[str, Artifact] = Field(default_factory=dict)
     metrics: dict[str, float] = Field(default_factory=dict)
     rows: int | None = None
@@ -241,6 +246,8 @@ class RunStatus(Message):
     """When it was due, where a schedule started it."""
     rerun_of: str = ""
     """The run it does again, in part or whole."""
+    quote: Quote | None = None
+    """What it was expected to cost when it was planned; None of runs of before there were quotes."""
     charges: Packed[Spent] = ()
     """What it has spent so far, as far as its jobs, transfers and queries have ended; the ledger has the same."""
     gate: Gate | None = None

@@ -13,6 +13,7 @@ from starter.words.check import check
 from starter.words.completion import complete, completion
 from starter.words.examples import epilog_of
 from starter.words.listing import list_runs
+from starter.words.plan import plan
 from starter.words.sweep import sweep
 
 app = typer.Typer(
@@ -35,6 +36,7 @@ WORDS: dict[str, Callable[..., None]] = {
     "copy": start.copy,
     "limit": steer.limit,
     "validate": look.validate,
+    "plan": plan,
     "check": check,
     "schema": look.schema,
     "permissions": look.permissions,

@@ -7,6 +7,7 @@ from contracts.approvals import Gate
 from contracts.decisions import Decided
 from contracts.runs import RunStatus, StageJob, StagePhase, StageStatus, TransferResult, workflow_id
 from starter.pages.flow import Flow
+from starter.spending import spending_document
 
 
 def run_document(status: RunStatus, web_ui: str) -> dict[str, Any]:
@@ -21,10 +22,16 @@ def run_document(status: RunStatus, web_ui: str) -> dict[str, Any]:
         **({"rerun_of": status.rerun_of} if status.rerun_of else {}),
         "stages": [_stage(stage) for stage in status.stages.values()],
         "transfers": [_transfer(transfer) for transfer in status.transfers],
+        **_costs(status),
         "decisions": [_decided(decided) for decided in status.decisions],
         **({"gate": _gate(status.gate)} if status.gate else {}),
         "web_ui": web_ui,
     }
+
+
+def _costs(status: RunStatus) -> dict[str, Any]:
+    """The quote beside what was spent, of a run that has either."""
+    return {"costs": spending_document(status)} if status.quote or status.charges else {}
 
 
 def flow_document(flow: Flow) -> dict[str, Any]:
@@ -67,6 +74,11 @@ def _stage(stage: StageStatus) -> dict[str, Any]:
         "attempts": stage.attempts,
         "job": _job(stage.job) if stage.job else None,
         "machine": stage.machine or None,
+        **(
+            {"candidates": [one.model_dump(mode="json") for one in stage.candidates]}
+            if stage.candidates
+            else {}
+        ),
         "outputs": {name: artifact.model_dump(include=fields) for name, artifact in stage.outputs.items()},
         "metrics": stage.metrics,
         "rows": stage.rows,

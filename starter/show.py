@@ -15,6 +15,7 @@ from contracts.runs import RunStatus, StageStatus, workflow_id
 from starter.clocks import moment, seconds_so_far, taken
 from starter.document import speed_of
 from starter.gate_show import decision_table, questions
+from starter.spending_show import spending_table
 
 PIPE_WIDTH = 240
 _TRAILING = re.compile(r" +$", re.MULTILINE)
@@ -80,7 +81,13 @@ def report(status: RunStatus) -> RenderableType:
         parts += [Text(), job_table(status)]
     if status.transfers:
         parts += [Text(), transfer_table(status)]
-    for table in (_machines(status), _metrics(status), _logs(status), decision_table(status)):
+    for table in (
+        _machines(status),
+        spending_table(status),
+        _metrics(status),
+        _logs(status),
+        decision_table(status),
+    ):
         if table:
             parts += [Text(), table]
     parts += [part for one in status.stages.values() if one.choice for part in (Text(), choice_table(one))]

@@ -28,6 +28,7 @@ from workflows.job_logs import JobLogsWorkflow
 from workflows.ledger import LedgerWorkflow, UpgradedLedgerWorkflow
 from workflows.lineage import LineageWorkflow
 from workflows.pipeline import PipelineWorkflow
+from workflows.planned import PlanWorkflow
 from workflows.sweep import SweepWorkflow
 from workflows.transfer import TransferWorkflow
 
@@ -39,6 +40,7 @@ WORKFLOWS = (
     JobLogsWorkflow,
     SweepWorkflow,
     CheckWorkflow,
+    PlanWorkflow,
     AlertWorkflow,
     LineageWorkflow,
     LedgerWorkflow,

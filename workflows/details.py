@@ -37,7 +37,7 @@ def stage_table(status: RunStatus) -> str:
 
 
 def _of_stage(stage: StageStatus) -> list[str]:
-    lines = _places(stage)
+    lines = [*_why_here(stage), *_places(stage)]
     if stage.gate and stage.asks:
         lines += ways_to_answer(stage.name, stage.gate)
     if stage.error:
@@ -46,6 +46,14 @@ def _of_stage(stage: StageStatus) -> list[str]:
     if stage.phase is StagePhase.WAITING and not stage.asks:
         lines += ways_to_decide(stage)
     return lines
+
+
+def _why_here(stage: StageStatus) -> list[str]:
+    """Where a stage that had a choice runs, why, and where it does not, in a line."""
+    chosen = [one for one in stage.candidates if one.chosen]
+    lost = [f"not {code(one.connection)} ({plain(one.why)})" for one in stage.candidates if not one.chosen]
+    told = [f"`{stage.name}` runs on {code(one.connection)}: {plain(one.why)}" for one in chosen]
+    return ["", "; ".join((*told, *lost)) + "  "] if told else []
 
 
 def _places(stage: StageStatus) -> list[str]:

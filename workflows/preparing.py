@@ -7,6 +7,7 @@ from contracts.runs import RunRequest
 from workflows.book import Book
 from workflows.effects import Effects
 from workflows.preflight import known, preflight
+from workflows.sizing import weighed
 
 
 async def prepare(request: RunRequest, book: Book, effects: Effects) -> Plan:
@@ -18,11 +19,18 @@ async def prepare(request: RunRequest, book: Book, effects: Effects) -> Plan:
     """
     spec, absent = await known(request.spec, effects)
     answers = await preflight(spec, effects, create=request.create_containers, absent=absent)
+    found, month = await weighed(spec, effects, request.earlier)
     await effects.checkpoint.passed()
     plan: Plan = await effects.local(
         PlanActivities.make,
         PlanRequest(
-            run=book.status.run, spec=spec, connections=answers.reports, refused={**absent, **answers.refused}
+            run=book.status.run,
+            spec=spec,
+            connections=answers.reports,
+            refused={**absent, **answers.refused},
+            sizes=found.sizes,
+            at_least=found.at_least,
+            month=month,
         ),
         preset=presets.local(),
         summary="make the plan",

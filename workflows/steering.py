@@ -17,6 +17,7 @@ from workflows.checkpoint import Checkpoint, read_by
 from workflows.children import Children
 from workflows.context import RunContext
 from workflows.decisions import Decisions
+from workflows.explained import explain
 from workflows.foreach import NEWS_SIGNAL
 from workflows.gates import Gates
 from workflows.holds import Holds
@@ -129,6 +130,7 @@ class Steered:
             chosen = plan.placements[name].connection
             if self.book.stage(name).connection != chosen:
                 self.book.change(name, connection=chosen, may_run_on=())
+        explain(self.book, plan)
 
     def _note_pause(self) -> None:
         pause = self.checkpoint.pause

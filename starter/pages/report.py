@@ -9,12 +9,14 @@ from rich.filesize import decimal
 
 from contracts.errors import page_for
 from contracts.runs import RunRequest, RunStatus
+from starter.amounts import amount, at_most
 from starter.document import seconds_of, speed_of
 from starter.pages.flow import flow_of, short
 from starter.pages.palette import DARK, MARKS, PALETTE, TONES
 from starter.pages.picture import TEMPLATES, svg
 from starter.pages.timeline import spoken, timeline_of
 from starter.show import origin
+from starter.spending import compared, sums
 
 
 def html(request: RunRequest, status: RunStatus, web_ui: str, now: datetime | None = None) -> str:
@@ -40,6 +42,8 @@ def _rendered(template: str, status: RunStatus, web_ui: str, now: datetime | Non
         "fenced": _fenced,
         "number": "{:.6g}".format,
         "money": _money,
+        "amount": amount,
+        "bound": at_most,
     }
     return environment.get_template(template).render(
         run=status,
@@ -50,6 +54,7 @@ def _rendered(template: str, status: RunStatus, web_ui: str, now: datetime | Non
         costs=_costs(status),
         unpriced=sum(item.cost is None and item.source != item.destination for item in status.transfers),
         moved=sum(item.size_bytes for item in status.transfers),
+        spending=(*compared(status), *sums(status)),
         speed=speed_of,
         ran=seconds_of,
         origin=origin(status),

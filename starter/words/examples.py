@@ -16,6 +16,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     ),
     "limit": ("limit copy/monday --limit-rate 10MB/s --streams 4",),
     "validate": ("validate churn.yaml", "validate churn.yaml --param seed=8 --json"),
+    "plan": ("plan churn.yaml", "plan churn.yaml --param seed=8 --json"),
     "check": ("check aws", "check churn.yaml --json"),
     "schema": ("schema > pipeline.schema.json",),
     "permissions": ("permissions churn.yaml --cloud aws --connections connections.yaml",),

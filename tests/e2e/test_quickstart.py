@@ -41,7 +41,7 @@ def test_each_transfer_says_what_it_moved_and_how_it_was_verified(quickstart: An
 def test_the_json_document_has_exactly_the_promised_fields(quickstart: Answer) -> None:
     document = quickstart.document
     assert set(document) == set(
-        "run_id pipeline key state waiting_for stages transfers decisions web_ui".split()
+        "run_id pipeline key state waiting_for stages transfers costs decisions web_ui".split()
     )
     assert set(document["stages"][0]) == set(
         "name kind cloud connection state note seconds attempts job machine outputs metrics rows error".split()

@@ -6,6 +6,7 @@ from typing import Any
 
 from temporalio import activity
 
+from activities.selection import Selection
 from contracts.artifacts import ManifestEntry, folder_artifact
 from contracts.copies import (
     CommitRequest,
@@ -55,9 +56,11 @@ class FakeObjects(FakeConnection):
         return await self._play("storage.list", request, lambda: self._list(request))
 
     def _list(self, request: ListRequest) -> ObjectPage:
-        size = self.world.page
+        size, meant = self.world.page, Selection(request.include, request.exclude)
         held = [
-            stat for stat in self.world.below(self._own(request.prefix)) if stat.uri > (request.after or "")
+            stat
+            for stat in self.world.below(self._own(request.prefix))
+            if stat.uri > (request.after or "") and meant(stat.uri.removeprefix(request.prefix))
         ]
         more = len(held) > size
         return ObjectPage(objects=tuple(held[:size]), next_after=held[size - 1].uri if more else None)

@@ -147,3 +147,20 @@ def test_every_price_of_ours_has_a_date_and_a_source() -> None:
     for entry in read(BOOK):
         assert entry.source
         assert entry.as_of.year >= 2026
+
+
+def test_the_example_of_the_docs_is_a_sound_price_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written = Path(__file__).resolve().parents[2].joinpath("docs/plan.md").read_text()
+    own = tmp_path / "own.yaml"
+    own.write_text(written.partition("```text prices\n")[2].partition("```")[0])
+    monkeypatch.setenv(OVERRIDE, str(own))
+    book = PriceBook.from_environment()
+    between = book.quote("aws/eu", "aws/us", "eu-central-1", "us-east-1").price
+    assert between is not None
+    assert between.cost(GB) == Decimal("0.018")
+    assert book.quote("onprem/default", "azure/default").price is not None
+    asked = book.queries("gcp/default")
+    assert asked is not None
+    assert asked.cost(2**40) == Decimal("5.80")

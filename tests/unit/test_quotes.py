@@ -80,7 +80,7 @@ def test_what_is_expected_beyond_the_timeout_is_cut_there() -> None:
 
 
 def test_a_duration_by_connection_is_that_of_where_the_stage_runs() -> None:
-    expect = {"duration": {"aws": "30m", "gcp": "10m"}}
+    expect = {"duration": {"aws": "30m"}}
     line = line_of(
         quoted({"train": {**JOB, "on": "aws", "expect": expect}}, prices={"train": hour("4")}), "train"
     )
@@ -215,7 +215,7 @@ def test_of_the_alternatives_of_a_pick_one_is_paid() -> None:
     quote = quoted(stages).of_kind("transfer")
     likely = [line.likely for line in quote.lines]
     assert likely == [Decimal("4.5"), Decimal("4.35")]
-    assert all("one of 2 that may be brought" in line.why for line in quote.lines)
+    assert all("one of 2 that may be picked" in line.why for line in quote.lines)
 
 
 def test_bytes_that_leave_the_premises_have_no_known_price_and_those_that_stay_no_line() -> None:
