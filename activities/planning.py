@@ -27,6 +27,7 @@ from contracts.plan import (
     server_side_between,
     transfer_key,
 )
+from contracts.policy import Policy
 from contracts.queues import CLOUD_OF_SCHEME, normalise
 from contracts.stages import CopyStage, PickStage, inputs_of
 
@@ -34,8 +35,14 @@ from contracts.stages import CopyStage, PickStage, inputs_of
 class Planner(PlanActivities):
     """Places every stage where its spec says, and finds the transfers that takes."""
 
-    def __init__(self, book: PriceBook | None = None, observed: Observed | None = None) -> None:
-        """Price transfers by this book; without one no price is known. Runs tell others what is observed."""
+    def __init__(
+        self,
+        book: PriceBook | None = None,
+        observed: Observed | None = None,
+        policy: Policy | None = None,
+    ) -> None:
+        """Price by this book; without one no price is known. Runs tell others what is observed, and keep to the policy."""
+        self._policy = policy
         self._book = book or PriceBook(())
         self._observed = observed or Observed()
 
@@ -49,10 +56,10 @@ class Planner(PlanActivities):
         if problems:
             said = "; ".join(f"{'.'.join(map(str, problem.path))}: {problem.message}" for problem in problems)
             raise failure(ErrorKind.INVALID_REQUEST, f"the pipeline has mistakes: {said}")
-        choice = place(request)
+        choice = place(request, self._book, self._policy)
         plan = _Draft(request, choice, self._book).plan()
         quote = quote_of(request.model_copy(update={"spec": choice.spec}), plan, self._book)
-        return plan.model_copy(update={"observed": self._observed, "quote": quote})
+        return plan.model_copy(update={"observed": self._observed, "quote": quote, "weighed": choice.words})
 
 
 class _Draft:
