@@ -124,19 +124,29 @@ def _go(state: State, at: At) -> None:
 
 
 def _starts(weights: Weights, state: State) -> Iterator[At]:
-    """Placements to better: one built choice by choice, what authors wrote first, and all at one place as far as it goes."""
+    """Placements to better: one built choice by choice, what authors wrote first, and all at the best one place."""
     for choice in weights.open:
         state.put(choice, None)
     for choice in weights.open:
         state.put(choice, min(weights.options[choice], key=lambda place: _tried(state, choice, place)))
     yield tuple(place for place in state.at if place is not None)
     yield tuple(options[0] for options in weights.options)
-    for place in range(len(weights.places)):
-        yield tuple(place if place in options else options[0] for options in weights.options)
+    yield min(
+        (
+            tuple(place if place in options else options[0] for options in weights.options)
+            for place in range(len(weights.places))
+        ),
+        key=lambda at: _gone(state, at),
+    )
 
 
 def _tried(state: State, choice: int, place: int) -> Value:
     state.put(choice, place)
+    return state.value
+
+
+def _gone(state: State, at: At) -> Value:
+    _go(state, at)
     return state.value
 
 
@@ -147,12 +157,21 @@ def _better(weights: Weights, state: State) -> None:
         for choice in weights.open:
             for place in weights.options[choice]:
                 _try(state, {choice: place})
-                _try(state, _beside(weights, state, choice, place))
-        if state.value == before:
+        if state.value == before and not _better_together(weights, state):
             return
 
 
-def _beside(weights: Weights, state: State, choice: int, place: int) -> dict[int, int]:
+def _better_together(weights: Weights, state: State) -> bool:
+    """Change a choice with all that it passes data to, where that is better; say whether it was anywhere."""
+    before = state.value
+    for choice in weights.open:
+        for place in weights.options[choice]:
+            if state.at[choice] != place:
+                _try(state, _beside(weights, choice, place))
+    return state.value < before
+
+
+def _beside(weights: Weights, choice: int, place: int) -> dict[int, int]:
     """A choice and all that it passes data to or takes data from, and that may be there, at one place."""
     others = {
         other

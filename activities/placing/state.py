@@ -15,8 +15,13 @@ class State:
         self._weights = weights
         self._choose = choose
         self.at: list[int | None] = [None] * len(weights.choices)
-        self.impossible = self.unknown = self.cost = self.moved = self.unsized = self.rank = 0
+        self.impossible = self.unknown = self.moved = self.unsized = self.untimed = self.rank = (
+            self._stays
+        ) = 0
         self._sent = [0] * len(weights.tariffs)
+        self._ends = [0.0] * len(weights.order)
+        self._stale = 0
+        """From which stage on the ends are no longer what they were."""
         for choice, options in enumerate(weights.options):
             if len(options) == 1:
                 self.put(choice, options[0])
@@ -29,9 +34,16 @@ class State:
             self._count(move, -1)
         self._stay(choice, -1)
         self.at[choice] = place
+        self._stale = min(self._stale, self._weights.first[choice])
         self._stay(choice, 1)
         for move in self._weights.touching[choice]:
             self._count(move, 1)
+
+    @property
+    def cost(self) -> int:
+        """What is known of what it costs."""
+        sent = zip(self._weights.tariffs, self._sent, strict=True)
+        return self._stays + sum(tariff.cost(size) for tariff, size in sent if size)
 
     @property
     def value(self) -> Value:
@@ -46,19 +58,27 @@ class State:
     @property
     def seconds(self) -> tuple[int, float]:
         """How many stages take nobody knows how long, and when the last of the others has ended."""
-        weights, ends, unknown = self._weights, list[float](), 0
-        for choice, number, before, moves in weights.order:
-            place = self.at[choice]
-            held = weights.here[choice][number].get(place) if place is not None else None
-            unknown += held is not None and held.seconds is None
-            brought = max((self._brought(weights.moves[move], place) for move in moves), default=0.0)
-            begun = max((ends[other] for other in before), default=0.0)
-            ends.append(begun + brought + ((held.seconds or 0.0) if held else 0.0))
-        return unknown, round(max(ends, default=0.0), 6)
+        weights, ends, at = self._weights, self._ends, self.at
+        for position in range(self._stale, len(weights.order)):
+            choice, number, before, moves = weights.order[position]
+            begun = brought = 0.0
+            for other in before:
+                begun = max(begun, ends[other])
+            place = at[choice] if choice >= 0 else None
+            if place is not None:
+                for which in moves:
+                    brought = max(brought, self._bringing(weights.moves[which], place))
+                begun += brought + (weights.here[choice][number][place].seconds or 0.0)
+            ends[position] = begun
+        self._stale = len(weights.order)
+        return self.untimed, round(max(ends, default=0.0), 6)
 
-    def _brought(self, move: Move, place: int | None) -> float:
-        _, places = flows(move, self.at)
-        return (move.size or 0) / BYTES_PER_SECOND if place in places else 0.0
+    def _bringing(self, move: Move, place: int) -> float:
+        """How long it takes to bring something to a place; nothing where it is there."""
+        source = move.origin if move.source is None else self.at[move.source]
+        if source is None or source == place or place in move.there:
+            return 0.0
+        return (move.size or 0) / BYTES_PER_SECOND
 
     def _stay(self, choice: int, sign: int) -> None:
         place = self.at[choice]
@@ -68,23 +88,24 @@ class State:
         for stage in self._weights.here[choice]:
             held = stage.get(place)
             if held:
-                self.cost += sign * held.cost
+                self._stays += sign * held.cost
                 self.unknown += sign * len(held.missing)
+                self.untimed += sign * (held.seconds is None)
 
     def _count(self, move: Move, sign: int) -> None:
         source, places = flows(move, self.at)
+        size = move.size or 0
+        surely = move.size is not None and move.counted
         for place in places:
             way = self._weights.ways[source, place]
-            self.impossible += 0 if way.open else sign
-            self.moved += sign * (move.size or 0)
-            self.unsized += sign * (move.size is None or not move.counted)
+            if not way.open:
+                self.impossible += sign
+            self.moved += sign * size
+            if not surely:
+                self.unsized += sign
             if way.tariff is None:
                 self.unknown += sign
                 continue
-            tariff = self._weights.tariffs[way.tariff]
-            if not tariff.free and (move.size is None or not move.counted):
+            self._sent[way.tariff] += sign * size
+            if not surely and not self._weights.tariffs[way.tariff].free:
                 self.unknown += sign
-            if move.size:
-                held = self._sent[way.tariff]
-                self._sent[way.tariff] = held + sign * move.size
-                self.cost += tariff.cost(self._sent[way.tariff]) - tariff.cost(held)

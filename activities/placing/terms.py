@@ -5,6 +5,7 @@ Amounts of money are whole numbers of 10^-18 of the one currency that is compare
 
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import cached_property
 
 from contracts.prices import GB, EgressPrice
 
@@ -31,7 +32,7 @@ class Tariff:
         )
         return cls(source, tiers, before if len(tiers) > 1 else 0)
 
-    @property
+    @cached_property
     def free(self) -> bool:
         """Whether it costs nothing however much it is."""
         return not any(price for _, price in self.tiers)
@@ -109,6 +110,8 @@ class Weights:
     currency: str = ""
     touching: tuple[tuple[Move, ...], ...] = field(init=False)
     """For each choice the moves that it has a part in."""
+    first: tuple[int, ...] = field(init=False)
+    """For each choice where its first stage stands in the order."""
 
     def __post_init__(self) -> None:
         """Know which moves each choice has a part in."""
@@ -116,6 +119,8 @@ class Weights:
             tuple(move for move in self.moves if choice == move.source or choice in move.takers)
             for choice in range(len(self.choices))
         )
+        stands = {line[0]: position for position, line in reversed(list(enumerate(self.order)))}
+        self.first = tuple(stands.get(choice, 0) for choice in range(len(self.choices)))
 
     @property
     def open(self) -> tuple[int, ...]:
@@ -128,8 +133,9 @@ def flows(move: Move, at: list[int | None]) -> tuple[int, list[int]]:
     source = move.origin if move.source is None else at[move.source]
     if source is None:
         return -1, []
-    return source, [
-        place
-        for place in dict.fromkeys(at[taker] for taker in move.takers)
-        if place is not None and place != source and place not in move.there
-    ]
+    found: list[int] = []
+    for taker in move.takers:
+        place = at[taker]
+        if place is not None and place != source and place not in found and place not in move.there:
+            found.append(place)
+    return source, found
