@@ -33,6 +33,20 @@ class Node:
     """Empty for a stage that runs nowhere."""
     state: str = ""
     """Empty in a plan that nobody runs."""
+    chosen: str = ""
+    """Of a stage that might have run elsewhere, once a place is chosen: why it is here."""
+    lost: tuple[tuple[str, str], ...] = ()
+    """Where else it might have run, each with why it does not."""
+
+    @property
+    def told(self) -> str:
+        """Where it might have run and does not, with the reasons; empty of a stage without a choice."""
+        return "; ".join(f"not {short(place)}: {why}" for place, why in self.lost)
+
+    @property
+    def brief(self) -> str:
+        """Its kind, and where it might have run and does not."""
+        return ", ".join((self.kind, *(f"not {short(place)}" for place, _ in self.lost)))
 
     @property
     def lane(self) -> str:
@@ -94,7 +108,19 @@ def _nodes(spec: PipelineSpec, status: RunStatus | None) -> Iterator[Node]:
             label = PurePosixPath(locate(stage.source).name).name
             yield Node(_source_id(name), label, SOURCE, _owner(stage))
         state = status.stages[name].phase.value if status and name in status.stages else ""
-        yield Node(name, name, stage.kind, _on(spec, name, status), state)
+        yield Node(name, name, stage.kind, _on(spec, name, status), state, *_choice(status, name))
+
+
+def _choice(status: RunStatus | None, name: str) -> tuple[str, tuple[tuple[str, str], ...]]:
+    """Why a stage is where it is, and the places that lost."""
+    held = status.stages.get(name) if status else None
+    candidates = held.candidates if held else ()
+    lost = tuple((one.connection, _line(one.why)) for one in candidates if not one.chosen)
+    return next((_line(one.why) for one in candidates if one.chosen), ""), lost
+
+
+def _line(text: str) -> str:
+    return " ".join(text.split())
 
 
 def _edges(spec: PipelineSpec, status: RunStatus | None) -> Iterator[Edge]:

@@ -1,9 +1,11 @@
 """A flow as Mermaid text, which many Markdown pages show as a drawing."""
 
-from starter.pages.flow import SOURCE, Flow, Node
+from starter.pages.flow import SOURCE, Flow, Node, short
 
 _MARKS = {"#": "#35;", '"': "#quot;", "`": "#96;", "<": "#lt;", ">": "#gt;"}
 """What Mermaid would read as its own, or as HTML."""
+WHY_LIMIT = 60
+"""Of why a place lost, in a node that shall stay small."""
 
 
 def mermaid(flow: Flow) -> str:
@@ -25,7 +27,13 @@ def _shape(node: Node) -> str:
     if node.kind == SOURCE:
         return f"[({_quoted(node.label)})]"
     words = f"{node.kind} {node.state}".strip()
-    return f"[{_quoted(f'{node.label}: {words}')}]"
+    lines = (f"{node.label}: {words}", *(f"not {short(place)}: {_cut(why)}" for place, why in node.lost))
+    # A break is the one mark of HTML that Mermaid's labels need; whatever stands between them is quoted.
+    return f'["{"<br/>".join(_quoted(line)[1:-1] for line in lines)}"]'
+
+
+def _cut(why: str) -> str:
+    return why if len(why) <= WHY_LIMIT else f"{why[: WHY_LIMIT - 1]}…"
 
 
 def _quoted(text: str) -> str:
