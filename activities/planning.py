@@ -5,15 +5,18 @@ from typing import Any
 
 from temporalio import activity
 
+from activities.judging import Judge
 from activities.placing.place import Placed, place
 from activities.prices import PriceBook
 from activities.quoting import quote_of
 from contracts.artifacts import locate
 from contracts.choices import leaves
+from contracts.classes import unknown_classes
 from contracts.connections import ConnectionReport
 from contracts.errors import ErrorKind, failure
 from contracts.graph import OutputName, needs, order, problems_of, resolve
 from contracts.limits import Caps, Limits
+from contracts.marks import mark
 from contracts.observed import Observed
 from contracts.plan import (
     Placement,
@@ -29,6 +32,7 @@ from contracts.plan import (
 )
 from contracts.policy import Policy
 from contracts.queues import CLOUD_OF_SCHEME, normalise
+from contracts.rules import policies_of
 from contracts.stages import CopyStage, PickStage, inputs_of
 
 
@@ -41,10 +45,13 @@ class Planner(PlanActivities):
         observed: Observed | None = None,
         policy: Policy | None = None,
     ) -> None:
-        """Price by this book; without one no price is known. Runs tell others what is observed, and keep to the policy."""
-        self._policy = policy
+        """Price transfers by this book; without one no price is known. Runs tell others what is observed.
+
+        Plans are judged by this policy, and by that of the pipeline.
+        """
         self._book = book or PriceBook(())
         self._observed = observed or Observed()
+        self._policy = policy
 
     @activity.defn(name="plan.make")
     def make(self, request: PlanRequest) -> Plan:
@@ -52,24 +59,28 @@ class Planner(PlanActivities):
 
         Safe to run twice; heartbeats nothing, it takes milliseconds. Final: `INVALID_REQUEST`, `UNSUPPORTED`.
         """
-        problems = problems_of(request.spec)
+        policies = policies_of(request.spec, self._policy)
+        problems = problems_of(request.spec) or list(unknown_classes(request.spec, policies))
         if problems:
             said = "; ".join(f"{'.'.join(map(str, problem.path))}: {problem.message}" for problem in problems)
             raise failure(ErrorKind.INVALID_REQUEST, f"the pipeline has mistakes: {said}")
-        choice = place(request, self._book, self._policy)
-        plan = _Draft(request, choice, self._book).plan()
+        choice = place(request)
+        judge = Judge(choice.spec, self._policy, request.connections)
+        plan = _Draft(request, choice, self._book, judge).plan()
         quote = quote_of(request.model_copy(update={"spec": choice.spec}), plan, self._book)
-        return plan.model_copy(update={"observed": self._observed, "quote": quote, "weighed": choice.words})
+        broken = judge.violations(plan, quote)
+        return plan.model_copy(update={"observed": self._observed, "quote": quote, "violations": broken})
 
 
 class _Draft:
     """A plan in the making."""
 
-    def __init__(self, request: PlanRequest, choice: Placed, book: PriceBook) -> None:
+    def __init__(self, request: PlanRequest, choice: Placed, book: PriceBook, judge: Judge) -> None:
         self.request = request
         self.book = book
         self.choice = choice
         self.spec = choice.spec
+        self.classes = judge.classes
         self.transfers: dict[str, TransferPlan] = {}
 
     def plan(self) -> Plan:
@@ -87,17 +98,18 @@ class _Draft:
             keys = [key for item in inputs.values() for key in self._bring(item, stage.on)]
         return Placement(
             connection=stage.on,
-            prefix=self._prefix(stage.on, name) if stage.on else "",
+            prefix=self._prefix(stage.on, name, name) if stage.on else "",
             needs=tuple(sorted(needs(self.spec, name))),
             inputs={key: item.text for key, item in inputs.items()},
             transfers=tuple(dict.fromkeys(keys)),
             machine=self._report(stage.on).machines.get(name) if stage.on else None,
+            classes=self.classes[name].left,
             candidates=self.choice.candidates.get(name, ()),
         )
 
     def _copy(self, name: str, stage: CopyStage) -> list[str]:
         folder = stage.source is not None and stage.source.endswith("/")
-        own = self._prefix(stage.on, name, "data")
+        own = self._prefix(stage.on, name, name, "data")
         target = stage.target or (f"{own}data" if stage.source and not folder else own)
         artifact = f"{name}.data"
         if stage.source:
@@ -114,7 +126,7 @@ class _Draft:
 
     def _bring(self, item: OutputName, destination: str) -> list[str]:
         """The transfers of which one brings an output: none where it lies there already."""
-        target = self._prefix(destination, "transfers", item.stage, item.output)
+        target = self._prefix(destination, item.stage, "transfers", item.stage, item.output)
         return [
             self._transfer(key, item.text, source, destination, target)
             for key, source in self._sources(item, item.text, destination)
@@ -176,8 +188,10 @@ class _Draft:
             f"neither {source} nor {destination} can be reached from outside; go through a cloud",
         )
 
-    def _prefix(self, connection: str, *parts: str) -> str:
-        return prefix_of(self._report(connection), self.request.run, *parts)
+    def _prefix(self, connection: str, producer: str, *parts: str) -> str:
+        """The prefix of what a stage leaves, which says its classes."""
+        marks = mark(self.classes[producer].left)
+        return prefix_of(self._report(connection), self.request.run, *marks, *parts)
 
     def _region(self, connection: str) -> str:
         return self._report(connection).region

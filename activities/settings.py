@@ -8,7 +8,7 @@ from typing import Annotated, Self
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from activities import catalogue
+from activities import catalogue, policies
 from activities.grants import AllowList, HostRules
 from contracts.artifacts import locate
 from contracts.grants import GRANT_LIFE
@@ -57,6 +57,10 @@ class WorkerSettings(BaseModel):
     """What no grant of this worker outlives; at most 15 minutes."""
     store_hosts: CommaList = Field((), validation_alias="CAUSEWAY_STORE_HOSTS")
     """`host` or `host:port` that grants may point at, besides the vendors' public stores."""
+    policy: Annotated[Path, AfterValidator(policies.checked)] | None = Field(
+        None, validation_alias=policies.POLICY
+    )
+    """The policy file; see docs/policy.md. Without one nothing is forbidden."""
     image: str | None = Field(None, validation_alias="CAUSEWAY_IMAGE")
     """Container image of jobs that name none."""
 

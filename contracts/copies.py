@@ -7,6 +7,7 @@ from pydantic import Field
 
 from contracts.artifacts import ObjectStat
 from contracts.grants import GRANT_LIFE, IfExists, PartGrant, PartSum, ReadGrant, WriteGrant, WriteIntent
+from contracts.leaves import LeaveRef
 from contracts.model import Message
 from contracts.packed import Packed
 
@@ -46,6 +47,8 @@ class CopyRequest(Message):
     """Whether the destination's store may fetch by itself what both stores have a checksum in common for."""
     manifest: str | None = None
     """URI prefix below which an account of each object is left; without one the receipt has an `ObjectReceipt` each."""
+    leave: LeaveRef | None = None
+    """Where leave may have been given for what a rule forbids."""
 
 
 class Tally(Message):
@@ -143,6 +146,8 @@ class PartsRequest(Message):
     pace: Pace = Pace()
     manifest: str | None = None
     """As of `CopyRequest`, for an object that lies there already."""
+    leave: LeaveRef | None = None
+    """Where leave may have been given for what a rule forbids."""
 
 
 class PartsReceipt(Message):
@@ -172,6 +177,8 @@ class SealRequest(Message):
     """Whether the parts came through write grants."""
     expected_sha256: str | None = None
     manifest: str | None = None
+    leave: LeaveRef | None = None
+    """Where leave may have been given for what a rule forbids."""
 
 
 class CopyProgress(Message):
@@ -209,6 +216,8 @@ class PartGrantRequest(Message):
     if_exists: IfExists = "skip"
     owner: str = ""
     life: timedelta = GRANT_LIFE
+    leave: LeaveRef | None = None
+    """Where leave may have been given for what a rule forbids."""
 
 
 class PushPartsRequest(Message):
@@ -217,6 +226,10 @@ class PushPartsRequest(Message):
     source: ObjectStat
     grants: Packed[PartGrant]
     pace: Pace = Pace()
+    destination: str = ""
+    """The connection that the bytes go to; a policy may forbid it, or demand that it is named."""
+    leave: LeaveRef | None = None
+    """Where leave may have been given for what a rule forbids."""
 
 
 class PushPartsReceipt(Message):
@@ -233,6 +246,10 @@ class PushRequest(Message):
 
     grants: Packed[WriteGrant]
     pace: Pace = Pace()
+    destination: str = ""
+    """The connection that the bytes go to; a policy may forbid it, or demand that it is named."""
+    leave: LeaveRef | None = None
+    """Where leave may have been given for what a rule forbids."""
 
 
 class PushReceipt(Message):
@@ -250,3 +267,5 @@ class CommitRequest(Message):
 
     intents: Packed[WriteIntent]
     manifest: str | None = None
+    leave: LeaveRef | None = None
+    """Where leave may have been given for what a rule forbids."""

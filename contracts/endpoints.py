@@ -15,6 +15,7 @@ from temporalio import activity
 from contracts.artifacts import Artifact
 from contracts.errors import ErrorKind
 from contracts.jobs import FindRequest, JobRequest, RunRef
+from contracts.leaves import LeaveRef
 from contracts.model import Message
 
 RowFormat = Literal["csv", "jsonl"]
@@ -77,6 +78,8 @@ class InvokeRequest(Message):
     """Requests in flight."""
     target: str
     """URI prefix of the predictions, ending in `/`."""
+    leave: LeaveRef | None = None
+    """Where leave may have been given for what a rule forbids."""
 
 
 class Invoked(Message):

@@ -6,6 +6,7 @@ from typing import Literal
 from pydantic import Field
 
 from contracts.artifacts import ObjectStat
+from contracts.leaves import LeaveRef
 from contracts.model import Message
 from contracts.packed import Packed
 
@@ -59,6 +60,10 @@ class ReadGrantRequest(Message):
     bare: bool = False
     """Whether the grants must work without any header, for a store that reads by itself; their sources then have the
     MD5 that their store vouches for, where it does."""
+    destination: str = ""
+    """The connection that the bytes go to; a policy may forbid it, or demand that it is named."""
+    leave: LeaveRef | None = None
+    """Where leave may have been given for what a rule forbids."""
 
 
 class ReadGrants(Message):
@@ -97,6 +102,8 @@ class WriteGrantRequest(Message):
 
     intents: Packed[WriteIntent]
     life: timedelta = GRANT_LIFE
+    leave: LeaveRef | None = None
+    """Where leave may have been given for what a rule forbids."""
 
 
 class WriteGrants(Message):

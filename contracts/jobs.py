@@ -13,6 +13,7 @@ from temporalio import activity
 from contracts.artifacts import Artifact
 from contracts.code import CodeRef
 from contracts.errors import ErrorKind
+from contracts.leaves import LeaveRef
 from contracts.machines import Machine, Resources
 from contracts.marks import path_of
 from contracts.model import Message
@@ -99,6 +100,8 @@ class JobRequest(Message):
     """Of the kind `batch_predict` only."""
     kept: bool = False
     """Of the kind `deploy`: once it answers it stays when its run has ended, and no sweep takes it for an orphan."""
+    leave: LeaveRef | None = None
+    """Where leave may have been given for what a rule forbids."""
 
     @property
     def digest(self) -> str:
@@ -107,7 +110,7 @@ class JobRequest(Message):
         Defaults are left out: a field that a later version adds must not give a job that lives already another name. For
         the same reason a default never changes.
         """
-        beside = {"generation", "outputs", "machine"}
+        beside = {"generation", "outputs", "machine", "leave"}
         asked = self.model_dump(mode="json", exclude=beside, exclude_defaults=True)
         asked["outputs"] = sorted(self.outputs)
         return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()

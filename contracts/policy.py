@@ -175,6 +175,13 @@ def violation(policy: Tightening, rule: RuleName, stage: str, value: str, messag
     return Violation(rule=rule, stage=stage, value=value, message=message, may_waive=may_waive)
 
 
+def told_of(broken: Violation) -> str:
+    """One broken rule in a sentence: rule, stage, what is wrong, who may waive it."""
+    where = f", stage {broken.stage}" if broken.stage else ""
+    who = f"{', '.join(broken.may_waive)} may waive it" if broken.may_waive else "nobody may waive it"
+    return f"rule {broken.rule}{where}: {broken.message} ({who})"
+
+
 def listed(names: tuple[str, ...]) -> str:
     """Names in a sentence."""
     return ", ".join(names) or "nothing"

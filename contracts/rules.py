@@ -136,8 +136,9 @@ def price(policies: Policies, quoted: Sequence[Amount]) -> Iterator[Violation]:
         limit = policy.approvals.price
         for amount in quoted if limit else ():
             if limit and (amount.currency != limit.currency or amount.value > limit.value):
-                told = f"the quote is {amount.text}; above {limit.text} it needs an approval"
-                yield violation(policy, "price", "", amount.text, told)
+                said = f"{round(amount.value, 6).normalize():f} {amount.currency}"
+                told = f"the quote is {said}; above {limit.text} it needs an approval"
+                yield violation(policy, "price", "", said, told)
 
 
 _DEMANDS: tuple[tuple[RuleName, str, str], ...] = (

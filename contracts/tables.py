@@ -7,6 +7,7 @@ from temporalio import activity
 
 from contracts.artifacts import Artifact
 from contracts.jobs import RunRef
+from contracts.leaves import LeaveRef
 from contracts.model import Declared, Message
 
 ColumnType = Literal["STRING", "INTEGER", "FLOAT", "NUMERIC", "BOOLEAN", "DATE", "TIMESTAMP"]
@@ -45,6 +46,8 @@ class LoadRequest(Message):
     format: TableFormat = "csv"
     columns: tuple[Column, ...]
     write: WriteMode = "truncate"
+    leave: LeaveRef | None = None
+    """Where leave may have been given for what a rule forbids."""
 
 
 class LoadReceipt(Message):

@@ -8,6 +8,7 @@ from contracts.artifacts import ArtifactKind
 from contracts.copies import Tally
 from contracts.grants import IfExists
 from contracts.jobs import RunRef
+from contracts.leaves import LeaveRef
 from contracts.limits import Caps, Limits
 from contracts.model import Message
 from contracts.plan import TransferMethod
@@ -63,6 +64,8 @@ class TransferRequest(Message):
     price: EgressPrice | None = None
     timeout: Duration = timedelta(minutes=30)
     """How long an absent worker is waited for."""
+    leave: LeaveRef | None = None
+    """Where leave may have been given for what a rule forbids; None for a transfer that belongs to no run."""
     progress: TransferProgress | None = None
 
     @property

@@ -13,7 +13,7 @@ def main() -> None:
     parser = _parser()
     arguments = parser.parse_args()
     if arguments.worker == "schema":
-        _print_schema()
+        _print_schema(arguments.about)
         return
     for name, value in (
         ("CAUSEWAY_CONNECTIONS", arguments.connections),
@@ -24,7 +24,7 @@ def main() -> None:
     if arguments.worker == "permissions":
         from workers.permissions import write
 
-        sys.exit(write(arguments.cloud or parser.error("permissions of which cloud?")))
+        sys.exit(write(_cloud(arguments.about) or parser.error("permissions of which cloud?")))
     if arguments.worker == "all":
         from workers.supervisor import supervise
 
@@ -34,15 +34,20 @@ def main() -> None:
     run(arguments.worker, arguments.ready_file, arguments.parent)
 
 
+def _cloud(about: str | None) -> str | None:
+    return None if about == "policy" else about
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m workers", description=__doc__)
     parser.add_argument(
         "worker",
         choices=[*WORKERS, "all", "schema", "permissions"],
-        help="which worker to run; all runs each in a process of its own; schema prints that of connections.yaml;"
+        help="which worker to run; all runs each in a process of its own; schema prints that of connections.yaml,"
+        " schema policy that of policy.yaml;"
         " permissions is what `python -m starter permissions` calls",
     )
-    parser.add_argument("cloud", nargs="?", choices=["aws", "azure", "gcp"], help=argparse.SUPPRESS)
+    parser.add_argument("about", nargs="?", choices=["aws", "azure", "gcp", "policy"], help=argparse.SUPPRESS)
     parser.add_argument(
         "--connections", metavar="FILE", help="the file that says what each connection's worker is told"
     )
@@ -57,10 +62,16 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _print_schema() -> None:
-    from workers.connections_schema import schema
+def _print_schema(about: str | None) -> None:
+    if about == "policy":
+        from contracts.policy import Policy
 
-    sys.stdout.write(json.dumps(schema(), indent=2) + "\n")
+        found = Policy.model_json_schema()
+    else:
+        from workers.connections_schema import schema
+
+        found = schema()
+    sys.stdout.write(json.dumps(found, indent=2) + "\n")
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ from activities.gcp.identity import credentials
 from activities.gcp.room import activities
 from activities.gcp.settings import GcpSettings
 from contracts.queues import queue_of
+from workers.policing import guard_of
 from workers.serve import Service
 
 
@@ -22,6 +23,7 @@ def service() -> Service:
         queue=queue_of(f"gcp/{settings.connection}"),
         activities=lambda temporal: offered,
         sinks=_sinks(settings),
+        guard=guard_of(settings, "gcp", settings.location, tables=settings.bigquery_location),
     )
 
 

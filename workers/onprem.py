@@ -3,6 +3,7 @@
 from activities.onprem.room import activities
 from activities.onprem.settings import OnpremSettings
 from contracts.queues import queue_of
+from workers.policing import guard_of
 from workers.serve import Service
 
 
@@ -15,5 +16,8 @@ def service() -> Service:
     settings = OnpremSettings.from_environment()
     offered = activities(settings)
     return Service(
-        name="onprem", queue=queue_of(f"onprem/{settings.connection}"), activities=lambda client: offered
+        name="onprem",
+        queue=queue_of(f"onprem/{settings.connection}"),
+        activities=lambda client: offered,
+        guard=guard_of(settings, "onprem", settings.region, runs_images=False),
     )

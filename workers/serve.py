@@ -15,9 +15,12 @@ from typing import Any, NoReturn
 from temporalio.client import Client
 from temporalio.worker import Worker, WorkerDeploymentConfig
 
+from activities.leaves import TemporalLeaves
+from activities.policing import Guard
 from contracts.connect import address, connect
 from workers.health import Phase
 from workers.observe import Observer
+from workers.policing import Policing
 from workers.telemetry import Shown, shown
 
 SLOTS = 500
@@ -43,6 +46,8 @@ class Service:
     """Built once the client is there."""
     sinks: Sequence[Any] = ()
     """OpenTelemetry's exporters of metrics that this worker's own settings ask for."""
+    guard: Guard | None = None
+    """What it refuses by its policy; None for the worker of workflows, which touches no data."""
     deployment: WorkerDeploymentConfig | None = None
     """Which build this is; None where any worker of the queue may take up any run."""
 
@@ -76,7 +81,7 @@ async def _serve(service: Service, seen: Shown) -> None:
             max_heartbeat_throttle_interval=THROTTLE,
             default_heartbeat_throttle_interval=THROTTLE,
             graceful_shutdown_timeout=GRACE,
-            interceptors=[Observer()],
+            interceptors=[Observer(), *_policing(service.guard, client)],
             on_fatal_error=_fatal,
             deployment_config=service.deployment,
         )
@@ -109,6 +114,10 @@ def end(main: Coroutine[Any, Any, None]) -> NoReturn:
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)
+
+
+def _policing(guard: Guard | None, client: Client) -> tuple[Policing, ...]:
+    return (Policing(guard, TemporalLeaves(client)),) if guard else ()
 
 
 async def _connected(stop: asyncio.Event, seen: Shown) -> Client | None:

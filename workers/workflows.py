@@ -13,6 +13,7 @@ from activities.ledger import TemporalLedger
 from activities.lineage import LineageSettings, OpenLineage
 from activities.owners import TemporalOwners
 from activities.planning import Planner
+from activities.policies import from_mapping
 from activities.prices import PriceBook
 from activities.queues import TemporalQueues
 from activities.scheduled import TemporalRuns
@@ -51,14 +52,14 @@ def service() -> Service:
     """Offer every workflow, the planner, the price book, the view of task queues and the way to who watches runs.
 
     Raises:
-        ValueError: the user's price file or file of connections cannot be read, a workflow of their own cannot be found,
-            a build is misnamed, or a setting of alerts or lineage is wrong.
+        ValueError: the policy, the user's price file or file of connections cannot be read, a workflow of their own
+            cannot be found, a build is misnamed, or a setting of alerts or lineage is wrong.
     """
     book = PriceBook.from_environment()
     receiver = Receiver.from_mapping(os.environ)
     lineage = LineageSettings.from_mapping(os.environ)
     observed = Observed(alerts=receiver.wanted if receiver else (), lineage=lineage is not None)
-    names = named(os.environ)
+    names, policy = named(os.environ), from_mapping(os.environ)
     webhook = Webhook(receiver, observed)
     build = deployment(os.environ)
     return Service(
@@ -67,7 +68,7 @@ def service() -> Service:
         deployment=build,
         workflows=(*_workflows(build is not None), *own_workflows(os.environ.get(OWN, ""))),
         activities=lambda client: (
-            Planner(book, observed).make,
+            Planner(book, observed, policy).make,
             book.egress,
             TemporalQueues(client, observed).describe,
             TemporalConnections(client, names).known,

@@ -64,7 +64,12 @@ class BatchMover:
         answer = await self._moving.quick(
             request.source,
             StorageActivities.grant_read,
-            ReadGrantRequest(objects=batch, bare=request.server_side),
+            ReadGrantRequest(
+                objects=batch,
+                bare=request.server_side,
+                destination=request.destination,
+                leave=request.leave,
+            ),
             f"grant reads of {len(batch)} objects",
         )
         return answer.grants
@@ -88,6 +93,7 @@ class BatchMover:
             pace=moving.pace,
             server_side=request.server_side,
             manifest=moving.accounts,
+            leave=request.leave,
         )
         told = weight("copy", len(items), sum(item.source.size_bytes for item in items))
         receipt: CopyReceipt | None = await moving.long(
@@ -108,7 +114,7 @@ class BatchMover:
         grants = await moving.quick(
             request.destination,
             StorageActivities.grant_write,
-            WriteGrantRequest(intents=intents),
+            WriteGrantRequest(intents=intents, leave=request.leave),
             f"grant exact writes of {len(batch)} objects",
         )
         count = len(grants.grants)
@@ -116,7 +122,12 @@ class BatchMover:
             pushed = await moving.long(
                 request.source,
                 StorageActivities.push,
-                PushRequest(grants=grants.grants, pace=moving.pace),
+                PushRequest(
+                    grants=grants.grants,
+                    pace=moving.pace,
+                    destination=request.destination,
+                    leave=request.leave,
+                ),
                 weight("push", count, sum(item.size_bytes for item in batch[:count])),
             )
         if pushed is None:
@@ -147,7 +158,7 @@ class BatchMover:
         # It moves no bytes, so nothing cuts it short: a pause holds it up or waits for it, and time that is over does not.
         receipt = await moving.effects.call(
             StorageActivities.commit,
-            CommitRequest(intents=intents, manifest=moving.accounts),
+            CommitRequest(intents=intents, manifest=moving.accounts, leave=moving.request.leave),
             on=moving.request.destination,
             preset=presets.moving(moving.request.timeout),
             stage=moving.request.key,

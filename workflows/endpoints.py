@@ -28,6 +28,7 @@ from workflows.context import RunContext
 from workflows.effects import Request, Response
 from workflows.failures import over_time, stage_error, unanswered
 from workflows.finishing import take_cancel, to_the_end
+from workflows.leaves import leave_ref
 from workflows.outcomes import Outcome, StageFailed, failed
 from workflows.publishing import publish
 from workflows.values import command_of, environment_of
@@ -109,6 +110,7 @@ async def run_invoke(context: RunContext, name: str, stage: InvokeStage, data: A
         batch_size=stage.batch_size,
         max_parallel=stage.max_parallel,
         target=f"{context.placement(name).prefix}{PREDICTIONS}/",
+        leave=leave_ref(context.run, name),
     )
     invoke = Endpoints(context, name)
     preset = presets.scoring(invoke.timeout)
@@ -174,6 +176,7 @@ def _request(
         machine=context.placement(name).machine,
         timeout=context.timeout(name),
         kept=not stage.temporary,
+        leave=leave_ref(context.run, name),
     )
 
 

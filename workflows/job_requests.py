@@ -6,6 +6,7 @@ from contracts.inference import ROWS, BatchPredictStage
 from contracts.jobs import BatchOptions, JobRequest
 from contracts.stages import JobStage, outputs_of
 from workflows.context import RunContext
+from workflows.leaves import leave_ref
 from workflows.values import command_of, environment_of
 
 
@@ -34,6 +35,7 @@ def request_of(
         machine=context.placement(name).machine,
         timeout=context.timeout(name),
         batch=_batch(stage),
+        leave=leave_ref(context.run, name),
     )
 
 

@@ -34,11 +34,12 @@ from workflows.failures import stage_error
 from workflows.fanouts import Fanouts
 from workflows.finishing import at_last, to_the_end
 from workflows.gates import Gates
-from workflows.holds import HoldRefused, Holds, Parked
+from workflows.holds import Holds, Parked
 from workflows.mirror import Mirror
 from workflows.outcomes import Outcome, StageFailed
+from workflows.permitted import check_begun
 from workflows.picks import words_of
-from workflows.preflight import PreflightRefused, why_nothing_runs
+from workflows.preflight import why_nothing_runs
 from workflows.preparing import as_planned, prepare
 from workflows.replanning import replan
 from workflows.rolling import progress_of, rolling
@@ -85,6 +86,7 @@ class PipelineWorkflow(Steered):
         Raises:
             ApplicationError: the run failed; its type is the error's kind, its detail the report.
         """
+        check_begun(request)
         earlier = await ran_already(self.effects) if request.scheduled else None
         if earlier:
             return self.book.repeat(earlier)
@@ -93,9 +95,9 @@ class PipelineWorkflow(Steered):
         keepers = [asyncio.create_task(keeping) for keeping in kept]
         try:
             held = self.request.progress
-            plan = held.plan if held else await prepare(self.request, self.book, self.effects)
+            plan = held.plan if held else await prepare(self.request, self.book, self.effects, self.holds)
             await self._run_stages(plan)
-        except (ActivityError, PreflightRefused, HoldRefused, asyncio.CancelledError) as error:
+        except (ActivityError, StageFailed, asyncio.CancelledError) as error:
             self.book.cancel_unended()
             if is_cancelled_exception(error):
                 await self._end(keepers, RunPhase.CANCELLED)

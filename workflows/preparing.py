@@ -6,16 +6,20 @@ from contracts.plan import Plan, PlanActivities, PlanRequest
 from contracts.runs import RunRequest
 from workflows.book import Book
 from workflows.effects import Effects
+from workflows.holds import Holds
+from workflows.permitted import permitted
 from workflows.preflight import known, preflight
 from workflows.sizing import weighed
 
 
-async def prepare(request: RunRequest, book: Book, effects: Effects) -> Plan:
+async def prepare(request: RunRequest, book: Book, effects: Effects, holds: Holds) -> Plan:
     """Return the plan of the run; it is history from then on, and is made again only for stages that have not begun.
 
     Raises:
         PreflightRefused: connections cannot do what the run needs.
         ActivityError: no plan can be made.
+        RuleBroken: it breaks a rule that nobody may waive.
+        HoldRefused: it breaks a rule, and somebody who may waive it said no.
     """
     spec, absent = await known(request.spec, effects)
     answers = await preflight(spec, effects, create=request.create_containers, absent=absent)
@@ -35,7 +39,7 @@ async def prepare(request: RunRequest, book: Book, effects: Effects) -> Plan:
         preset=presets.local(),
         summary="make the plan",
     )
-    return plan
+    return await permitted(plan, holds)
 
 
 def as_planned(request: RunRequest, plan: Plan) -> RunRequest:

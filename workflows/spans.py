@@ -64,7 +64,7 @@ class SpanMover:
         grants = await moving.quick(
             request.source,
             StorageActivities.grant_read,
-            ReadGrantRequest(objects=(source,)),
+            ReadGrantRequest(objects=(source,), destination=request.destination, leave=request.leave),
             "grant a read",
         )
         asked = PartsRequest(
@@ -76,6 +76,7 @@ class SpanMover:
             owner=request.owner,
             pace=moving.pace,
             manifest=moving.accounts,
+            leave=request.leave,
         )
         receipt = await moving.long(
             request.destination, StorageActivities.copy_parts, asked, _span("copy", source.uri, parts)
@@ -104,6 +105,7 @@ class SpanMover:
                 parts=tuple(measured[index] for index in parts),
                 if_exists=request.if_exists,
                 owner=request.owner,
+                leave=request.leave,
             ),
             f"grant exact writes of {len(parts)} parts",
         )
@@ -114,7 +116,13 @@ class SpanMover:
         pushed = await moving.long(
             request.source,
             StorageActivities.push_parts,
-            PushPartsRequest(source=large.source, grants=grants.grants, pace=moving.pace),
+            PushPartsRequest(
+                source=large.source,
+                grants=grants.grants,
+                pace=moving.pace,
+                destination=request.destination,
+                leave=request.leave,
+            ),
             _span("push", large.source.uri, tuple(grant.part.index for grant in grants.grants)),
         )
         if pushed is None:
@@ -169,6 +177,7 @@ class SpanMover:
             pushed=request.method == "push",
             expected_sha256=moving.expected(large.source),
             manifest=moving.accounts,
+            leave=request.leave,
         )
         return await moving.long(
             request.destination,

@@ -20,6 +20,7 @@ from workflows.endpoints import run_deploy, run_invoke, run_retire
 from workflows.failures import stage_error
 from workflows.finishing import to_the_end
 from workflows.generations import run_job
+from workflows.leaves import leave_ref
 from workflows.outcomes import Outcome, StageFailed
 from workflows.picks import pick
 from workflows.transfers import Transfers
@@ -112,6 +113,7 @@ async def _load(context: RunContext, name: str, stage: LoadTableStage, files: Ar
         format=stage.format,
         columns=stage.columns,
         write=stage.write,
+        leave=leave_ref(context.run, name),
     )
     work = context.effects.call(
         TableActivities.load,

@@ -7,6 +7,7 @@ from contracts.changes import with_changes
 from contracts.decisions import Decided, StageDecision
 from contracts.errors import ErrorKind, printable
 from contracts.fanout import FanoutNews
+from contracts.leaves import LEAVE_QUERY, Leave
 from contracts.places import reopened
 from contracts.plan import Plan
 from contracts.runs import RunRequest, StageError, StagePhase
@@ -21,6 +22,7 @@ from workflows.explained import explain
 from workflows.foreach import NEWS_SIGNAL
 from workflows.gates import Gates
 from workflows.holds import Holds
+from workflows.leaves import leave_of
 from workflows.preparing import as_planned
 from workflows.transfer import DRAINED_SIGNAL
 
@@ -45,6 +47,11 @@ class Steered:
     def spec(self) -> PipelineSpec:
         """The pipeline as it is by now: retries may have changed it, and workflows of one's own."""
         return self.context.request.spec if self.context else self.request.spec
+
+    @workflow.query(name=LEAVE_QUERY)
+    def leave(self, about: str) -> Leave:
+        """Say what people have allowed for a stage or a transfer; workers ask before they do what a rule forbids."""
+        return leave_of(self.context, about) if self.context else Leave()
 
     @workflow.signal(description="Start nothing new. {reason, by, until, jobs}: each may be left out")
     async def pause(self, *payload: object) -> None:

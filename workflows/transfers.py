@@ -23,6 +23,7 @@ from workflows.adopting import brought_before
 from workflows.context import RunContext
 from workflows.effects import brief
 from workflows.failures import stage_error
+from workflows.leaves import leave_ref
 from workflows.transfer import TransferWorkflow
 
 
@@ -106,6 +107,7 @@ class Transfers:
             price=plan.price,
             expected_digest=artifact.digest if artifact else None,
             timeout=context.timeout(plan.artifact.partition(".")[0]),
+            leave=leave_ref(context.run, key),
         )
 
     async def give_up(self) -> None:

@@ -66,7 +66,7 @@ class AzureConnection(ConnectionActivities):
                 identity=identity,
                 container=self._store.default_container,
                 readable_from_outside=not self._settings.private_store,
-                region=next(filter(None, regions), ""),
+                region=next(filter(None, regions), self._settings.region),
                 machines=machines | answers.machines,
                 declined=answers.declined,
             )

@@ -25,6 +25,8 @@ class AzureSettings(CloudSettings):
     subscription: str = Field(validation_alias="CAUSEWAY_AZURE_SUBSCRIPTION", min_length=1)
     resource_group: str = Field(validation_alias="CAUSEWAY_AZURE_RESOURCE_GROUP", min_length=1)
     workspace: str = Field(validation_alias="CAUSEWAY_AZURE_WORKSPACE", min_length=1)
+    region: str = Field("", validation_alias="CAUSEWAY_AZURE_REGION", pattern=r"^[a-z0-9]*$")
+    """Where the account and the workspace lie, such as `westeurope`; a policy's residency is judged by it."""
     compute: str | None = Field(None, validation_alias="CAUSEWAY_AZURE_COMPUTE")
     """Cluster that jobs run on; none means serverless compute."""
     datastore: str = Field(

@@ -40,6 +40,7 @@ class OnpremConnection(ConnectionActivities):
             connection=f"{Cloud.ONPREM}/{self._settings.connection}",
             identity=f"{getpass.getuser()}@{socket.gethostname()}",
             container=self._store.default_container,
+            region=self._settings.region,
             readable_from_outside=False,
             capabilities=("storage", "jobs"),
             machines=machines | answers.machines,

@@ -37,6 +37,8 @@ class OnpremSettings(WorkerSettings):
     )
     """Folders put before the PATH of jobs; the first that holds `python` decides which one they run."""
 
+    region: str = Field("", validation_alias="CAUSEWAY_ONPREM_REGION", pattern=r"^[a-z0-9-]*$")
+    """What a policy calls the place that the root lies in, such as `eu-frankfurt`."""
     cpus: int | None = Field(None, validation_alias="CAUSEWAY_ONPREM_CPUS", ge=1)
     """CPUs that a job may ask for; as many as the worker may use."""
     memory: Size | None = Field(None, validation_alias="CAUSEWAY_ONPREM_MEMORY")

@@ -81,7 +81,9 @@ class FakeObjects(FakeConnection):
     async def grant_read(self, request: ReadGrantRequest) -> ReadGrants:
         expires = await self.world.now() + GRANT_LIFE
         grants = tuple(
-            ReadGrant(source=stat, url="https://store.invalid/read", expires_at=expires)
+            ReadGrant(
+                source=stat, url=f"https://store.invalid/{stat.uri.split('//', 1)[1]}", expires_at=expires
+            )
             for stat in request.objects[: self.world.grants_at_once]
         )
         return await self._play("storage.grant_read", request, lambda: ReadGrants(grants=grants))

@@ -17,6 +17,7 @@ from contracts.errors import ErrorKind, failure
 from contracts.jobs import JobRequest
 from contracts.lineage import LineageBatch
 from contracts.observed import Observed
+from contracts.policy import Policy
 from contracts.prices import EgressPrice
 from contracts.sweeps import Owner, SweepItem
 from tests.fakes.lives import Job, Life
@@ -115,6 +116,8 @@ class World:
     stubborn: dict[str, str] = field(default_factory=dict)
     """What cannot be stopped, and why."""
     observed: Observed = field(default_factory=Observed)
+    policy: Policy | None = None
+    """Of every worker; where each fake connection lies its `places` say."""
     """What the worker of workflows has switched on."""
     alerts: list[Alert] = field(default_factory=list)
     """What was delivered."""

@@ -15,10 +15,13 @@ from temporalio.exceptions import ApplicationError
 from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Worker
 
+from activities.leaves import TemporalLeaves
 from activities.planning import Planner
+from activities.policing import Guard
 from contracts.artifacts import Artifact
 from contracts.code import pack
 from contracts.decisions import StageDecision
+from contracts.policy import Place
 from contracts.queues import WORKFLOW_QUEUE, normalise, queue_of
 from contracts.runs import RunRequest, RunStatus, StagePhase
 from contracts.spec import PipelineSpec
@@ -31,6 +34,7 @@ from tests.fakes.ledger import FakeLedger
 from tests.fakes.sweeps import FakeOwners
 from tests.fakes.world import Hold, World
 from tests.house import PATIENCE_SECONDS
+from workers.policing import Policing
 from workers.workflows import WORKFLOWS, own_workflows
 from workflows.pipeline import PipelineWorkflow
 
@@ -100,7 +104,10 @@ class Play:
             if connection in self._workers or connection in self.dismissed:
                 continue
             cloud = FakeCloud(connection, self.world)
-            await self._employ(connection, queue_of(connection), activities=cloud.activities)
+            policed = self._policing(connection)
+            await self._employ(
+                connection, queue_of(connection), activities=cloud.activities, interceptors=policed
+            )
 
     async def dismiss(self, connection: str, hold: Hold) -> None:
         """Have the worker of a connection land the one thing it does, and then be gone."""
@@ -128,7 +135,7 @@ class Play:
         if "workflows" not in self._workers:
             watchers, ledger = FakeAlerts(self.world), FakeLedger(self.world)
             local = [
-                Planner(observed=self.world.observed).make,
+                Planner(observed=self.world.observed, policy=self.world.policy).make,
                 FakePrices(self.world).egress,
                 FakeQueues(self.world).describe,
                 FakeKnown(self.world).known,
@@ -244,6 +251,13 @@ class Play:
         started = [event for event in history.events if event.HasField(CHILD_STARTED)]
         ids = [getattr(event, CHILD_STARTED).workflow_id for event in started]
         return [found.removeprefix(f"{run.id}/transfer/") for found in ids]
+
+    def _policing(self, connection: str) -> list[Policing]:
+        policy = self.world.policy
+        if policy is None:
+            return []
+        here = Place(connection=connection, region=policy.places.get(connection, ""))
+        return [Policing(Guard(policy, here), TemporalLeaves(self.client))]
 
     async def _employ(self, name: str, queue: str, **offers: Any) -> None:
         worker = Worker(

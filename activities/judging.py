@@ -1,0 +1,101 @@
+"""What of a plan breaks a rule of a policy: places, ways, images, prices. Code over data."""
+
+from collections.abc import Iterator, Mapping
+from decimal import Decimal
+
+from contracts import rules
+from contracts.approvals import ApproveStage
+from contracts.classes import StageClasses, classes_of
+from contracts.connections import ConnectionReport
+from contracts.money import Amount
+from contracts.plan import Plan, TransferPlan
+from contracts.policy import Place, Policy, Violation, listed, violation
+from contracts.queues import Cloud, cloud_of, normalise
+from contracts.quotes import Quote
+from contracts.rules import Policies
+from contracts.spec import PipelineSpec
+from contracts.stage_base import CommandStage
+from contracts.stages import CopyStage
+
+Reports = Mapping[str, ConnectionReport]
+
+
+class Judge:
+    """Judges one plan."""
+
+    def __init__(self, spec: PipelineSpec, policy: Policy | None, reports: Reports) -> None:
+        """Judge by the workers' policy, and by that of the pipeline itself, of which every stage is placed."""
+        self.spec = spec
+        self.policy = policy
+        self.reports = reports
+        self.policies: Policies = rules.policies_of(spec, policy)
+        self.classes: dict[str, StageClasses] = classes_of(spec, self.policies)
+
+    def violations(self, plan: Plan, quote: Quote | None = None) -> tuple[Violation, ...]:
+        """Return each rule that the plan breaks, once, in the order of its stages and transfers."""
+        found: dict[Violation, None] = {}
+        for name in plan.order:
+            found |= dict.fromkeys(self._of_stage(name))
+        for key in sorted(plan.transfers):
+            found |= dict.fromkeys(self._of_transfer(key, plan.transfers[key], plan))
+        if quote:
+            found |= dict.fromkeys(self._of_quote(quote, plan))
+        return tuple(found)
+
+    def at(self, name: str, connection: str) -> Iterator[Violation]:
+        """Yield each rule that a stage would break on a connection, whoever else is where."""
+        stage = self.spec.stages[name]
+        yield from rules.residence(self.policies, self.classes[name].here, self.place(connection), name)
+        if isinstance(stage, CommandStage) and stage.image and cloud_of(connection) is not Cloud.ONPREM:
+            yield from rules.images(self.policies, stage.image, name)
+
+    def place(self, connection: str) -> Place:
+        """Where a connection lies: by its worker, or else by the policy."""
+        report = self.reports.get(connection)
+        said = self.policy.places.get(normalise(connection), "") if self.policy else ""
+        return Place(connection=connection, region=report.region if report and report.region else said)
+
+    def _of_stage(self, name: str) -> Iterator[Violation]:
+        stage = self.spec.stages[name]
+        if stage.on:
+            yield from self.at(name, stage.on)
+        if isinstance(stage, CopyStage) and stage.target and not stage.declassify:
+            yield from rules.write_down(self.policies, self.classes[name].read, stage.target, name)
+        if stage.declassify and self.classes[name].read and self.policy:
+            yield from self._declassifying(self.policy, name, stage.declassify)
+
+    def _declassifying(self, policy: Policy, name: str, asked: str) -> Iterator[Violation]:
+        """Yield where somebody may answer the question whose yes takes no class off."""
+        gate, may = self.spec.stages[asked], policy.waivers.get("declassify", ())
+        approvers = gate.approvers if isinstance(gate, ApproveStage) else ()
+        strangers = tuple(who for who in approvers if who not in may)
+        if strangers or not approvers:
+            told = f"the yes of {listed(strangers) if strangers else 'anybody'} to {asked} takes no class off"
+            found = violation(
+                policy, "declassify", name, asked, f"{told}; that of {listed(may) if may else 'nobody'} does"
+            )
+            yield found.model_copy(update={"may_waive": ()})
+
+    def _of_transfer(self, key: str, transfer: TransferPlan, plan: Plan) -> Iterator[Violation]:
+        producer = transfer.artifact.partition(".")[0]
+        held, stage = self.classes[producer], self.spec.stages[producer]
+        moves = isinstance(stage, CopyStage) and key in plan.placements[producer].transfers
+        classes = held.left if not moves or stage.declassify else held.read
+        origin, to = self.place(transfer.source), self.place(transfer.destination)
+        yield from rules.crossing(self.policies, classes, origin, to, key)
+
+    def _of_quote(self, quote: Quote, plan: Plan) -> Iterator[Violation]:
+        # A total without a known line is no amount.
+        totals = [Amount(value=total.likely, currency=total.currency) for total in quote.totals]
+        yield from rules.price(self.policies, [amount for amount in totals if amount.value > Decimal(0)])
+        yield from rules.egress(self.policies, self._leaving(quote, plan), None)
+
+    def _leaving(self, quote: Quote, plan: Plan) -> int:
+        """The bytes that are known to leave clouds; what nobody knows yet is watched while it moves."""
+        lines = quote.of_kind("transfer").lines
+        sent = (line for line in lines if line.name in plan.transfers and line.quantity)
+        return sum(
+            int(line.quantity or 0)
+            for line in sent
+            if plan.transfers[line.name].source != plan.transfers[line.name].destination
+        )
