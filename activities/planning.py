@@ -45,9 +45,9 @@ class Planner(PlanActivities):
         observed: Observed | None = None,
         policy: Policy | None = None,
     ) -> None:
-        """Price transfers by this book; without one no price is known. Runs tell others what is observed.
+        """Price by this book; without one no price is known. Runs tell others what is observed.
 
-        Plans are judged by this policy, and by that of the pipeline.
+        Plans keep to this policy, and to that of the pipeline.
         """
         self._book = book or PriceBook(())
         self._observed = observed or Observed()
@@ -64,12 +64,13 @@ class Planner(PlanActivities):
         if problems:
             said = "; ".join(f"{'.'.join(map(str, problem.path))}: {problem.message}" for problem in problems)
             raise failure(ErrorKind.INVALID_REQUEST, f"the pipeline has mistakes: {said}")
-        choice = place(request)
+        choice = place(request, self._book, self._policy)
         judge = Judge(choice.spec, self._policy, request.connections)
         plan = _Draft(request, choice, self._book, judge).plan()
         quote = quote_of(request.model_copy(update={"spec": choice.spec}), plan, self._book)
         broken = judge.violations(plan, quote)
-        return plan.model_copy(update={"observed": self._observed, "quote": quote, "violations": broken})
+        told = {"observed": self._observed, "quote": quote, "weighed": choice.words, "violations": broken}
+        return plan.model_copy(update=told)
 
 
 class _Draft:

@@ -13,7 +13,9 @@ class Candidate(Message):
     connection: str
     chosen: bool = False
     cost: Decimal | None = None
-    """What the whole plan would cost with the stage here and every other stage at its best; None where it is not known."""
+    """What is known of the cost of the whole plan with the stage here and every other at its best; None where nothing is."""
+    unknown: int = 0
+    """How many costs of that plan nobody knows; they come on top."""
     currency: str = ""
     seconds: float | None = None
     """How long its job is expected to run here."""
@@ -32,3 +34,5 @@ class Standing(Message):
     """Stage to connection: it has begun there, or has ended."""
     excluded: dict[str, dict[str, str]] = Field(default_factory=dict)
     """Stage to connections that were tried, each with what it refused for."""
+    lies: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    """`stage.output` to connections that transfers have brought it to: it is not brought there again."""

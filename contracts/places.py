@@ -111,8 +111,8 @@ def _beside_its_deploy(spec: PipelineSpec, stage: InvokeStage | RetireStage) -> 
 
 
 def _durations(stage: StageBase) -> Iterator[Told]:
-    """An expectation of a place that the stage never runs in is a typing mistake."""
-    if not isinstance(stage.expect.duration, Mapping) or stage.places == (ANY,):
+    """Of several places an expectation of yet another is a typing mistake; a stage with one keeps those of former ones."""
+    if not isinstance(stage.expect.duration, Mapping) or not stage.is_open or stage.places == (ANY,):
         return
     for connection in stage.expect.duration:
         if connection not in stage.places:

@@ -77,6 +77,8 @@ class Plan(Message):
     """By `stage.output-to-connection`."""
     observed: Observed = Observed()
     """What is told to others while the run goes on."""
+    weighed: str = ""
+    """How its places were chosen, in a sentence for people; empty where there was nothing to choose."""
     quote: Quote | None = None
     """What it is expected to cost; None in plans of before there were quotes."""
     violations: tuple[Violation, ...] = ()

@@ -1,11 +1,14 @@
 """Which places are left for each stage that may run in several, and what removed the others."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
+from contracts.classes import classes_of
+from contracts.connections import ConnectionReport
 from contracts.errors import ErrorKind, failure
 from contracts.places import leader_of, narrowed, open_places, unfit
 from contracts.plan import PlanRequest
+from contracts.policy import Place, Policy
+from contracts.rules import policies_of, residence
 from contracts.spec import PipelineSpec
 from contracts.stage_base import StageBase
 
@@ -32,8 +35,20 @@ class Options:
     removed: dict[str, dict[str, Removed]]
     """By stage: the places that it cannot have, each with the reason."""
 
+    def why_not(self, name: str, connection: str) -> Removed | None:
+        """Why a stage cannot be somewhere, or why one cannot that has to be where it is; None where it can."""
+        own = self.removed[name].get(connection)
+        if own:
+            return own
+        group = self.groups[leader_of(self.spec, name)]
+        other = next((one for one in group if connection in self.removed[one]), None)
+        if other is None:
+            return None
+        held = self.removed[other][connection]
+        return Removed(f"{other}, which is where it is, cannot be there: {held.why}", held.rule)
 
-def options_of(request: PlanRequest) -> Options:
+
+def options_of(request: PlanRequest, policy: Policy | None = None) -> Options:
     """Return what may be chosen for a request.
 
     Raises:
@@ -46,7 +61,8 @@ def options_of(request: PlanRequest) -> Options:
     for name in places:
         leader = leader_of(spec, name)
         groups[leader] = (*groups.get(leader, ()), name)
-    removed = {name: dict(_removed(request, spec, name)) for name in places}
+    judge = _Judge(request, spec, policy)
+    removed = {name: judge.removed(name) for name in places}
     left = {leader: _left(spec, leader, members, removed) for leader, members in groups.items()}
     found = Options(spec=spec, groups=groups, left=left, removed=removed)
     _check(found)
@@ -61,33 +77,52 @@ def _left(
     return tuple(place for place in places if not any(place in removed[name] for name in members))
 
 
-def _removed(request: PlanRequest, spec: PipelineSpec, name: str) -> Iterator[tuple[str, Removed]]:
-    for connection in open_places(spec)[name]:
-        why = _why_not(request, spec, name, connection)
-        if why:
-            yield connection, why
+class _Judge:
+    """Finds what stands against places."""
 
+    def __init__(self, request: PlanRequest, spec: PipelineSpec, policy: Policy | None) -> None:
+        self._request = request
+        self._spec = spec
+        self._policies = policies_of(spec, policy)
+        self._classes = classes_of(spec, self._policies)
+        self._open = open_places(spec)
 
-def _why_not(request: PlanRequest, spec: PipelineSpec, name: str, connection: str) -> Removed | None:
-    """Return the first reason against a place; None when there is none."""
-    fixed = request.standing.fixed.get(name)
-    if fixed is not None:
-        return None if fixed == connection else Removed(f"it began on {fixed}")
-    tried = request.standing.excluded.get(name, {}).get(connection)
-    if tried is not None:
-        return Removed(tried)
-    leader = spec.stages[leader_of(spec, name)]
-    if isinstance(leader, StageBase) and connection not in leader.places:
-        return Removed(f"its endpoint is never there, but on {leader.where}")
-    wrong = unfit(spec.stages[name], connection)
-    if wrong:
-        return Removed(wrong[1])
-    report = request.connections.get(connection)
-    if report is None:
-        unknown = "it did not answer"
-        return Removed(request.refused.get(connection, unknown))
-    declined = report.declined.get(name)
-    return Removed(declined) if declined else None
+    def removed(self, name: str) -> dict[str, Removed]:
+        """The places that a stage cannot have, each with the first reason against it."""
+        found = {connection: self._why_not(name, connection) for connection in self._open[name]}
+        return {connection: why for connection, why in found.items() if why}
+
+    def _why_not(self, name: str, connection: str) -> Removed | None:
+        standing = self._request.standing
+        fixed = standing.fixed.get(name)
+        if fixed is not None:
+            return None if fixed == connection else Removed(f"it began on {fixed}")
+        tried = standing.excluded.get(name, {}).get(connection)
+        if tried is not None:
+            return Removed(tried)
+        leader = self._spec.stages[leader_of(self._spec, name)]
+        if isinstance(leader, StageBase) and connection not in leader.places:
+            return Removed(f"its endpoint is never there, but on {leader.where}")
+        wrong = unfit(self._spec.stages[name], connection)
+        if wrong:
+            return Removed(wrong[1])
+        report = self._request.connections.get(connection)
+        # A rule is told before a worker that is away: to start that would not help.
+        broken = self._rule(name, connection, report)
+        if broken:
+            return broken
+        if report is None:
+            return Removed(self._request.refused.get(connection, "it did not answer"))
+        declined = report.declined.get(name)
+        return Removed(declined) if declined else None
+
+    def _rule(self, name: str, connection: str, report: ConnectionReport | None) -> Removed | None:
+        """The first rule of residency that what lies where the stage runs would break."""
+        place = Place(connection=connection, region=report.region if report else "")
+        for broken in residence(self._policies, self._classes[name].here, place, name):
+            if report is not None or broken.rule == "clouds":
+                return Removed(broken.message, broken.rule)
+        return None
 
 
 def _check(found: Options) -> None:
