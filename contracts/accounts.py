@@ -4,6 +4,8 @@ from collections.abc import Iterable
 from decimal import Decimal
 
 from contracts.ledger import Charge, Entered, Spent
+from contracts.model import Message
+from contracts.packed import Packed
 
 Line = tuple[str, ...]
 """What lines of one kind have in common."""
@@ -67,3 +69,12 @@ def add_up(lines: Iterable[Spent]) -> tuple[Spent, ...]:
         held = found.get(line_of(line))
         found[line_of(line)] = added(held, line) if held else line
     return tuple(found.values())
+
+
+class Charged(Message):
+    """A child's word to its run: what it cost."""
+
+    charges: Packed[Charge] = ()
+    """Of which the run shall have the ledger written."""
+    spent: Packed[Spent] = ()
+    """Which the ledger has already."""

@@ -10,6 +10,7 @@ from contracts.artifacts import Artifact
 from contracts.code import CodeRef
 from contracts.foreach import Item
 from contracts.jobs import RunRef
+from contracts.ledger import Spent
 from contracts.model import Message
 from contracts.packed import Packed
 from contracts.plan import Placement
@@ -56,6 +57,8 @@ class FanoutProgress(Message):
     """Of items that have ended: how many jobs each had, where that is not one."""
     news_seconds: float = 1.0
     """Between two words to the run, which come ever more rarely."""
+    spent: Packed[Spent] = ()
+    """What the items that have ended cost."""
 
 
 class FanoutRequest(Message):

@@ -124,6 +124,24 @@ def shipping() -> Preset:
     )
 
 
+def posting() -> Preset:
+    """Writing into the ledger: attempts are counted and not their time, so that only one that is refused gives it up.
+
+    While no worker is there nothing is lost, and a run whose worker is gone stands still anyway.
+    """
+    policy = RetryPolicy(
+        initial_interval=timedelta(seconds=1),
+        backoff_coefficient=2.0,
+        maximum_interval=timedelta(seconds=10),
+        maximum_attempts=10,
+    )
+    return Preset(
+        start_to_close_timeout=timedelta(seconds=15),
+        schedule_to_close_timeout=timedelta(days=7),
+        retry_policy=policy,
+    )
+
+
 def alerting() -> Preset:
     """Telling somebody outside, who may be away for hours: nobody waits for it."""
     policy = RetryPolicy(

@@ -4,9 +4,11 @@ from typing import Any
 
 from temporalio import workflow
 
+from contracts.accounts import add_up
 from contracts.artifacts import Artifact
 from contracts.decisions import DECISIONS_KEPT, Decided
 from contracts.graph import OutputName
+from contracts.ledger import Spent
 from contracts.runs import (
     CLOUDS_KEY,
     RUN_UID_KEY,
@@ -69,6 +71,14 @@ class Book:
         """Add a finished transfer."""
         transferred(result)
         self.status = self.status.model_copy(update={"transfers": (*self.status.transfers, result)})
+
+    def charged(self, spent: tuple[Spent, ...]) -> None:
+        """Add what was spent."""
+        self.update(charges=add_up((*self.status.charges, *spent)))
+
+    def remark(self, words: str) -> None:
+        """Add a note about the run."""
+        self.update(notes=(*self.status.notes, words[:500]))
 
     def update(self, **fields: Any) -> None:
         """Change fields of the run."""

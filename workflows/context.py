@@ -6,10 +6,11 @@ from datetime import timedelta
 from contracts.code import CodeRef
 from contracts.errors import NEW_GENERATION
 from contracts.foreach import Item
-from contracts.jobs import JobRef, RunRef
+from contracts.jobs import JobRef, JobState, RunRef
 from contracts.plan import Placement, Plan
 from contracts.runs import RunRequest
 from workflows.book import Book
+from workflows.charging import Charging
 from workflows.checkpoint import Checkpoint
 from workflows.effects import Effects
 from workflows.holds import Holds
@@ -30,6 +31,8 @@ class RunContext:
     """What is published, by connection and digest."""
     shipping: Shipping | None = None
     """Keeps the logs of what ends; None for items, whose stage keeps its worker's lines."""
+    charging: Charging | None = None
+    """Has what is charged written down; without one nothing is."""
     holds: Holds | None = None
     """Where its steps wait for a person's yes; None for items, whose stage has waited for them."""
     places: dict[str, tuple[str, ...]] = field(default_factory=dict)
@@ -40,6 +43,14 @@ class RunContext:
     def placement(self, stage: str) -> Placement:
         """Where a stage runs."""
         return self.plan.placements[stage]
+
+    def shown_as(self, stage: str) -> str:
+        """The stage that what a job costs belongs to."""
+        return stage
+
+    def charged_before(self, state: JobState) -> bool:
+        """Whether the books of the run have a job already."""
+        return False
 
     def timeout(self, stage: str) -> timedelta:
         """How long one generation of a stage may take."""

@@ -6,6 +6,7 @@ from functools import partial
 from temporalio import workflow
 from temporalio.exceptions import ActivityError, is_cancelled_exception
 
+from contracts.accounts import Charged, add_up
 from contracts.fanout import (
     FANOUT_WORKFLOW,
     FanoutNews,
@@ -16,8 +17,10 @@ from contracts.fanout import (
     ItemState,
 )
 from contracts.foreach import Item
+from contracts.ledger import Spent
 from contracts.results import FanoutStatus
 from contracts.transfers import Drained
+from workflows.charging import Charging, tell
 from workflows.checkpoint import Checkpoint
 from workflows.effects import Effects
 from workflows.failures import stage_error
@@ -30,6 +33,7 @@ from workflows.transfer import DRAINED_SIGNAL
 NEWS_SIGNAL = "fanout_news"
 HISTORY_EVENTS = 4_000
 """After which no item starts; a hundred that are under way may add as much again."""
+CHARGES_TOGETHER = 50
 NEWS_GROWTH = 1.1
 LONGEST_NEWS_SECONDS = 300.0
 """Between two words to the run: about a tenth of what has passed. A week of items costs its history 2 000 signals, of five
@@ -53,7 +57,11 @@ class FanoutWorkflow:
         pause, paused = (before.pause, before.paused_seconds) if before else (request.pause, 0.0)
         self.checkpoint = Checkpoint.resumed(pause, paused)
         self.effects = Effects(self.checkpoint)
-        self.items = Items(request, self.checkpoint, self.effects)
+        self.spent: tuple[Spent, ...] = before.spent if before else ()
+        self.spoken = False
+        """Whether the run was told what the items cost."""
+        self.charging = Charging(self.effects, self._enter, self._note, together=CHARGES_TOGETHER)
+        self.items = Items(request, self.checkpoint, self.effects, self.charging)
         self.harvest = Harvest(request, self.items.stage, self.items.each, self.effects)
         self.next = before.next if before else 0
         self.told = FanoutStatus()
@@ -73,7 +81,13 @@ class FanoutWorkflow:
             await self._run_items()
             if self.next < len(self.items.found) and not self.harvest.hopeless:
                 await self._continue_as_new()
-            return await self.harvest.result()
+            result = await self.harvest.result()
+            await self._charged()
+            return result
+        except (ActivityError, asyncio.CancelledError):
+            if not self.spoken:
+                await to_the_end(self._charged())
+            raise
         finally:
             for keeper in keepers:
                 keeper.cancel()
@@ -139,8 +153,22 @@ class FanoutWorkflow:
         else:
             self.harvest.succeeded(item, outcome)
 
+    async def _charged(self) -> None:
+        """Have what is left posted, and tell the run what the items cost."""
+        await self.charging.done()
+        self.spoken = True
+        if self.spent:
+            await tell(Charged(spent=self.spent))
+
+    def _enter(self, spent: tuple[Spent, ...]) -> None:
+        self.spent = add_up((*self.spent, *spent))
+
+    def _note(self, words: str) -> None:
+        workflow.logger.warning("%s: %s", self.request.stage, words)
+
     async def _continue_as_new(self) -> None:
         await self.harvest.gather()
+        await self.charging.done()
         await workflow.wait_condition(workflow.all_handlers_finished)
         progress = FanoutProgress(
             items=self.items.found,
@@ -151,6 +179,7 @@ class FanoutWorkflow:
             paused_seconds=self.checkpoint.paused_before.total_seconds(),
             pause=self.checkpoint.pause,
             news_seconds=self.news_seconds,
+            spent=self.spent,
             generations=self.items.generations,
         )
         workflow.continue_as_new(self.request.model_copy(update={"progress": progress}))

@@ -12,12 +12,13 @@ from contracts.artifacts import Artifact
 from contracts.errors import ErrorKind, failure
 from contracts.fanout import EnumerateRequest, FanoutRequest, GatherActivities, ItemPhase, ItemState
 from contracts.foreach import ITEMS_LIMIT, Foreach, Item, Value, item_stage
-from contracts.jobs import JobRef
+from contracts.jobs import JobRef, JobState
 from contracts.plan import Placement, Plan
 from contracts.runs import RunRequest, RunStatus, StagePhase, StageStatus
 from contracts.stages import JobStage
 from contracts.tables import QueryRequest, TableActivities, TableCancelRequest, TableJobKey
 from workflows.book import Book
+from workflows.charging import Charging
 from workflows.checkpoint import Checkpoint
 from workflows.context import RunContext
 from workflows.effects import Effects
@@ -40,6 +41,15 @@ class ItemContext(RunContext):
         index = self.item.index if self.item else 0
         return held.model_copy(update={"prefix": f"{held.prefix}{index:05}/"})
 
+    def shown_as(self, stage: str) -> str:
+        """An item's job belongs to the stage."""
+        return self.owner
+
+    def charged_before(self, state: JobState) -> bool:
+        """Whether a round before this one had it."""
+        began = self.book.stage(item_stage(self.owner, self.item.index)).started_at if self.item else None
+        return bool(self.round > 1 and began and state.submitted_at and state.submitted_at < began)
+
     def timeout(self, stage: str) -> timedelta:
         """How long one generation of the item's job may take."""
         return self.request.spec.timeout_of(self.owner)
@@ -60,7 +70,9 @@ class ItemContext(RunContext):
 class Items:
     """Finds the items of one stage and runs them."""
 
-    def __init__(self, request: FanoutRequest, checkpoint: Checkpoint, effects: Effects) -> None:
+    def __init__(
+        self, request: FanoutRequest, checkpoint: Checkpoint, effects: Effects, charging: Charging
+    ) -> None:
         """Run for this stage."""
         stage = request.spec.stages[request.stage]
         if not isinstance(stage, JobStage) or stage.foreach is None:
@@ -73,6 +85,7 @@ class Items:
         """Of items that have ended: how many jobs each had, where that is not one."""
         self._checkpoint = checkpoint
         self._effects = effects
+        self._charging = charging
         self._book = Book(_status_of(request))
 
     @property
@@ -137,6 +150,7 @@ class Items:
             book=self._book,
             checkpoint=self._checkpoint,
             effects=self._effects,
+            charging=self._charging,
             item=item,
             owner=request.stage,
             round=request.round,

@@ -24,6 +24,7 @@ from contracts.jobs import (
 )
 from contracts.presets import Preset
 from contracts.runs import Pause
+from workflows.charges import of_job
 from workflows.checkpoint import Checkpoint, Deadline
 from workflows.closing import close_jobs, closes_by_name
 from workflows.context import RunContext
@@ -46,6 +47,8 @@ class JobRunner:
         self.timeout = context.timeout(request.stage)
         self.ref: JobRef | None = None
         """Known once the submit has answered."""
+        self._ends: dict[int, JobState] = {}
+        """The generations that have ended, as they were seen last."""
 
     async def run(self) -> Outcome:
         """Submit, wait and collect; whatever ends this early stops the job for certain.
@@ -55,6 +58,12 @@ class JobRunner:
         """
         await self.context.checkpoint.passed()
         take_cancel()
+        try:
+            return await self._run()
+        finally:
+            self._charge()
+
+    async def _run(self) -> Outcome:
         machine = self.request.machine.words if self.request.machine else ""
         self.context.book.change(
             self.name, note="submitting", attempts=self.request.generation, job=None, machine=machine
@@ -131,6 +140,8 @@ class JobRunner:
                 continue
 
     def _show(self, state: JobState) -> None:
+        if state.phase.terminal:
+            self._ends[state.ref.generation] = state
         self.context.book.change(self.name, job=stage_job(state), note=words_of(state))
 
     async def _failure(self, state: JobState) -> StageFailed:
@@ -170,8 +181,19 @@ class JobRunner:
         """Some vendors tell what they bill only a while after the end."""
         held = self.context.book.stage(self.name).job
         if held and seconds is not None:
+            ended = self._ends[held.generation]
+            self._ends[held.generation] = ended.model_copy(update={"billed_seconds": seconds})
             billed = held.model_copy(update={"billed_seconds": seconds, "seconds": seconds})
             self.context.book.change(self.name, job=billed)
+
+    def _charge(self) -> None:
+        """Have what has ended written down, however it did: it was billed."""
+        context = self.context
+        if context.charging is None:
+            return
+        for state in self._ends.values():
+            charge = of_job(self.request, state, self.connection, context.shown_as(self.name))
+            context.charging.add(charge, again=context.charged_before(state))
 
     async def _stopped(self, error: BaseException) -> str:
         """A submit or a watch that ended early may have left a job: stop it, or say that it may live."""

@@ -21,6 +21,7 @@ from contracts.runs import (
 from workflows.absent import AbsenceWatch
 from workflows.adopting import fingerprint_of, found_kept, keep, taken_over
 from workflows.book import Book
+from workflows.charging import Charging
 from workflows.checkpoint import Checkpoint
 from workflows.children import Children
 from workflows.closing import cancelled_note
@@ -67,6 +68,7 @@ class PipelineWorkflow(Steered):
         paused = timedelta(seconds=progress.paused_seconds if progress else 0)
         self.checkpoint = Checkpoint(self.book.status.pause, paused)
         self.effects = Effects(self.checkpoint)
+        self.charging = Charging(self.effects, self.book.charged, self.book.remark)
         self.context = None
         self.decisions = Decisions(lambda: self.spec, self.book)
         self.gates = Gates(request.spec, self.book, self.checkpoint)
@@ -120,7 +122,8 @@ class PipelineWorkflow(Steered):
         self.watchers.planned(plan)
         status = self.book.status
         context = RunContext(self.request, status.run, plan, self.book, self.checkpoint, self.effects)
-        context.shipping, context.holds, context.places = self.shipping, self.holds, self.places
+        context.shipping, context.charging = self.shipping, self.charging
+        context.holds, context.places = self.holds, self.places
         self.context = context
         unfinished = self.request.progress.unfinished if self.request.progress else ()
         children = Children(Transfers(context, unfinished), Fanouts(context))
@@ -277,7 +280,7 @@ class PipelineWorkflow(Steered):
 
     async def _continue_as_new(self, plan: Plan, transfers: Transfers) -> None:
         await workflow.wait_condition(workflow.all_handlers_finished)
-        await self.shipping.done()
+        await asyncio.gather(self.shipping.done(), self.charging.done())
         self.mirror.refresh()
         told = await self.watchers.carried()
         # Only now: a decision may have come meanwhile.
@@ -293,7 +296,7 @@ class PipelineWorkflow(Steered):
         self.checkpoint.release()
         self.book.update(pause=None)
         await workflow.wait_condition(workflow.all_handlers_finished)
-        await at_last(self.shipping.done())
+        await at_last(asyncio.gather(self.shipping.done(), self.charging.done()))
         status = self.book.close(phase)
         await at_last(self.watchers.finish(self.stopping))
         return status

@@ -2,6 +2,7 @@
 
 from temporalio import workflow
 
+from contracts.accounts import Charged
 from contracts.approvals import Approval
 from contracts.changes import with_changes
 from contracts.decisions import Decided, StageDecision
@@ -14,6 +15,7 @@ from contracts.runs import RunRequest, StageError, StagePhase
 from contracts.spec import PipelineSpec
 from contracts.transfers import Drained
 from workflows.book import Book
+from workflows.charging import CHARGED_SIGNAL, Charging
 from workflows.checkpoint import Checkpoint, read_by
 from workflows.children import Children
 from workflows.context import RunContext
@@ -37,6 +39,7 @@ class Steered:
     """Once there is a plan."""
     book: Book
     checkpoint: Checkpoint
+    charging: Charging
     decisions: Decisions
     gates: Gates
     holds: Holds
@@ -79,6 +82,16 @@ class Steered:
         """Hear from a stage that runs over many items how they stand."""
         if self.book.stage(news.stage).phase is StagePhase.RUNNING:
             self.book.change(news.stage, fanout=news.status, note=news.status.words)
+
+    @workflow.signal(
+        name=CHARGED_SIGNAL, description="From a transfer or a stage of many items, not from people"
+    )
+    def charged(self, said: Charged) -> None:
+        """Hear from a child what it cost."""
+        for charge in said.charges:
+            self.charging.add(charge)
+        if said.spent:
+            self.book.charged(said.spent)
 
     @workflow.update(description="Run a waiting stage again. {stage, timeout, resources, params, by, reason}")
     def retry_stage(self, decision: StageDecision) -> str:

@@ -5,6 +5,7 @@ from functools import partial
 
 from temporalio import workflow
 from temporalio.exceptions import is_cancelled_exception
+from temporalio.workflow import ContinueAsNewError
 
 from contracts import presets
 from contracts.artifacts import Artifact
@@ -16,9 +17,11 @@ from contracts.storage import AbortRequest, ContainerRequest, ManifestRequest, S
 from contracts.transfers import LIMITS_UPDATE, Drained, TransferProgress, TransferRequest, TransferStatus
 from workflows.batches import BatchMover
 from workflows.bounds import Bounds
+from workflows.charges import of_transfer
+from workflows.charging import Charging, post_or_tell
 from workflows.checkpoint import Checkpoint, Deadline
 from workflows.effects import Effects
-from workflows.finishing import to_the_end
+from workflows.finishing import at_last, to_the_end
 from workflows.listing import Lister, Unit
 from workflows.moving import LANES, Moving
 from workflows.shown import Shown
@@ -46,6 +49,7 @@ class TransferWorkflow:
         self.moving = Moving(request, self.effects)
         self.lister = Lister(request, self.effects)
         self.price: EgressPrice | None = before.price if before else request.price
+        self.charging = Charging(self.effects, lambda spent: None, workflow.logger.warning)
         self.shown = Shown(self)
         self.moved = False
 
@@ -61,11 +65,15 @@ class TransferWorkflow:
         except BaseException as error:
             if is_cancelled_exception(error):
                 await to_the_end(self._abort())
+            if not isinstance(error, ContinueAsNewError):
+                await to_the_end(self._charge())
             self.shown.ended("CANCELLED" if is_cancelled_exception(error) else "FAILED")
             raise
         finally:
             reporter.cancel()
         self.moved = True
+        if workflow.info().parent is None:
+            await at_last(self._charge())
         self.shown.ended("SUCCEEDED", result)
         return result
 
@@ -205,6 +213,12 @@ class TransferWorkflow:
             summary="give up unfinished uploads",
             gated=False,
         )
+
+    async def _charge(self) -> None:
+        """Have written down what was sent, also by a transfer that did not reach its end; its run does that for it."""
+        execution, sent = workflow.info().first_execution_run_id, self.moving.tally.bytes_sent
+        charge = of_transfer(self.request, execution, sent, self.price, self.began)
+        await post_or_tell(self.charging, charge)
 
     async def _report_drained(self) -> None:
         parent = workflow.info().parent

@@ -20,6 +20,7 @@ from contracts.runs import TransferResult
 from contracts.storage import AbortRequest, StorageActivities
 from contracts.transfers import TransferRequest
 from workflows.adopting import brought_before
+from workflows.charges import of_transfer
 from workflows.context import RunContext
 from workflows.effects import brief
 from workflows.failures import stage_error
@@ -82,6 +83,10 @@ class Transfers:
             self.drained.discard(key)
         self.unfinished.discard(key)
         context.book.record(result)
+        if context.charging:
+            began = result.started_at or workflow.now()
+            execution = child.first_execution_run_id or ""
+            context.charging.add(of_transfer(request, execution, result.size_bytes, request.price, began))
         return result
 
     def _request(

@@ -16,7 +16,7 @@ from contracts.connections import (
 )
 from contracts.errors import ErrorKind, failure
 from contracts.fanout import EnumerateRequest, Gathered, GatherRequest, ObjectItems
-from contracts.machines import Machine
+from contracts.machines import HourPrice, Machine
 from contracts.places import DEFAULTS
 from contracts.plan import QueueReport, QueueReports, QueuesRequest
 from contracts.prices import EgressQuery, EgressQuote
@@ -49,7 +49,9 @@ class FakeCloud(FakeJobs, FakeEndpoints, FakeParts, FakeSweeps, FakeCheck):
             identity=f"fake:{self.connection}",
             container=container_of(self.connection),
             readable_from_outside=self.connection not in self.world.unreadable,
-            machines={name: _machine(asked) for name, asked in self._asked(request).items()},
+            machines={
+                name: _machine(asked, self.world.hour_price) for name, asked in self._asked(request).items()
+            },
             declined={name: why for name, why in self.world.declined.items() if name in request.wishes},
         )
         return await self._play("connections.preflight", request, lambda: report)
@@ -202,6 +204,8 @@ def _table_job(key: Any) -> str:
     return f"{key.stage}-{key.generation}"
 
 
-def _machine(asked: MachineRequest) -> Machine:
+def _machine(asked: MachineRequest, price: HourPrice | None) -> Machine:
     wanted = asked.resources
-    return Machine(instance=f"fake-{wanted.cpu}", cpu=wanted.cpu, spot=wanted.spot, why="the only fake")
+    return Machine(
+        instance=f"fake-{wanted.cpu}", cpu=wanted.cpu, spot=wanted.spot, price=price, why="the only fake"
+    )

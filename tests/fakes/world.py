@@ -16,6 +16,7 @@ from contracts.copies import ObjectReceipt
 from contracts.errors import ErrorKind, failure
 from contracts.jobs import JobRequest
 from contracts.lineage import LineageBatch
+from contracts.machines import HourPrice
 from contracts.observed import Observed
 from contracts.policy import Policy
 from contracts.prices import EgressPrice
@@ -105,6 +106,9 @@ class World:
     parts_sent: list[tuple[str, int]] = field(default_factory=list)
     pushed_to: str = ""
     price: EgressPrice | None = None
+    """Of bytes that leave AWS."""
+    hour_price: HourPrice | None = None
+    """Of every machine."""
     kept: dict[str, Kept] = field(default_factory=dict)
     """Results of stages by fingerprint."""
     left: dict[str, list[SweepItem]] = field(default_factory=dict)

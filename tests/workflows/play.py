@@ -18,6 +18,7 @@ from temporalio.worker import Worker
 from activities.leaves import TemporalLeaves
 from activities.planning import Planner
 from activities.policing import Guard
+from activities.prices import Entry, PriceBook
 from contracts.artifacts import Artifact
 from contracts.code import pack
 from contracts.decisions import StageDecision
@@ -60,6 +61,11 @@ def _stage(stage: dict[str, Any]) -> dict[str, Any]:
     if "kind" in stage:
         return stage
     return {"kind": "train", "on": "aws", "command": "python go.py", "outputs": ["out"], **stage}
+
+
+def _book(world: World) -> PriceBook:
+    """What leaves AWS costs what the world says."""
+    return PriceBook([Entry(origin="aws", **world.price.model_dump())] if world.price else [])
 
 
 class Play:
@@ -135,7 +141,7 @@ class Play:
         if "workflows" not in self._workers:
             watchers, ledger = FakeAlerts(self.world), FakeLedger(self.world)
             local = [
-                Planner(observed=self.world.observed, policy=self.world.policy).make,
+                Planner(_book(self.world), self.world.observed, policy=self.world.policy).make,
                 FakePrices(self.world).egress,
                 FakeQueues(self.world).describe,
                 FakeKnown(self.world).known,
