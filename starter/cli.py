@@ -11,6 +11,7 @@ from starter.leave import flushed, unwritten
 from starter.words import look, schedule, start, steer
 from starter.words.check import check
 from starter.words.completion import complete, completion
+from starter.words.costs import costs
 from starter.words.examples import epilog_of
 from starter.words.listing import list_runs
 from starter.words.plan import plan
@@ -53,6 +54,7 @@ WORDS: dict[str, Callable[..., None]] = {
     "report": look.report,
     "graph": look.graph,
     "logs": look.logs,
+    "costs": costs,
     "sweep": sweep,
     "completion": completion,
 }

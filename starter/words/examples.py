@@ -39,6 +39,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "report": ("report churn/monday --html report.html", "report churn/monday --format md"),
     "graph": ("graph churn.yaml -o plan.svg", "graph --run churn/monday"),
     "logs": ("logs churn/monday train --follow", "logs churn/monday train --tail 20"),
+    "costs": ("costs --month 2026-11 --by pipeline,cloud", "costs --run churn/monday --csv"),
     "sweep": ("sweep --older-than 6h", "sweep --run churn/monday --stop"),
     "completion": (
         "completion bash > ~/.causeway.bash",
