@@ -129,7 +129,7 @@ def test_a_person_reads_groups_and_a_sum_for_each_currency_in_80_columns() -> No
     assert shown.count("no invoice") == 1
     assert [line.split() for line in shown.splitlines() if line.startswith("play")] == [
         ["play", "gcp", "compute", "1m00s", "0.25", "EUR"],
-        ["play", "aws", "transfer", "1.0", "TB", "92.16", "USD"],
+        ["play", "aws", "transfer", "953.7", "GiB", "92.16", "USD"],
         ["play", "aws", "compute", "1m00s", "0.25", "USD"],
         ["play", "aws", "compute", "1m00s"],
     ]
