@@ -31,6 +31,7 @@ from contracts.plan import (
     transfer_key,
 )
 from contracts.policy import Policy
+from contracts.prices import QueryPrice
 from contracts.queues import CLOUD_OF_SCHEME, normalise
 from contracts.rules import policies_of
 from contracts.stages import CopyStage, PickStage, inputs_of
@@ -69,8 +70,19 @@ class Planner(PlanActivities):
         plan = _Draft(request, choice, self._book, judge).plan()
         quote = quote_of(request.model_copy(update={"spec": choice.spec}), plan, self._book)
         broken = judge.violations(plan, quote)
-        told = {"observed": self._observed, "quote": quote, "weighed": choice.words, "violations": broken}
+        told = {
+            "observed": self._observed,
+            "queries": self._queries(request),
+            "quote": quote,
+            "weighed": choice.words,
+            "violations": broken,
+        }
         return plan.model_copy(update=told)
+
+    def _queries(self, request: PlanRequest) -> dict[str, QueryPrice]:
+        """What reading tables costs, of the connections that have tables."""
+        prices = {name: self._book.queries(name) for name in sorted(request.connections)}
+        return {name: price for name, price in prices.items() if price}
 
 
 class _Draft:

@@ -14,6 +14,7 @@ from contracts.ledger import Spent
 from contracts.model import Message
 from contracts.packed import Packed
 from contracts.plan import Placement
+from contracts.prices import QueryPrice
 from contracts.results import FanoutStatus
 from contracts.runs import Pause, StageError, StageJob
 from contracts.spec import PipelineSpec
@@ -79,6 +80,8 @@ class FanoutRequest(Message):
     """How often the stage is tried; a job that a round before this one left is adopted, never started again."""
     wanted: tuple[str, ...] = ()
     """What picks judge the items by."""
+    query_price: QueryPrice | None = None
+    """Of the query that tells the items, where that is known."""
     pause: Pause | None = None
     progress: FanoutProgress | None = None
 

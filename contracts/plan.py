@@ -16,7 +16,7 @@ from contracts.machines import Machine
 from contracts.model import Message
 from contracts.observed import Observed
 from contracts.policy import Violation
-from contracts.prices import EgressPrice
+from contracts.prices import EgressPrice, QueryPrice
 from contracts.queues import Cloud, cloud_of
 from contracts.quotes import Quote
 from contracts.spec import PipelineSpec
@@ -79,6 +79,8 @@ class Plan(Message):
     """What is told to others while the run goes on."""
     weighed: str = ""
     """How its places were chosen, in a sentence for people; empty where there was nothing to choose."""
+    queries: dict[str, QueryPrice] = Field(default_factory=dict)
+    """What reading tables costs, by connection, where that is known."""
     quote: Quote | None = None
     """What it is expected to cost; None in plans of before there were quotes."""
     violations: tuple[Violation, ...] = ()

@@ -75,6 +75,8 @@ class QueryResult(Message):
     job_id: str
     rows: int
     shown: tuple[dict[str, Scalar | None], ...] = ()
+    billed_bytes: int | None = None
+    """What its vendor bills it as having read; None where it does not say."""
 
 
 class TableCancelRequest(Message):

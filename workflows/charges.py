@@ -75,9 +75,11 @@ def of_transfer(
 
 
 def of_query(
-    key: TableJobKey, connection: str, size_bytes: int, price: QueryPrice | None, began: datetime
-) -> Charge:
-    """Return what a query cost that read so many bytes."""
+    key: TableJobKey, connection: str, size_bytes: int | None, price: QueryPrice | None, began: datetime
+) -> Charge | None:
+    """Return what a query cost that read so many bytes; None where it read none, or its vendor does not say."""
+    if not size_bytes:
+        return None
     return Charge(
         id=f"{key.run.run_uid}/{key.stage}/q{key.generation}",
         **_run(key.run),

@@ -74,6 +74,7 @@ class Fanouts:
             inputs=inputs,
             code=await publish(context, name, stage),
             round=context.book.stage(name).attempts + 1,
+            query_price=context.plan.queries.get(stage.foreach.query_on) if stage.foreach else None,
             wanted=tuple(sorted({other.by for other in picks if name in other.candidates})),
         )
 

@@ -18,6 +18,7 @@ from contracts.runs import RunRequest, RunStatus, StagePhase, StageStatus
 from contracts.stages import JobStage
 from contracts.tables import QueryRequest, TableActivities, TableCancelRequest, TableJobKey
 from workflows.book import Book
+from workflows.charges import of_query
 from workflows.charging import Charging
 from workflows.checkpoint import Checkpoint
 from workflows.context import RunContext
@@ -180,6 +181,7 @@ class Items:
         text, parameters = query_of(sql, self.request.spec, self._book)
         key = TableJobKey(run=self.request.run, stage=self.request.stage, generation=self.request.round)
         asked = QueryRequest(key=key, sql=text, parameters=parameters, rows_wanted=ITEMS_LIMIT)
+        began = workflow.now()
         try:
             answer = await self._effects.call(
                 TableActivities.query,
@@ -192,6 +194,8 @@ class Items:
         except (ActivityError, asyncio.CancelledError):
             await to_the_end(self._stop_query(each, key))
             raise
+        charge = of_query(key, each.query_on, answer.billed_bytes, self.request.query_price, began)
+        self._charging.add(charge)
         if answer.rows != len(answer.shown) or not answer.rows:
             told = (
                 f"the query of {self.request.stage} has {answer.rows} rows, of which {len(answer.shown)} fit into a "

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable
 
+from temporalio import workflow
 from temporalio.exceptions import ActivityError, ChildWorkflowError, is_cancelled_exception
 
 from contracts import presets
@@ -12,6 +13,7 @@ from contracts.inference import ROWS, BatchPredictStage, DeployStage, InvokeStag
 from contracts.plan import picked_key, transfer_key
 from contracts.stages import CopyStage, JobStage, LoadTableStage, PickStage, QueryStage
 from contracts.tables import LoadRequest, QueryRequest, QueryResult, TableActivities, TableJobKey
+from workflows.charges import of_query
 from workflows.children import Children
 from workflows.closing import cancel_table_jobs
 from workflows.context import RunContext
@@ -140,7 +142,11 @@ async def _query(context: RunContext, name: str, stage: QueryStage) -> Outcome:
         stage=name,
         summary="query",
     )
+    began = workflow.now()
     result = await _or_cancelled(context, key, None, work)
+    if context.charging:
+        price = context.plan.queries.get(stage.on)
+        context.charging.add(of_query(key, stage.on, result.billed_bytes, price, began))
     return Outcome(rows=result.rows, metrics=_metrics(result), shown=result.shown[:ROWS_KEPT])
 
 

@@ -86,7 +86,8 @@ def _result(job: Job, request: QueryRequest) -> QueryResult:
     shown = _that_travel(dict(row.items()) for row in found)
     # A statement that changes rows has no result; what counts is how many it changed.
     rows = job.num_dml_affected_rows if job.num_dml_affected_rows is not None else found.total_rows
-    return QueryResult(job_id=job.job_id, rows=int(rows or 0), shown=shown)
+    billed = getattr(job, "total_bytes_billed", None)
+    return QueryResult(job_id=job.job_id, rows=int(rows or 0), shown=shown, billed_bytes=billed)
 
 
 def _that_travel(rows: Iterable[dict[str, object]]) -> tuple[Row, ...]:

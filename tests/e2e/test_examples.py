@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests.e2e.agreement import agreed
 from tests.house import CHECKOUT, Answer, Sandbox
 
 
@@ -14,6 +15,7 @@ def run(house: Sandbox, pipeline: str, *arguments: str) -> dict[str, Any]:
     answer = house.starter("run", pipeline, "--json", "--on-failure", "fail", *arguments, timeout=280)
     failed = [(stage["name"], stage["error"]) for stage in answer.document["stages"] if stage["error"]]
     assert answer.code == 0, failed or answer.err
+    agreed(house, answer.document)
     return answer.document
 
 
@@ -35,6 +37,12 @@ def test_champion_challenger_trains_on_three_clouds_and_predicts_with_the_best(c
     assert choice["stage"] == max(scores, key=lambda name: scores[name])
     assert stages["champion"]["outputs"]["model"] == stages[choice["stage"]]["outputs"]["model"]
     assert stages["predict"]["state"] == "SUCCEEDED"
+
+
+def test_what_the_champion_cost_lies_within_its_quote_and_the_ledger_has_the_same(
+    house: Sandbox, champion: Answer
+) -> None:
+    agreed(house, champion.document)
 
 
 def test_the_champion_is_served_scores_every_row_and_is_gone(house: Sandbox, champion: Answer) -> None:

@@ -144,7 +144,8 @@ class FakeCloud(FakeJobs, FakeEndpoints, FakeParts, FakeSweeps, FakeCheck):
     @activity.defn(name="tables.query")
     async def query(self, request: QueryRequest) -> QueryResult:
         rows = self.world.answer_rows
-        result = QueryResult(job_id=_table_job(request.key), rows=len(rows), shown=rows)
+        billed = self.world.billed_bytes
+        result = QueryResult(job_id=_table_job(request.key), rows=len(rows), shown=rows, billed_bytes=billed)
         return await self._play("tables.query", request, lambda: result)
 
     @activity.defn(name="tables.cancel")

@@ -107,6 +107,8 @@ class World:
     pushed_to: str = ""
     price: EgressPrice | None = None
     """Of bytes that leave AWS."""
+    billed_bytes: int | None = None
+    """Of every query."""
     hour_price: HourPrice | None = None
     """Of every machine."""
     kept: dict[str, Kept] = field(default_factory=dict)

@@ -5,6 +5,7 @@ import contextlib
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -18,7 +19,7 @@ from temporalio.worker import Worker
 from activities.leaves import TemporalLeaves
 from activities.planning import Planner
 from activities.policing import Guard
-from activities.prices import Entry, PriceBook
+from activities.prices import Entry, PriceBook, Queries
 from contracts.artifacts import Artifact
 from contracts.code import pack
 from contracts.decisions import StageDecision
@@ -64,8 +65,12 @@ def _stage(stage: dict[str, Any]) -> dict[str, Any]:
 
 
 def _book(world: World) -> PriceBook:
-    """What leaves AWS costs what the world says."""
-    return PriceBook([Entry(origin="aws", **world.price.model_dump())] if world.price else [])
+    """What leaves AWS costs what the world says, and queries on Google Cloud 6.25 a TiB."""
+    if world.price is None:
+        return PriceBook([])
+    as_told = {"as_of": world.price.as_of, "source": world.price.source}
+    queries = Queries(origin="gcp", per_tib=Decimal("6.25"), currency="USD", **as_told)
+    return PriceBook([Entry(origin="aws", **world.price.model_dump()), queries])
 
 
 class Play:

@@ -10,6 +10,7 @@ from contracts.errors import ErrorKind
 from contracts.jobs import JobPhase
 from contracts.ledger import MonthCosts, Spent
 from contracts.machines import HourPrice
+from contracts.prices import TIB
 from contracts.runs import RunStatus, StagePhase
 from tests.charges import LISTED, TB
 from tests.fakes.lives import Life
@@ -173,6 +174,15 @@ async def test_items_that_were_cancelled_are_charged(play: Play) -> None:
     await run.cancel()
     status = await play.cancelled(run)
     assert report(status)["each", "compute"].count == 3
+    assert report(status) == ledger(play)
+
+
+async def test_a_query_is_charged_by_what_it_is_billed_as_having_read(play: Play) -> None:
+    play.world.billed_bytes = 2 * TIB
+    status = await play.finish(spec_of({"ask": {"kind": "query", "on": "gcp", "sql": "SELECT 1"}}))
+    (line,) = status.charges
+    assert (line.kind, line.connection, line.quantity) == ("query", "gcp/default", 2 * TIB)
+    assert (line.cost, line.currency) == (Decimal("12.5"), "USD")
     assert report(status) == ledger(play)
 
 
