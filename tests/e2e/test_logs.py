@@ -4,7 +4,7 @@ import json
 import signal
 import subprocess
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pytest
 
@@ -25,16 +25,23 @@ if not mark.exists():
 mark.unlink()
 (out / "done").write_text("done")
 """
+GATED = """
+import pathlib, sys, time
+while not pathlib.Path(sys.argv[1]).exists():
+    time.sleep(0.1)
+"""
 LINES = [f"line {number}" for number in range(40)]
 
 
-def pipeline(folder: Path, cloud: str, *, seconds: float = 2) -> Path:
+def pipeline(folder: Path, cloud: str) -> Path:
+    """A stage that talks and fails once, after one that waits until there is a file."""
     mark = folder / "failed-once"
     stages: dict[str, Any] = {
         "before": {
             "kind": "process",
             "on": "onprem",
-            "command": f"python -c 'import time; time.sleep({seconds})'",
+            "code": "src",
+            "command": f"python gated.py {folder / 'gate'}",
             "outputs": [],
         },
         "talk": {
@@ -47,7 +54,17 @@ def pipeline(folder: Path, cloud: str, *, seconds: float = 2) -> Path:
             "after": ["before"],
         },
     }
-    return write(folder, {"pipeline": f"talk-{cloud}", "stages": stages}, {"src/talk.py": SCRIPT})
+    code = {"src/talk.py": SCRIPT, "src/gated.py": GATED}
+    return write(folder, {"pipeline": f"talk-{cloud}", "stages": stages}, code)
+
+
+def following(house: Sandbox, run: Run, out: IO[str]) -> subprocess.Popen[str]:
+    """Who follows the log of what talks, and has been told that there is no job yet."""
+    words = ("-m", "starter", "logs", run.id, "talk", "--follow", "--json")
+    process = house.spawn(*words, stdout=out, stderr=subprocess.PIPE)
+    assert process.stderr is not None
+    assert "waiting for the job of talk" in process.stderr.readline()
+    return process
 
 
 @pytest.mark.parametrize("cloud", ["onprem", "aws"])
@@ -55,10 +72,13 @@ def test_a_log_is_followed_from_before_its_job_through_its_generations(
     house: Sandbox, tmp_path: Path, cloud: str
 ) -> None:
     run = Run.start(house, pipeline(tmp_path, cloud))
-    followed = house.starter("logs", run.id, "talk", "--follow", "--json")
-    assert followed.code == 0, followed.err
-    assert "waiting for the job of talk" in followed.err
-    told = [json.loads(line) for line in followed.out.splitlines()]
+    with (tmp_path / "told").open("w+") as out:
+        process = following(house, run, out)
+        (tmp_path / "gate").touch()
+        _, err = process.communicate(timeout=PATIENCE_SECONDS)
+        assert process.returncode == 0, err
+        out.seek(0)
+        told = [json.loads(line) for line in out]
     first = [one["line"] for one in told if one["generation"] == 1]
     second = [one["line"] for one in told if one["generation"] == 2]
     assert (first, second) == ([*LINES, "the first one fails"], LINES)
@@ -72,14 +92,12 @@ def test_a_log_is_followed_from_before_its_job_through_its_generations(
 
 
 def test_who_looked_away_while_a_generation_failed_is_told_it_first(house: Sandbox, tmp_path: Path) -> None:
-    run = Run.start(house, pipeline(tmp_path, "onprem", seconds=6))
+    run = Run.start(house, pipeline(tmp_path, "onprem"))
     told = tmp_path / "told"
     with told.open("w") as out:
-        words = ("-m", "starter", "logs", run.id, "talk", "--follow", "--json")
-        process = house.spawn(*words, stdout=out, stderr=subprocess.PIPE)
-    assert process.stderr is not None
-    assert "waiting for the job of talk" in process.stderr.readline()
+        process = following(house, run, out)
     process.send_signal(signal.SIGSTOP)
+    (tmp_path / "gate").touch()
     until(lambda: run.stage("talk")["attempts"] == 2, "the second generation")
     process.send_signal(signal.SIGCONT)
     process.communicate(timeout=PATIENCE_SECONDS)
@@ -96,7 +114,7 @@ def test_who_follows_a_quiet_job_leaves_with_ctrl_c_and_the_run_goes_on(
     quiet = {
         "kind": "process",
         "on": "onprem",
-        "command": "python -c 'import time; print(\"begun\", flush=True); time.sleep(60)'",
+        "command": "python -c 'import time; print(\"begun\", flush=True); time.sleep(600)'",
         "outputs": [],
     }
     run = Run.start(house, write(tmp_path, {"pipeline": "quiet", "stages": {"hush": quiet}}))
