@@ -19,6 +19,7 @@ import psutil
 CHECKOUT = Path(__file__).resolve().parent.parent
 PATIENCE_SECONDS = 300
 """Of every wait that only ends a hang: far above what a busy machine of two cores takes."""
+WORKERS = ("workflows", "aws", "azure", "gcp", "onprem")
 OF_THE_OUTSIDE = ("TEMPORAL_", "AWS_ACCESS", "AWS_SECRET", "AZURE_", "GOOGLE_", "CAUSEWAY_")
 
 
@@ -53,6 +54,18 @@ class Sandbox:
 
     def sandbox(self, *arguments: str, check: bool = True) -> Answer:
         return self.command("-m", "sandbox", *arguments, check=check)
+
+    def all_up(self) -> None:
+        """Have every server and worker up; where none is missing, no command is needed to see it."""
+        if not self._complete():
+            self.sandbox("up", "--workers")
+
+    def _complete(self) -> bool:
+        records = json.loads((self.root / "processes.json").read_text())
+        if "workers" not in records or any(not _lives(**record) for record in records.values()):
+            return False
+        lines = [_command(child) for child in psutil.Process(records["workers"]["pid"]).children()]
+        return {worker for line in lines for worker in WORKERS if worker in line} == set(WORKERS)
 
     def starter(self, *arguments: str, check: bool = False, timeout: float = PATIENCE_SECONDS) -> Answer:
         return self.command("-m", "starter", *arguments, check=check, timeout=timeout)
@@ -157,6 +170,14 @@ def kill(process: psutil.Process) -> None:
     """`kill -9`, as a machine that loses power would."""
     process.send_signal(signal.SIGKILL)
     process.wait(PATIENCE_SECONDS)
+
+
+def _lives(pid: int, born: float, **_: Any) -> bool:
+    try:
+        process = psutil.Process(pid)
+        return abs(process.create_time() - born) < 0.05 and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.Error:
+        return False
 
 
 def _command(process: psutil.Process) -> list[str]:

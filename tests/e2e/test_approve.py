@@ -20,7 +20,7 @@ import pathlib, sys
 
 @pytest.fixture(autouse=True)
 def everything_up(house: Sandbox) -> None:
-    house.sandbox("up", "--workers")
+    house.all_up()
 
 
 def test_a_run_asks_shows_its_metrics_and_goes_on_with_the_answer(house: Sandbox, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ ROWS = [{"name": "id", "type": "INTEGER"}, {"name": "score", "type": "FLOAT"}]
 
 @pytest.fixture(autouse=True)
 def everything_up(house: Sandbox) -> None:
-    house.sandbox("up", "--workers")
+    house.all_up()
 
 
 def run(

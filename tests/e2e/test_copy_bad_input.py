@@ -18,7 +18,7 @@ WAIT_SECONDS = 4
 
 @pytest.fixture(autouse=True)
 def everything_up(house: Sandbox) -> None:
-    house.sandbox("up", "--workers")
+    house.all_up()
 
 
 def error_of(answer: Answer) -> dict[str, Any]:
@@ -90,7 +90,13 @@ def test_a_disk_that_is_full_is_told_before_anything_is_sent_and_the_copy_goes_o
 
 
 @pytest.mark.parametrize(
-    ("cloud", "status"), [("aws", "503"), ("aws", "429"), ("azure", "503"), ("gcp", "429")]
+    ("cloud", "status"),
+    [
+        ("aws", "503"),
+        ("gcp", "429"),
+        pytest.param("aws", "429", marks=pytest.mark.durability),
+        pytest.param("azure", "503", marks=pytest.mark.durability),
+    ],
 )
 def test_a_store_that_asks_for_patience_is_left_alone_for_as_long(
     house: Sandbox, tmp_path: Path, cloud: str, status: Any

@@ -24,7 +24,7 @@ there, rows, out = map(pathlib.Path, sys.argv[1:])
 
 @pytest.fixture(autouse=True)
 def everything_up(house: Sandbox) -> None:
-    house.sandbox("up", "--workers")
+    house.all_up()
 
 
 def test_a_run_that_failed_twice_goes_on_with_what_people_change_and_give(

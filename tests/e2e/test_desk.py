@@ -18,7 +18,7 @@ from tests.pipelines import SLEEPER, sleeper, write
 
 @pytest.fixture(autouse=True)
 def everything_up(house: Sandbox) -> None:
-    house.sandbox("up", "--workers")
+    house.all_up()
 
 
 @contextmanager

@@ -13,10 +13,10 @@ SERVERS = {"aws": "sagemaker", "azure": "azure", "gcp": "vertex"}
 
 @pytest.fixture(autouse=True)
 def everything_up(house: Sandbox) -> None:
-    house.sandbox("up", "--workers")
+    house.all_up()
 
 
-@pytest.mark.parametrize("victim", ["onprem", "aws"])
+@pytest.mark.parametrize("victim", ["onprem", pytest.param("aws", marks=pytest.mark.durability)])
 def test_a_worker_killed_while_it_copies_ends_in_a_whole_object(
     house: Sandbox, tmp_path: Path, victim: str
 ) -> None:
@@ -53,7 +53,10 @@ def test_a_killed_temporal_server_comes_back_on_its_state_and_the_run_succeeds(
     assert len(house.jobs("onprem", "durable")) == 1
 
 
-@pytest.mark.parametrize("cloud", SERVERS)
+@pytest.mark.parametrize(
+    "cloud",
+    [pytest.param(cloud, marks=() if cloud == "aws" else pytest.mark.durability) for cloud in SERVERS],
+)
 def test_a_killed_cloud_server_comes_back_knowing_its_job_and_the_run_succeeds(
     house: Sandbox, tmp_path: Path, cloud: str
 ) -> None:

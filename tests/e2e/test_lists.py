@@ -19,7 +19,7 @@ from tests.pipelines import sleeper, write
 
 @pytest.fixture(autouse=True)
 def everything_up(house: Sandbox) -> None:
-    house.sandbox("up", "--workers")
+    house.all_up()
 
 
 @workflow.defn(name="cut")

@@ -67,7 +67,7 @@ def following(house: Sandbox, run: Run, out: IO[str]) -> subprocess.Popen[str]:
     return process
 
 
-@pytest.mark.parametrize("cloud", ["onprem", "aws"])
+@pytest.mark.parametrize("cloud", [pytest.param("onprem", marks=pytest.mark.durability), "aws"])
 def test_a_log_is_followed_from_before_its_job_through_its_generations(
     house: Sandbox, tmp_path: Path, cloud: str
 ) -> None:

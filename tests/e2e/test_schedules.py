@@ -126,12 +126,14 @@ def test_a_run_that_is_due_while_another_goes_on_waits_for_its_end(house: Sandbo
     assert second["started_at"] >= first["ended_at"]
 
 
+@pytest.mark.durability
 def test_a_run_that_is_due_while_another_goes_on_ends_that(house: Sandbox, tmp_path: Path) -> None:
     first, second = overlapping(house, tmp_path, "cancel")
     assert (first["state"], second["state"]) == ("CANCELLED", "SUCCEEDED")
     assert second["started_at"] >= first["ended_at"]
 
 
+@pytest.mark.durability
 def test_a_run_that_is_due_while_another_goes_on_goes_on_beside_it(house: Sandbox, tmp_path: Path) -> None:
     first, second = overlapping(house, tmp_path, "parallel")
     assert {first["state"], second["state"]} == {"SUCCEEDED"}

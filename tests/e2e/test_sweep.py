@@ -13,7 +13,7 @@ from tests.pipelines import CLOUDS, SLEEPER, write
 
 @pytest.fixture(autouse=True)
 def everything_up(house: Sandbox) -> None:
-    house.sandbox("up", "--workers")
+    house.all_up()
 
 
 def naps(folder: Path, *clouds: str) -> Path:

@@ -15,7 +15,7 @@ from tests.objects import sha256_of
 
 @pytest.fixture(autouse=True)
 def everything_up(house: Sandbox) -> None:
-    house.sandbox("up", "--workers")
+    house.all_up()
 
 
 @pytest.mark.parametrize("cloud", ["aws", pytest.param("azure", marks=pytest.mark.durability)])
@@ -49,7 +49,7 @@ def test_grants_of_five_seconds_are_minted_anew_and_no_part_is_sent_twice(
         assert wire.up <= OVERHEAD * len(content)
 
 
-@pytest.mark.parametrize("cloud", ["aws", "gcp"])
+@pytest.mark.parametrize("cloud", ["aws", pytest.param("gcp", marks=pytest.mark.durability)])
 def test_azure_reads_an_object_of_another_cloud_by_itself(house: Sandbox, tmp_path: Path, cloud: str) -> None:
     content = os.urandom(PART_BYTES - 1)
     with ground(house, tmp_path) as held:
