@@ -15,6 +15,7 @@ def plan_document(planned: Planned) -> dict[str, Any]:
         "pipeline": spec.pipeline,
         "digest": spec.digest,
         "choose": spec.choose,
+        "weighed": plan.weighed,
         "allowed": not plan.violations,
         "stages": [_stage(spec, name, plan.placements[name], planned) for name in plan.order],
         "transfers": _transfers(planned),

@@ -108,6 +108,8 @@ def _rules(planned: Planned) -> Iterator[RenderableType]:
 
 
 def _notes(planned: Planned) -> Iterator[RenderableType]:
+    if planned.plan.weighed:
+        yield Text(f"places: {planned.plan.weighed}", "dim")
     for uri, why in planned.measured.unmeasured.items():
         yield Text(f"not weighed: {uri}: {why}", "yellow")
     for connection, why in planned.refused.items():

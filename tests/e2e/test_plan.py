@@ -1,6 +1,7 @@
 """`starter plan` as a person calls it, on the local clouds: it says where, why and at what cost, and changes nothing."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 
 from sandbox.layout import CONTAINER, Endpoints, Layout
 from tests.house import Answer, Sandbox
+from tests.person import person
 from tests.pipelines import write
 
 KEPT = (
@@ -127,3 +129,28 @@ def test_a_size_that_cannot_be_weighed_is_unknown_and_told(house: Sandbox, tmp_p
     assert answer.code == 0
     assert list(answer.document["unmeasured"]) == ["file:///gone.bin"]
     assert json.dumps(answer.document["transfers"][0]["bytes"]) == "null"
+
+
+def test_a_plan_that_breaks_a_rule_says_which_and_ends_with_2(house: Sandbox, tmp_path: Path) -> None:
+    copy = {
+        "kind": "copy",
+        "on": "aws",
+        "source": "file:///quickstart/breast_cancer.csv",
+        "data_class": "pii",
+    }
+    rules = {"classes": {"pii": {"clouds": ["azure"]}}}
+    file = write(tmp_path, {"pipeline": "planned", "policy": rules, "stages": {"fetch": copy}})
+    answer = planned(house, str(file))
+    assert answer.code == 2
+    assert "rules that a run would break" in answer.out
+    assert "pii may lie on azure only" in answer.out
+
+
+def test_a_person_at_a_terminal_of_80_columns_reads_a_plan_whole(house: Sandbox) -> None:
+    with person("-m", "starter", "plan", "champion-challenger", variables=house.variables) as held:
+        assert held.ends(60) == 0
+        lines = [re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", line) for line in held.seen.splitlines()]
+    assert max(map(len, lines)) <= 80
+    assert any(line.startswith("train_gcp") and "gcp" in line for line in lines)
+    assert any(line.startswith("in all") for line in lines)
+    assert any("rules: none is broken" in line for line in lines)

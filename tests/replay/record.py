@@ -20,7 +20,7 @@ from contracts.jobs import JobPhase
 from contracts.observed import ALERT_EVENTS, Observed
 from contracts.runs import SEARCH_ATTRIBUTES, RunPhase
 from tests.fakes.lives import Life
-from tests.replay.short import check, ledger, log, sweep
+from tests.replay.short import check, ledger, log, plan, sweep
 from tests.workflows.play import Play, Run, spec_of
 from tests.workflows.servers import dev_server
 from tests.workflows.test_flow import quickstart
@@ -213,6 +213,7 @@ RECORDINGS: dict[str, Callable[[Play], Awaitable[Any]]] = {
     "job_logs": log,
     "sweep": sweep,
     "check": check,
+    "plan": plan,
     "ledger": ledger,
 }
 CHILDREN = {

@@ -1,4 +1,4 @@
-"""What is recorded of the workflows beside the pipeline's: a sweep, a check, a ledger, a page of a log."""
+"""What is recorded of the workflows beside the pipeline's: a sweep, a check, a plan, a ledger, a page of a log."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -8,12 +8,14 @@ from contracts.checks import CheckRequest, CheckWanted
 from contracts.errors import ErrorKind
 from contracts.jobs import JobRef, LogRequest
 from contracts.ledger import PostRequest, ReleaseRequest, ReserveRequest, ledger_id, reservation_of
+from contracts.planned import PlanWanted
 from contracts.queues import WORKFLOW_QUEUE
 from contracts.sweeps import Owner, SweepItem, SweepRequest
 from tests.charges import TB, job, sent
 from tests.workflows.play import CONNECTIONS, Play, spec_of
 from workflows.check import CheckWorkflow
 from workflows.job_logs import JobLogsRequest, JobLogsWorkflow
+from workflows.planned import PlanWorkflow
 from workflows.sweep import SweepWorkflow
 
 
@@ -44,6 +46,22 @@ async def check(play: Play) -> Any:
     wanted = CheckWanted(requests=tuple(CheckRequest(connection=name) for name in CONNECTIONS))
     handle = await play.client.start_workflow(
         CheckWorkflow.run, wanted, id="check:recorded", task_queue=WORKFLOW_QUEUE
+    )
+    await handle.result()
+    return handle
+
+
+async def plan(play: Play) -> Any:
+    """A plan that weighs a file and a folder, finds one source gone and leaves out a place without a worker."""
+    await play.serve(*CONNECTIONS)
+    play.world.absent = {"causeway-gcp"}
+    play.world.put("s3://theirs/one.bin", b"x" * 7)
+    play.world.put("s3://theirs/data/a.csv", b"x" * 9)
+    copies = {"one": "s3://theirs/one.bin", "all": "s3://theirs/data/", "gone": "s3://theirs/gone"}
+    stages = {name: {"kind": "copy", "on": "azure", "source": source} for name, source in copies.items()}
+    wanted = PlanWanted(spec=spec_of({**stages, "train": {"on": ["aws", "gcp"], "inputs": {"x": "one"}}}))
+    handle = await play.client.start_workflow(
+        PlanWorkflow.run, wanted, id="plan:recorded", task_queue=WORKFLOW_QUEUE
     )
     await handle.result()
     return handle

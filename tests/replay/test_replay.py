@@ -20,6 +20,7 @@ from contracts.runs import (
     CHECK_WORKFLOW,
     JOB_LOGS_WORKFLOW,
     PIPELINE_WORKFLOW,
+    PLAN_WORKFLOW,
     SWEEP_WORKFLOW,
     TRANSFER_WORKFLOW,
 )
@@ -58,6 +59,7 @@ def test_every_workflow_and_every_recording_has_a_history() -> None:
         CHECK_WORKFLOW,
         LINEAGE_WORKFLOW,
         LEDGER_WORKFLOW,
+        PLAN_WORKFLOW,
     }
     assert kinds == known
 

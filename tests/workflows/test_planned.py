@@ -7,12 +7,15 @@ from temporalio.exceptions import ApplicationError
 from contracts.errors import ErrorKind
 from contracts.planned import Planned, PlanWanted
 from contracts.queues import WORKFLOW_QUEUE
+from contracts.runs import EarlierRun
 from contracts.spec import PipelineSpec
+from starter.exits import Exit
+from starter.plans import exit_of
 from tests.workflows.play import CONNECTIONS, Play, spec_of
 from workflows.planned import PlanWorkflow
 from workflows.sizing import PAGES
 
-LOOKS = {"connections.preflight", "storage.stat", "storage.list", "queues.describe"}
+LOOKS = {"connections.preflight", "ledger.month", "storage.stat", "storage.list", "queues.describe"}
 """What changes nothing."""
 
 
@@ -101,3 +104,32 @@ async def test_a_run_keeps_its_quote_and_weighs_only_where_it_is_bounded_or_choo
     assert status.quote.lines[-1].quantity == 7
     assert [one.connection for one in status.stages["a"].candidates] == ["aws/default", "gcp/default"]
     assert len([one for one in status.stages["a"].candidates if one.chosen]) == 1
+
+
+async def test_a_rule_that_would_be_broken_is_in_the_plan_and_ends_it_with_2(play: Play) -> None:
+    play.world.put("s3://theirs/one.bin", b"x" * 7)
+    copy = {"in": {"kind": "copy", "on": "gcp", "source": "s3://theirs/one.bin"}}
+    found = await planned(play, spec_of(copy, policy={"max_egress": {"run": "6kB"}}))
+    assert exit_of(found) is Exit.SUCCEEDED
+    play.world.put("s3://theirs/one.bin", b"x" * 7000)
+    await play.hire(*CONNECTIONS)
+    again = PlanWanted(spec=spec_of(copy, policy={"max_egress": {"run": "6kB"}}))
+    found = await play.client.execute_workflow(
+        PlanWorkflow.run, again, id="plan:again", task_queue=WORKFLOW_QUEUE
+    )
+    assert [broken.rule for broken in found.plan.violations] == ["egress_run"]
+    assert exit_of(found) is Exit.USAGE
+
+
+async def test_what_a_rerun_takes_over_has_a_known_size(play: Play) -> None:
+    spec = spec_of({"a": {}, "b": {"on": "gcp", "inputs": {"x": "a"}}})
+    first = await play.result(await play.start(spec, key="first"))
+    assert first.quote is not None
+    assert first.quote.of_kind("transfer").lines[0].quantity is None
+    kept = {"a": first.stages["a"]}
+    again = await play.start(spec, key="again", earlier=EarlierRun(run_id="play/first", stages=kept))
+    second = await play.result(again)
+    assert second.quote is not None
+    (moved,) = second.quote.of_kind("transfer").lines
+    assert moved.quantity == first.stages["a"].outputs["out"].size_bytes
+    assert second.stages["a"].taken_from == "play/first"
