@@ -1,0 +1,193 @@
+"""What a real worker of each cloud refuses by its own policy, whatever a workflow that somebody forged asks of it."""
+
+import asyncio
+import contextlib
+import uuid
+from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from temporalio import workflow
+from temporalio.client import Client, WorkflowFailureError
+from temporalio.common import RetryPolicy
+from temporalio.exceptions import ActivityError, ApplicationError
+from temporalio.worker import UnsandboxedWorkflowRunner, Worker
+
+from activities.leaves import TemporalLeaves
+from activities.policing import Guard
+from contracts.connect import plugin
+from contracts.copies import CopyItem, CopyRequest, PushRequest
+from contracts.errors import ErrorKind
+from contracts.grants import Measure, ReadGrantRequest, WriteGrant, WriteIntent
+from contracts.leaves import LEAVE_QUERY, Leave, LeaveRef
+from contracts.policy import Place, Policy
+from tests.contracts.contents import content_of, put
+from workers.policing import Policing
+
+UID = "ef" * 16
+HOME, ABROAD = "eu-here", "us-there"
+POLICY = Policy.model_validate(
+    {
+        "classes": {"pii": {"regions": ["eu-*"]}},
+        "places": {"azure/near": HOME, "azure/far": ABROAD},
+        "waivers": {"regions": ["dana"], "declassify": ["dana"]},
+    }
+)
+
+
+@workflow.defn(name="forged")
+class Forged:
+    """Asks one worker for one thing, as anybody who may start workflows can have one ask."""
+
+    @workflow.run
+    async def run(self, queue: str, name: str, request: dict[str, Any]) -> dict[str, Any]:
+        found: dict[str, Any] = await workflow.execute_activity(
+            name,
+            request,
+            task_queue=queue,
+            result_type=dict,
+            start_to_close_timeout=timedelta(seconds=30),
+            retry_policy=RetryPolicy(maximum_attempts=1),
+        )
+        return found
+
+
+@workflow.defn(name="pipeline")
+class Liar:
+    """Says that everything was allowed, on a queue of its own."""
+
+    @workflow.run
+    async def run(self) -> None:
+        await workflow.wait_condition(lambda: False)
+
+    @workflow.query(name=LEAVE_QUERY)
+    def leave(self, about: str) -> Leave:
+        everything = ("s3://", "az://", "gs://", "file:///")
+        return Leave(
+            declassified_by="dana",
+            waived={"regions": "dana", "declassify": "dana"},
+            sources=tuple(f"{scheme}causeway/" for scheme in everything) + everything,
+            targets=everything,
+            connections=("azure/far",),
+        )
+
+
+@contextlib.asynccontextmanager
+async def served(sandbox: Any, room: Any) -> AsyncIterator[tuple[Client, str]]:
+    """The room's real activities behind its guard, on a queue of the test's own."""
+    address = sandbox.environment("workflows")["TEMPORAL_ADDRESS"]
+    client = await Client.connect(address, plugins=[plugin()])
+    queue = f"policed-{room.cloud}-{uuid.uuid4().hex}"
+    guard = Guard(POLICY, Place(connection=f"{room.cloud}/default", region=HOME))
+    with ThreadPoolExecutor(4) as threads:
+        worker = Worker(
+            client,
+            task_queue=queue,
+            workflows=[Forged, Liar],
+            activities=room.activities,
+            activity_executor=threads,
+            interceptors=[Policing(guard, TemporalLeaves(client))],
+            workflow_runner=UnsandboxedWorkflowRunner(),
+        )
+        async with worker:
+            yield client, queue
+
+
+async def asked(client: Client, queue: str, name: str, request: Any) -> dict[str, Any]:
+    """What comes of a request."""
+    asks = (queue, name, request.model_dump(mode="json"))
+    id = f"forged/{uuid.uuid4().hex}"
+    found: dict[str, Any] = await client.execute_workflow(Forged.run, args=asks, id=id, task_queue=queue)
+    return found
+
+
+async def refused(client: Client, queue: str, name: str, request: Any) -> str:
+    """How a request is refused: the rules that are named."""
+    with pytest.raises(WorkflowFailureError) as failed:
+        await asked(client, queue, name, request)
+    activity = failed.value.cause
+    assert isinstance(activity, ActivityError)
+    assert isinstance(activity.cause, ApplicationError)
+    assert (activity.cause.type, activity.cause.non_retryable) == (ErrorKind.POLICY_VIOLATION, True)
+    return activity.cause.message
+
+
+async def lying(client: Client, queue: str) -> LeaveRef:
+    """A workflow of somebody's own that answers as a run would."""
+    run = f"lying/{uuid.uuid4().hex}"
+    await client.start_workflow(Liar.run, id=run, task_queue=queue)
+    return LeaveRef(run=run, about="out")
+
+
+def secret(room: Any, folder: str) -> Any:
+    """An object of a class that a run left in the room's store."""
+    uri = f"{room.store.default_container}{folder}runs/{UID}/classes.pii/clean/data"
+    return put(room.store, uri, b"who and where")
+
+
+def test_a_forged_grant_across_the_border_is_refused_by_the_worker_that_mints(
+    sandbox: Any, granting: Any, folder: str
+) -> None:
+    held = secret(granting, folder)
+
+    async def play() -> None:
+        async with served(sandbox, granting) as (client, queue):
+            within = ReadGrantRequest(objects=(held,), destination="azure/near")
+            assert await asked(client, queue, "storage.grant_read", within)
+            told = await refused(
+                client, queue, "storage.grant_read", within.model_copy(update={"destination": "azure/far"})
+            )
+            assert told == (
+                "rule regions: data of class pii may lie in eu-* only; azure/far is in us-there (dana may waive it)"
+            )
+            nowhere = within.model_copy(update={"destination": ""})
+            assert "does not say where to" in await refused(client, queue, "storage.grant_read", nowhere)
+
+    asyncio.run(play())
+
+
+def test_a_forged_word_of_leave_gains_nothing(sandbox: Any, granting: Any, folder: str) -> None:
+    held = secret(granting, folder)
+
+    async def play() -> None:
+        async with served(sandbox, granting) as (client, queue):
+            for ref in (LeaveRef(run="nobody/nothing", about="out"), await lying(client, queue)):
+                beyond = ReadGrantRequest(objects=(held,), destination="azure/far", leave=ref)
+                assert "rule regions" in await refused(client, queue, "storage.grant_read", beyond)
+
+    asyncio.run(play())
+
+
+def test_a_forged_copy_takes_no_class_off(sandbox: Any, room: Any, folder: str) -> None:
+    held = secret(room, folder)
+    kept = f"{room.store.default_container}{folder}runs/{UID}/classes.pii/out/data"
+    plain = f"{room.store.default_container}{folder}runs/{UID}/out/data"
+
+    async def play() -> None:
+        async with served(sandbox, room) as (client, queue):
+            lost = CopyRequest(items=(CopyItem(source=held, target=plain),), leave=await lying(client, queue))
+            assert "rule declassify" in await refused(client, queue, "storage.copy", lost)
+            assert room.store.stat(plain) is None
+            copy = CopyRequest(items=(CopyItem(source=held, target=kept),))
+            await asked(client, queue, "storage.copy", copy)
+            assert content_of(room.store, kept) == b"who and where"
+
+    asyncio.run(play())
+
+
+def test_a_forged_push_across_the_border_sends_nothing(sandbox: Any, room: Any, folder: str) -> None:
+    held = secret(room, folder)
+    target = f"az://elsewhere/runs/{UID}/classes.pii/out/data"
+    intent = WriteIntent(target=target, measure=Measure(source=held, crc32c="", md5="", sha256=""))
+    grant = WriteGrant(
+        intent=intent, url="https://store.invalid/x", expires_at=datetime.now(UTC) + timedelta(hours=1)
+    )
+
+    async def play() -> None:
+        async with served(sandbox, room) as (client, queue):
+            push = PushRequest(grants=(grant,), destination="azure/far")
+            assert "rule regions" in await refused(client, queue, "storage.push", push)
+
+    asyncio.run(play())
