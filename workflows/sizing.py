@@ -37,8 +37,7 @@ async def weighed(
         for name, stage in (earlier.stages if earlier else {}).items()
         for output, artifact in stage.outputs.items()
     }
-    bounded = spec.budget is not None or spec.max_egress is not None
-    if not (bounded or open_places(spec)) or not workflow.patched(WEIGHED):
+    if not (_bounded(spec) or open_places(spec)) or not workflow.patched(WEIGHED):
         return Measured(sizes=kept), None
     found, month = await asyncio.gather(measured(spec, effects), month_so_far(effects))
     return found.model_copy(update={"sizes": {**kept, **found.sizes}}), month
@@ -77,6 +76,13 @@ async def month_so_far(effects: Effects) -> MonthState | None:
             raise
         return None
     return found
+
+
+def _bounded(spec: PipelineSpec) -> bool:
+    """Whether the pipeline says how much it may cost or send."""
+    rules = spec.policy
+    limits = (rules.max_egress.run, rules.max_egress.month, rules.approvals.price) if rules else ()
+    return any(limit is not None for limit in (spec.budget, spec.max_egress, *limits))
 
 
 def _copies(spec: PipelineSpec) -> Iterator[tuple[str, CopyStage]]:

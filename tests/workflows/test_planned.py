@@ -98,6 +98,10 @@ async def test_a_run_keeps_its_quote_and_weighs_only_where_it_is_bounded_or_choo
     assert status.quote is not None
     assert status.quote.lines[0].quantity == 7
     assert len(play.world.asked("storage.stat")) == 2 * copied + 1
+    ruled = spec_of(copy, policy={"max_egress": {"run": "1GB"}})
+    status = await play.result(await play.start(ruled, key="ruled"))
+    assert status.quote is not None
+    assert status.quote.lines[0].quantity == 7
     open_stage = spec_of({**copy, "a": {"on": ["aws", "gcp"]}})
     status = await play.result(await play.start(open_stage, key="open"))
     assert status.quote is not None
