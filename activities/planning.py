@@ -5,7 +5,6 @@ from typing import Any
 
 from temporalio import activity
 
-from activities.judging import Judge
 from activities.placing.place import Placed, place
 from activities.prices import PriceBook
 from activities.quoting import quote_of
@@ -15,6 +14,7 @@ from contracts.classes import unknown_classes
 from contracts.connections import ConnectionReport
 from contracts.errors import ErrorKind, failure
 from contracts.graph import OutputName, needs, order, problems_of, resolve
+from contracts.judging import Judge
 from contracts.limits import Caps, Limits
 from contracts.marks import mark
 from contracts.observed import Observed

@@ -15,7 +15,11 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "copy file:///big.bin gs://bucket/ --limit-rate 50MB/s --detach",
     ),
     "limit": ("limit copy/monday --limit-rate 10MB/s --streams 4",),
-    "validate": ("validate churn.yaml", "validate churn.yaml --param seed=8 --json"),
+    "validate": (
+        "validate churn.yaml",
+        "validate churn.yaml --param seed=8 --json",
+        "validate churn.yaml --policy policy.yaml",
+    ),
     "plan": ("plan churn.yaml", "plan churn.yaml --param seed=8 --json"),
     "check": ("check aws", "check churn.yaml --json"),
     "schema": ("schema > pipeline.schema.json",),

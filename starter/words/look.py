@@ -17,12 +17,17 @@ from starter.words.ending import end, end_plain
 
 
 def validate(
-    pipeline: PipelineArgument = None, param: ParamOption = None, as_json: JsonOption = False
+    pipeline: PipelineArgument = None,
+    param: ParamOption = None,
+    policy: Annotated[
+        str | None, typer.Option(metavar="FILE", help="The policy of the workers that will run it.")
+    ] = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Check a pipeline; every mistake with its line."""
     from starter import offline
 
-    end_plain(lambda: offline.validate(pipeline, tuple(param or ()), as_json=as_json))
+    end_plain(lambda: offline.validate(pipeline, tuple(param or ()), policy, as_json=as_json))
 
 
 def permissions(

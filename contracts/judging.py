@@ -42,6 +42,13 @@ class Judge:
             found |= dict.fromkeys(self._of_quote(quote, plan))
         return tuple(found)
 
+    def offline(self) -> Iterator[Violation]:
+        """Yield what can be said before any worker was asked: nothing of regions that the policy does not tell."""
+        for name, stage in self.spec.stages.items():
+            for broken in self._of_stage(name):
+                if broken.rule != "regions" or self.place(stage.on).region:
+                    yield broken
+
     def at(self, name: str, connection: str) -> Iterator[Violation]:
         """Yield each rule that a stage would break on a connection, whoever else is where."""
         stage = self.spec.stages[name]
