@@ -32,6 +32,11 @@ class Guard:
     runs_images: bool = True
 
     @property
+    def demands(self) -> bool:
+        """Whether the policy demands something of stores."""
+        return rules.demands(self._policies)
+
+    @property
     def _policies(self) -> tuple[Policy, ...]:
         return (self.policy,)
 

@@ -8,6 +8,7 @@ from temporalio import activity
 from contracts.jobs import JobKind
 from contracts.machines import Machine, Resources
 from contracts.model import Message
+from contracts.policy import StoreFacts
 
 Capability = Literal["storage", "jobs", "tables"]
 
@@ -44,6 +45,8 @@ class PreflightRequest(Message):
     """What job stages ask for, by stage."""
     wishes: dict[str, Wish] = Field(default_factory=dict)
     """What stages ask that might run elsewhere too, by stage; a connection that cannot do one is no error."""
+    facts: bool = False
+    """Whether to say how the containers are guarded; a worker whose own policy demands something says it unasked."""
 
 
 class ConnectionReport(Message):
@@ -62,6 +65,8 @@ class ConnectionReport(Message):
     """What each job stage that asked would get."""
     declined: dict[str, str] = Field(default_factory=dict)
     """The stages among `wishes` that cannot run here, each with the reason."""
+    facts: tuple[StoreFacts, ...] = ()
+    """How its containers are guarded, where that was asked."""
 
 
 class KnownRequest(Message):

@@ -5,17 +5,18 @@ from decimal import Decimal
 
 from contracts import rules
 from contracts.approvals import ApproveStage
+from contracts.artifacts import locate
 from contracts.classes import StageClasses, classes_of
 from contracts.connections import ConnectionReport
 from contracts.money import Amount
 from contracts.plan import Plan, TransferPlan
-from contracts.policy import Place, Policy, Violation, listed, violation
+from contracts.policy import Place, Policy, StoreFacts, Violation, listed, violation
 from contracts.queues import Cloud, cloud_of, normalise
 from contracts.quotes import Quote
 from contracts.rules import Policies
 from contracts.spec import PipelineSpec
 from contracts.stage_base import CommandStage
-from contracts.stages import CopyStage
+from contracts.stages import CopyStage, Stage
 
 Reports = Mapping[str, ConnectionReport]
 
@@ -66,10 +67,22 @@ class Judge:
         stage = self.spec.stages[name]
         if stage.on:
             yield from self.at(name, stage.on)
+            yield from self._of_store(name, stage)
         if isinstance(stage, CopyStage) and stage.target and not stage.declassify:
             yield from rules.write_down(self.policies, self.classes[name].read, stage.target, name)
         if stage.declassify and self.classes[name].read and self.policy:
             yield from self._declassifying(self.policy, name, stage.declassify)
+
+    def _of_store(self, name: str, stage: Stage) -> Iterator[Violation]:
+        """Yield what the container lacks that a stage's data come to lie in; what nobody says is lacking."""
+        report = self.reports.get(stage.on)
+        if report is None:
+            return
+        target = stage.target if isinstance(stage, CopyStage) else None
+        container = locate(target).model_copy(update={"name": ""}).uri if target else report.container
+        known = {facts.uri: facts for facts in report.facts}
+        facts = known.get(container) or StoreFacts(uri=container)
+        yield from rules.guards(self.policies, self.classes[name].here, facts, name)
 
     def _declassifying(self, policy: Policy, name: str, asked: str) -> Iterator[Violation]:
         """Yield where somebody may answer the question whose yes takes no class off."""

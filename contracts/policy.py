@@ -145,6 +145,16 @@ class Violation(Message):
     """Who may waive it; nobody if there are none."""
 
 
+class StoreFacts(Message):
+    """How a container is guarded, as its store says; None where it does not say, which breaks a rule that demands it."""
+
+    uri: str
+    encryption: Encryption | None = None
+    public_access_blocked: bool | None = None
+    tls_required: bool | None = None
+    audited: bool | None = None
+
+
 class Place(Message):
     """Where data would lie."""
 

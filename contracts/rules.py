@@ -6,13 +6,13 @@ The policy of the workers and that of the pipeline are judged one by one: what e
 from collections.abc import Iterator, Sequence
 
 from contracts.classes import classes_at
-from contracts.model import Message
 from contracts.money import Amount
 from contracts.policy import (
     Encryption,
     Place,
     Policy,
     RuleName,
+    StoreFacts,
     Tightening,
     Violation,
     listed,
@@ -22,16 +22,6 @@ from contracts.policy import (
 from contracts.spec import PipelineSpec
 
 Policies = Sequence[Tightening]
-
-
-class StoreFacts(Message):
-    """How a container is guarded, as its store says; None where it does not say, which breaks a rule that demands it."""
-
-    uri: str
-    encryption: Encryption | None = None
-    public_access_blocked: bool | None = None
-    tls_required: bool | None = None
-    audited: bool | None = None
 
 
 def policies_of(spec: PipelineSpec, policy: Policy | None) -> tuple[Tightening, ...]:

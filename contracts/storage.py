@@ -30,6 +30,7 @@ from contracts.grants import (
 )
 from contracts.model import Message
 from contracts.packed import Packed
+from contracts.policy import Encryption
 
 BATCH_OBJECTS = 1000
 """Objects in one grant, copy or push request."""
@@ -54,6 +55,8 @@ class ContainerReceipt(Message):
     encrypted: bool | None = None
     """Whether encryption at rest is on; None where the store does not say."""
     public_access_blocked: bool | None = None
+    encryption: Encryption | None = None
+    """By whose key what lies there is encrypted, where the store says that it is."""
 
 
 class StatRequest(Message):

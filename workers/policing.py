@@ -7,6 +7,7 @@ from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, 
 from activities.policies import read, region_of
 from activities.policing import Guard
 from activities.settings import WorkerSettings
+from contracts.connections import PreflightRequest
 from contracts.leaves import Leaves
 from contracts.policy import Place, Policy
 from contracts.queues import normalise
@@ -35,7 +36,14 @@ class _Policed(ActivityInboundInterceptor):
         """Carry it out if the policy has nothing against it."""
         for request in input.args:
             await self._guard.check(request, self._leaves)
+        if self._guard.demands:
+            # The planner's worker may have been told another policy, or none: what this one demands is said unasked.
+            input.args = [_with_facts(request) for request in input.args]
         return await super().execute_activity(input)
+
+
+def _with_facts(request: Any) -> Any:
+    return request.model_copy(update={"facts": True}) if isinstance(request, PreflightRequest) else request
 
 
 def guard_of(

@@ -9,6 +9,7 @@ from contracts.connections import MachineRequest, PreflightRequest, Wish
 from contracts.inference import BatchPredictStage, DeployStage, InvokeStage, RetireStage
 from contracts.places import DEFAULTS, leader_of, unfit
 from contracts.queues import CLOUD_OF_SCHEME, normalise
+from contracts.rules import demands
 from contracts.spec import PipelineSpec
 from contracts.stage_base import ANY, StageBase
 from contracts.stages import CopyStage, JobStage, PickStage, Stage
@@ -26,7 +27,9 @@ def requests_of(spec: PipelineSpec, *, create: bool) -> tuple[PreflightRequest, 
     if owner is not None:
         request = PreflightRequest(connection=owner, containers=_containers(spec.logs_uri))
         found[owner] = _joined(found[owner], request) if owner in found else request
-    return tuple(found[connection].model_copy(update={"create": create}) for connection in sorted(found))
+    # The workers' own policy is theirs to know; only the pipeline's is told.
+    said = {"create": create, "facts": demands((spec.policy,) if spec.policy else ())}
+    return tuple(found[connection].model_copy(update=said) for connection in sorted(found))
 
 
 def needed(spec: PipelineSpec) -> frozenset[str]:

@@ -8,6 +8,7 @@ from activities.aws.errors import CLOUD, translate
 from activities.aws.jobs import JobDefaults
 from activities.aws.machines import SageMakerMachines
 from activities.choosing import machines_for
+from activities.facts import facts_of
 from activities.guard import guarded, translated
 from activities.refusals import Refusals
 from activities.store import Store
@@ -61,6 +62,7 @@ class AwsConnection(ConnectionActivities):
                 capabilities=self._capabilities(),
                 machines=machines | answers.machines,
                 declined=answers.declined,
+                facts=facts_of(self._store, request, translate),
             )
 
     def _look(self, request: PreflightRequest, refusals: Refusals) -> None:

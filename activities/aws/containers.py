@@ -1,6 +1,7 @@
 """Buckets: found, or made so that nothing in them lies open."""
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -8,6 +9,7 @@ from botocore.exceptions import ClientError
 from activities.aws.errors import CLOUD, code_of
 from activities.aws.objects import absent
 from contracts.errors import ErrorDetail, ErrorKind, failure
+from contracts.policy import Encryption
 from contracts.storage import ContainerReceipt
 
 NEEDS = {
@@ -43,10 +45,12 @@ def ensure_bucket(client: Any, name: str, *, create: bool, kms_key: str | None) 
         if not create:
             raise _missing(client, name) from None
         created = _create(client, name, kms_key)
+    rules = _encrypted(client, name)
     return ContainerReceipt(
         uri=f"s3://{name}/",
         created=created,
-        encrypted=_encrypted(client, name),
+        encrypted=bool(rules) if rules is not None else None,
+        encryption=_key_of(rules) if rules else None,
         public_access_blocked=_closed(client, name),
     )
 
@@ -99,12 +103,21 @@ def _tls_only(partition: str, name: str) -> dict[str, Any]:
     return {"Version": "2012-10-17", "Statement": [statement]}
 
 
-def _encrypted(client: Any, name: str) -> bool | None:
+def _encrypted(client: Any, name: str) -> Sequence[Any] | None:
+    """Return the rules of encryption; None where nobody may look."""
     try:
         found = client.get_bucket_encryption(Bucket=name)
     except ClientError as error:
-        return _unless_denied(error, "ServerSideEncryptionConfigurationNotFoundError")
-    return bool(found["ServerSideEncryptionConfiguration"]["Rules"])
+        denied = _unless_denied(error, "ServerSideEncryptionConfigurationNotFoundError") is None
+        return None if denied else ()
+    rules: Sequence[Any] = found["ServerSideEncryptionConfiguration"]["Rules"]
+    return rules
+
+
+def _key_of(rules: Sequence[Any]) -> Encryption:
+    # KMS without a key's name takes the one that Amazon keeps for the account.
+    key = rules[0].get("ApplyServerSideEncryptionByDefault", {}).get("KMSMasterKeyID", "")
+    return "customer_key" if key and not key.endswith("alias/aws/s3") else "provider"
 
 
 def _closed(client: Any, name: str) -> bool | None:

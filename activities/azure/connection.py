@@ -12,6 +12,7 @@ from activities.azure.machines import AzureMachines
 from activities.azure.settings import AzureSettings
 from activities.azure.workspace import MlWorkspace
 from activities.choosing import machines_for
+from activities.facts import facts_of
 from activities.guard import guarded, translated
 from activities.refusals import Refusals
 from activities.store import Store
@@ -69,6 +70,7 @@ class AzureConnection(ConnectionActivities):
                 region=next(filter(None, regions), self._settings.region),
                 machines=machines | answers.machines,
                 declined=answers.declined,
+                facts=facts_of(self._store, request, translate),
             )
 
     def _look(self, request: PreflightRequest, refusals: Refusals) -> str | None:

@@ -6,6 +6,7 @@ from google.cloud import bigquery
 from temporalio import activity
 
 from activities.choosing import machines_for
+from activities.facts import facts_of
 from activities.gcp.errors import CLOUD, translate
 from activities.gcp.jobs import TIMEOUT, JobDefaults
 from activities.gcp.machines import VertexMachines
@@ -65,6 +66,7 @@ class GcpConnection(ConnectionActivities):
                 capabilities=("storage", "jobs", "tables"),
                 machines=machines | answers.machines,
                 declined=answers.declined,
+                facts=facts_of(self._store, request, translate),
             )
 
     def _look(self, request: PreflightRequest, refusals: Refusals) -> None:

@@ -69,6 +69,7 @@ class GcsStore:
             uri=f"gs://{name}/",
             created=created,
             encrypted=True,
+            encryption="customer_key" if bucket.default_kms_key_name else "provider",
             public_access_blocked=True if blocked else None,
         )
 

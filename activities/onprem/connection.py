@@ -7,6 +7,7 @@ import socket
 from temporalio import activity
 
 from activities.choosing import Machines, machines_for
+from activities.facts import facts_of
 from activities.guard import guarded, translated
 from activities.onprem.errors import translate
 from activities.onprem.settings import OnpremSettings
@@ -45,6 +46,7 @@ class OnpremConnection(ConnectionActivities):
             capabilities=("storage", "jobs"),
             machines=machines | answers.machines,
             declined=answers.declined,
+            facts=facts_of(self._store, request, translate),
         )
 
     def _look(self, request: PreflightRequest, refusals: Refusals) -> None:

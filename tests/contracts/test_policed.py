@@ -18,6 +18,7 @@ from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 from activities.leaves import TemporalLeaves
 from activities.policing import Guard
 from contracts.connect import plugin
+from contracts.connections import PreflightRequest
 from contracts.copies import CopyItem, CopyRequest, PushRequest
 from contracts.errors import ErrorKind
 from contracts.grants import Measure, ReadGrantRequest, WriteGrant, WriteIntent
@@ -75,12 +76,12 @@ class Liar:
 
 
 @contextlib.asynccontextmanager
-async def served(sandbox: Any, room: Any) -> AsyncIterator[tuple[Client, str]]:
+async def served(sandbox: Any, room: Any, policy: Policy = POLICY) -> AsyncIterator[tuple[Client, str]]:
     """The room's real activities behind its guard, on a queue of the test's own."""
     address = sandbox.environment("workflows")["TEMPORAL_ADDRESS"]
     client = await Client.connect(address, plugins=[plugin()])
     queue = f"policed-{room.cloud}-{uuid.uuid4().hex}"
-    guard = Guard(POLICY, Place(connection=f"{room.cloud}/default", region=HOME))
+    guard = Guard(policy, Place(connection=f"{room.cloud}/default", region=HOME))
     with ThreadPoolExecutor(4) as threads:
         worker = Worker(
             client,
@@ -144,6 +145,24 @@ def test_a_forged_grant_across_the_border_is_refused_by_the_worker_that_mints(
             )
             nowhere = within.model_copy(update={"destination": ""})
             assert "does not say where to" in await refused(client, queue, "storage.grant_read", nowhere)
+
+    asyncio.run(play())
+
+
+def test_what_a_policy_demands_of_stores_is_said_unasked(sandbox: Any, room: Any) -> None:
+    request = PreflightRequest(connection=f"{room.cloud}/default")
+    demanding = POLICY.model_copy(update={"public_access": "blocked"})
+
+    async def play() -> None:
+        async with served(sandbox, room) as (client, queue):
+            assert (await asked(client, queue, "connections.preflight", request))["facts"] == []
+        async with served(sandbox, room, demanding) as (client, queue):
+            (said,) = (await asked(client, queue, "connections.preflight", request))["facts"]
+        found = room.store.ensure_container(room.store.default_container, create=False)
+        assert said["uri"] == room.store.default_container
+        assert said["public_access_blocked"] == found.public_access_blocked
+        known = {None: None, False: None, True: found.encryption or "provider"}
+        assert said["encryption"] == known[found.encrypted]
 
     asyncio.run(play())
 

@@ -12,7 +12,7 @@ from contracts.errors import ErrorKind
 from contracts.jobs import RunRef
 from contracts.machines import Machine
 from contracts.plan import Plan, PlanRequest
-from contracts.policy import Policy
+from contracts.policy import Policy, StoreFacts
 from contracts.spec import PipelineSpec
 
 RUN = RunRef(pipeline="p", key="k", run_uid="ab" * 16)
@@ -153,6 +153,27 @@ def test_what_a_copy_declassifies_may_lie_anywhere() -> None:
     copy = {"kind": "copy", "on": "gcp", "inputs": {"x": "a"}, "declassify": "ask"}
     found = plan({"a": CUSTOMERS, "ask": ASK, "b": {**copy, "when": 'ask.answer == "yes"'}})
     assert broken(found) == []
+
+
+@pytest.mark.parametrize(
+    ("facts", "expected"),
+    [
+        ({"encryption": "customer_key", "public_access_blocked": True}, []),
+        ({"encryption": "provider", "public_access_blocked": False}, ["encryption", "public_access"]),
+        ({}, ["encryption", "public_access"]),
+    ],
+    ids=["guarded", "open", "nobody says"],
+)
+def test_a_store_has_to_be_guarded_as_demanded_and_what_it_does_not_say_breaks_a_rule(
+    facts: dict[str, Any], expected: list[str]
+) -> None:
+    rules = {"encryption": "customer_key", "public_access": "blocked"}
+    spec = PipelineSpec.model_validate({"pipeline": "p", "stages": {"b": {**JOB, "on": "aws", "inputs": {}}}})
+    held = StoreFacts(uri="s3://c/", **facts)
+    report = ConnectionReport(connection="aws/default", identity="me", container="s3://c/", facts=(held,))
+    request = PlanRequest(run=RUN, spec=spec, connections={"aws/default": report})
+    found = Planner(policy=Policy.model_validate(rules)).make(request)
+    assert [item.rule for item in found.violations] == expected
 
 
 def test_a_pipelines_own_rule_is_broken_for_good() -> None:

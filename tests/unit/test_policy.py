@@ -7,8 +7,7 @@ from pydantic import ValidationError
 
 from contracts import rules
 from contracts.money import parse_money
-from contracts.policy import Place, Policy, Tightening, Violation
-from contracts.rules import StoreFacts
+from contracts.policy import Place, Policy, StoreFacts, Tightening, Violation
 
 POLICY = Policy.model_validate(
     {
