@@ -2,13 +2,12 @@
 
 from dataclasses import dataclass
 
-from contracts.classes import classes_of
+from activities.judging import Judge
 from contracts.connections import ConnectionReport
 from contracts.errors import ErrorKind, failure
 from contracts.places import leader_of, narrowed, open_places, unfit
 from contracts.plan import PlanRequest
-from contracts.policy import Place, Policy
-from contracts.rules import policies_of, residence
+from contracts.policy import Policy
 from contracts.spec import PipelineSpec
 from contracts.stage_base import StageBase
 
@@ -61,8 +60,8 @@ def options_of(request: PlanRequest, policy: Policy | None = None) -> Options:
     for name in places:
         leader = leader_of(spec, name)
         groups[leader] = (*groups.get(leader, ()), name)
-    judge = _Judge(request, spec, policy)
-    removed = {name: judge.removed(name) for name in places}
+    sieve = _Sieve(request, spec, policy)
+    removed = {name: sieve.removed(name) for name in places}
     left = {leader: _left(spec, leader, members, removed) for leader, members in groups.items()}
     found = Options(spec=spec, groups=groups, left=left, removed=removed)
     _check(found)
@@ -77,14 +76,13 @@ def _left(
     return tuple(place for place in places if not any(place in removed[name] for name in members))
 
 
-class _Judge:
+class _Sieve:
     """Finds what stands against places."""
 
     def __init__(self, request: PlanRequest, spec: PipelineSpec, policy: Policy | None) -> None:
         self._request = request
         self._spec = spec
-        self._policies = policies_of(spec, policy)
-        self._classes = classes_of(spec, self._policies)
+        self._judge = Judge(spec, policy, request.connections)
         self._open = open_places(spec)
 
     def removed(self, name: str) -> dict[str, Removed]:
@@ -117,10 +115,9 @@ class _Judge:
         return Removed(declined) if declined else None
 
     def _rule(self, name: str, connection: str, report: ConnectionReport | None) -> Removed | None:
-        """The first rule of residency that what lies where the stage runs would break."""
-        place = Place(connection=connection, region=report.region if report else "")
-        for broken in residence(self._policies, self._classes[name].here, place, name):
-            if report is not None or broken.rule == "clouds":
+        """The first rule that the stage would break there; where nobody knows the region, none that is about regions."""
+        for broken in self._judge.at(name, connection):
+            if report is not None or broken.rule != "regions":
                 return Removed(broken.message, broken.rule)
         return None
 
