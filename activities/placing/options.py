@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-from activities.judging import Judge
 from contracts.connections import ConnectionReport
 from contracts.errors import ErrorKind, failure
+from contracts.judging import Judge
 from contracts.places import leader_of, narrowed, open_places, unfit
 from contracts.plan import PlanRequest
 from contracts.policy import Policy

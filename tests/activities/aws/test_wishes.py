@@ -22,7 +22,7 @@ def test_a_stage_that_might_run_elsewhere_is_declined_and_refuses_nothing(settin
     )
     report: ConnectionReport = ActivityEnvironment().run(preflight, request)
     assert set(report.machines) == {"fits"}
-    named = {"huge": "1024 CPU", "asks": "no tables", "lies": "s3://causeway-absent/"}
+    named = {"huge": "1024", "asks": "no tables", "lies": "s3://causeway-absent"}
     assert {
         stage: words in report.declined.get(stage, "") for stage, words in named.items()
     } == dict.fromkeys(named, True)

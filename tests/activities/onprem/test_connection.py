@@ -1,5 +1,6 @@
 """What the preflight of the on-prem connection refuses."""
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -30,7 +31,11 @@ def test_all_that_stands_in_the_way_is_named_at_once(tmp_path: Path) -> None:
 
 
 def test_a_stage_that_might_run_elsewhere_is_declined_and_refuses_nothing(tmp_path: Path) -> None:
-    told = {"CAUSEWAY_CONTAINER": "data", "CAUSEWAY_ONPREM_ROOT": str(tmp_path)}
+    told = {
+        "CAUSEWAY_CONTAINER": "data",
+        "CAUSEWAY_ONPREM_ROOT": str(tmp_path),
+        "CAUSEWAY_ONPREM_PATH": str(Path(sys.executable).parent),
+    }
     settings = OnpremSettings.from_mapping(told)
     (preflight,) = [found for found in room.activities(settings) if found.__name__ == "preflight"]
     jobs = {"needs": ("jobs", "storage")}
@@ -46,7 +51,7 @@ def test_a_stage_that_might_run_elsewhere_is_declined_and_refuses_nothing(tmp_pa
         )
     )
     assert set(report.machines) == {"fits"}
-    named = {"huge": "1024 CPU", "asks": "no tables", "lies": "file:///absent/"}
+    named = {"huge": "1024", "asks": "no tables", "lies": "file:///absent/"}
     assert {stage: words in report.declined[stage] for stage, words in named.items()} == dict.fromkeys(
         named, True
     )
