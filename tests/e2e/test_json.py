@@ -16,8 +16,8 @@ from tests.pipelines import write
 LINES = {"logs"}
 """Prints a document a line."""
 NO_DOCUMENT = {"completion"}
-ELSEWHERE = {"init"}
-"""Writes where it is called; `tests/unit/test_first_steps.py` reads its document."""
+ELSEWHERE = {"init", "plan", "costs"}
+"""Tests of their own read their documents; `init` writes where it is called."""
 OFFLINE = {"validate", "graph", "schema", "permissions"}
 OF_A_RUN = {"run", "status", "watch", "pause", "resume", "graph", "approve", "retry", "skip", "abort"}
 OF_A_RUN |= {"report", "logs", "list"}
