@@ -9,6 +9,7 @@ from contracts.artifacts import Artifact
 from contracts.caching import CacheActivities, FindRequest, KeepRequest, Kept
 from contracts.fingerprints import fingerprint
 from contracts.inference import BatchPredictStage
+from contracts.marks import marked
 from contracts.model import Message
 from contracts.runs import workflow_id
 from contracts.stages import JobStage
@@ -128,6 +129,10 @@ async def _still_there(context: RunContext, name: str, on: str, held: dict[str, 
     """Whether everything lies where it did, with the same content; what cannot be read is not there for this run."""
     if not held:
         return True
+    classes = set(context.placement(name).classes)
+    if not all(classes <= set(marked(one.uri)) for one in held.values()):
+        # Where it lies nobody would know what it is.
+        return False
     try:
         found = await described(context, name, on, {output: one.uri for output, one in held.items()})
     except ActivityError as error:

@@ -75,6 +75,19 @@ async def test_a_run_within_the_policy_goes_through_and_says_its_class_in_its_pa
             assert f"/runs/{status.run.run_uid}/classes.pii/{stage.name}/" in artifact.uri
 
 
+async def test_what_was_left_without_a_class_is_not_taken_over_for_what_has_one(play: Play) -> None:
+    under(play)
+    play.put("aws/default", "open/a.csv")
+    train = {"on": "aws", "inputs": {"x": "ingest"}, "cache": True}
+    plain = {"ingest": {**INGEST, "source": "s3://causeway/open/"}, "train": train}
+    first = await play.finish(spec_of(plain), key="first")
+    again = await play.finish(spec_of(plain), key="again")
+    assert again.stages["train"].taken_from == f"play/{first.run.key}"
+    classified = await play.finish(spec_of({"ingest": INGEST, "train": train}), key="classified")
+    assert classified.stages["train"].taken_from == ""
+    assert "/classes.pii/train/" in classified.stages["train"].outputs["out"].uri
+
+
 async def test_a_rule_that_somebody_may_waive_holds_the_run_for_that_person(play: Play) -> None:
     under(play, waivers={"regions": ["dana"]})
     stages = {"ingest": INGEST, "train": {"on": "gcp", "inputs": {"x": "ingest"}}}
