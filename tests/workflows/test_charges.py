@@ -14,6 +14,7 @@ from contracts.prices import TIB
 from contracts.runs import RunStatus, StagePhase
 from tests.charges import LISTED, TB
 from tests.fakes.lives import Life
+from tests.house import PATIENCE_SECONDS
 from tests.workflows.play import Play, spec_of
 
 SECOND = timedelta(seconds=1)
@@ -205,6 +206,6 @@ async def test_what_was_spent_survives_that_a_run_goes_on_in_another_execution(f
     assert all(stage.phase is StagePhase.SUCCEEDED for stage in status.stages.values())
     assert set(report(status)) == {(name, "compute") for name in names}
     assert report(status) == ledger(play)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         runs = play.client.list_workflows("WorkflowId = 'play/k'")
         assert len([run async for run in runs]) > 1

@@ -13,6 +13,7 @@ from contracts.errors import ErrorKind
 from contracts.observed import Observed
 from contracts.runs import RunPhase, RunStatus, StagePhase
 from tests.fakes.lives import Life
+from tests.house import PATIENCE_SECONDS
 from tests.workflows.held import Held
 from tests.workflows.play import Play, Run, spec_of
 from tests.workflows.test_continue import chain, cuts
@@ -170,7 +171,7 @@ async def test_a_hold_is_carried_over_a_cut_history_and_asks_once(forgetful: Pla
     run = await held(play, {**HELD, **chain(8)})
     first = (await run.describe()).run_id
     await play.until_phase(run, "s7", "SUCCEEDED")
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         while (await run.describe()).run_id == first:
             await asyncio.sleep(0.1)
     status: RunStatus = await run.query(PipelineWorkflow.status)
@@ -187,7 +188,7 @@ async def test_a_no_over_a_cut_history_counts_too(forgetful: Play) -> None:
     play = forgetful
     run = await held(play, {"held": {"on_failure": "fail"}, **chain(8)})
     first = (await run.describe()).run_id
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         while (await run.describe()).run_id == first:
             await asyncio.sleep(0.1)
     await answer(run, "no", by="ann")
@@ -230,7 +231,7 @@ async def test_a_run_that_waits_before_its_first_stage_can_be_cancelled(play: Pl
 async def test_whoever_wants_to_hear_of_what_waits_hears_of_holds(play: Play) -> None:
     play.world.observed = Observed(alerts=("waiting",))
     run = await held(play)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         while not play.world.alerts:
             await asyncio.sleep(0.05)
     (alert,) = play.world.alerts

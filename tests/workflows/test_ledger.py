@@ -27,6 +27,7 @@ from contracts.ledger import (
 from contracts.queues import WORKFLOW_QUEUE
 from tests.charges import TB, job, sent
 from tests.fakes.sweeps import FakeOwners
+from tests.house import PATIENCE_SECONDS
 from tests.workflows.play import Play
 from workflows.ledger import LedgerWorkflow
 
@@ -127,7 +128,7 @@ async def test_a_history_that_grows_long_is_cut_and_the_month_goes_on(forgetful:
         assert (lines["compute"].count, lines["compute"].cost) == (60, Decimal(15))
         assert lines["transfer"].quantity == 1830 * TB
         assert (await post(ledger, job(1))).entered[0].new is False
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         while WorkflowExecutionStatus.CONTINUED_AS_NEW not in runs:
             found = forgetful.client.list_workflows(f"WorkflowId = '{ledger_id('2026-11')}'")
             runs = [run.status async for run in found]
@@ -140,6 +141,6 @@ async def test_what_a_run_reserved_that_is_over_is_let_go(play: Play) -> None:
         await ledger.reserve(reserving("data", TB).model_copy(update={"month": now}))
         assert (await ledger.month(MonthQuery(month=now))).egress_bytes == TB
         await play.env.sleep(timedelta(hours=2))
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             while (await ledger.month(MonthQuery(month=now))).egress_bytes:
                 await asyncio.sleep(0.1)
