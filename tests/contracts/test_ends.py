@@ -148,6 +148,13 @@ class Player:
 
 
 def call(verb: Any, request: Any) -> Any:
+    """What an activity comes to; one that says it is a passing moment is tried again, as Temporal would."""
+    for _ in range(5):
+        try:
+            return ActivityEnvironment().run(verb, request)
+        except ApplicationError as error:
+            if error.non_retryable or error.type != ErrorKind.UNAVAILABLE:
+                raise
     return ActivityEnvironment().run(verb, request)
 
 
