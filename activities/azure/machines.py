@@ -30,7 +30,7 @@ class AzureMachines:
         self._cluster = cluster
 
     def choose(self, kind: JobKind, resources: Resources) -> Machine:
-        """See `Machines.choose`: a cluster that is named is not asked for its size, but for its priority."""
+        """See `Machines.choose`: a cluster that is named is asked for its size and priority, for the price of a node."""
         if resources.spot and kind in {"batch_predict", "deploy"}:
             raise _unsupported(f"spot is for stages that run a command, and this one is {kind}: leave it out")
         named = resources.instance
@@ -41,14 +41,26 @@ class AzureMachines:
                 )
             return self._catalogue.choose(kind, resources)
         if named and not serverless(named):
-            if resources.spot and not self._describe(named)[1]:
+            node = self._node(kind, named, "the cluster named in resources.instance")
+            if resources.spot and not node.spot:
                 raise _unsupported(f"the nodes of cluster {named} are dedicated, and the stage asks for spot")
-            return Machine(instance=named, spot=resources.spot, why="the cluster named in resources.instance")
+            return node.model_copy(update={"spot": resources.spot})
         if named or self._cluster is None:
             return self._serverless(kind, resources, "")
         if not (_asks(resources) or resources.spot):
-            return Machine(instance=self._cluster, why="the worker's cluster, since nothing is asked")
+            node = self._node(kind, self._cluster, "the worker's cluster, since nothing is asked")
+            return node.model_copy(update={"spot": False})
         return self._cluster_or_serverless(kind, resources, self._cluster)
+
+    def _node(self, kind: JobKind, cluster: str, why: str) -> Machine:
+        """A node of a cluster; what one of low priority costs is not known here, only that it is less."""
+        size, low_priority = self._describe(cluster)
+        node = self._catalogue.choose(kind, Resources(instance=size))
+        price = None if low_priority else node.price
+        words = f"{why}; its nodes are {size}"
+        return node.model_copy(
+            update={"instance": cluster, "why": words, "price": price, "spot": low_priority}
+        )
 
     def _cluster_or_serverless(self, kind: JobKind, resources: Resources, cluster: str) -> Machine:
         size, low_priority = self._describe(cluster)

@@ -195,6 +195,16 @@ def test_a_server_of_google_may_run_on_a_spot_machine() -> None:
     assert VertexMachines().choose("deploy", Resources(spot=True)).spot
 
 
+@pytest.mark.parametrize("asked", [Resources(), Resources(instance="gpu-pool")], ids=["default", "named"])
+def test_a_node_of_a_cluster_costs_what_its_size_does_unless_it_has_low_priority(asked: Resources) -> None:
+    dedicated, low = azure().choose("train", asked), azure(low=True).choose("train", asked)
+    assert dedicated.price is not None
+    assert dedicated.price.per_hour == Decimal("0.096")
+    assert "its nodes are STANDARD_D2S_V3" in dedicated.why
+    assert low.price is None
+    assert azure("STANDARD_NEW_V9").choose("train", asked).price is None
+
+
 def test_a_dedicated_cluster_that_is_named_is_no_spot() -> None:
     with pytest.raises(ApplicationError, match="dedicated"):
         azure().choose("train", Resources(instance="gpu-pool", spot=True))

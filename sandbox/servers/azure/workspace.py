@@ -13,7 +13,7 @@ from sandbox.layout import CONTAINER
 from sandbox.servers.azure.arm import WORKSPACE_PATH, ArmError, Call, ResourceManager, not_found
 from sandbox.servers.azure.entra import CLOUD_SUFFIX
 
-COMPUTES = {"cpu-cluster": "STANDARD_D2_V3"}
+COMPUTES = {"cpu-cluster": "STANDARD_D2S_V3"}
 DATASTORES = ("workspaceblobstore", "causeway")
 LOCATION = "local"
 
