@@ -98,7 +98,8 @@ def _parsed(command: Any, given: list[str]) -> dict[str, Any]:
 
 
 async def _values(parameter: Any, command: Any, name: str, given: list[str], begun: str) -> list[Candidate]:
-    what = parameter.metavar or ""
+    # `[STAGE]` may be left out.
+    what = (parameter.metavar or "").strip("[]")
     if what in _FIXED:
         return [Candidate(word) for word in _FIXED[what]]
     if what in {"RUN", "STAGE", "SCHEDULE", "STATE"}:
