@@ -27,7 +27,7 @@ def test_words_options_and_values_are_offered_without_temporal(
     known = {**house.variables, **AWAY}
     (tmp_path / "quick notes.txt").touch()
     assert set(offered("causeway re", file, known)) == {"rerun", "resume", "retry", "report"}
-    assert set(offered("causeway co", file, known)) == {"copy", "completion"}
+    assert set(offered("causeway co", file, known)) == {"copy", "completion", "costs"}
     assert "backfill" in offered("causeway schedule ", file, known)
     assert offered("causeway list --wai", file, known) == ["--waiting"]
     assert offered("causeway list --state F", file, known) == ["FAILED"]
