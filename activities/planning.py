@@ -34,6 +34,7 @@ from contracts.policy import Policy
 from contracts.prices import QueryPrice
 from contracts.queues import CLOUD_OF_SCHEME, normalise
 from contracts.rules import policies_of
+from contracts.spending import allowance_of
 from contracts.stages import CopyStage, PickStage, inputs_of
 
 
@@ -69,13 +70,13 @@ class Planner(PlanActivities):
         judge = Judge(choice.spec, self._policy, request.connections)
         plan = _Draft(request, choice, self._book, judge).plan()
         quote = quote_of(request.model_copy(update={"spec": choice.spec}), plan, self._book)
-        broken = judge.violations(plan, quote)
         told = {
             "observed": self._observed,
             "queries": self._queries(request),
             "quote": quote,
             "weighed": choice.words,
-            "violations": broken,
+            "violations": judge.violations(plan, quote),
+            "allowance": allowance_of(request.spec, policies_of(request.spec, self._policy)),
         }
         return plan.model_copy(update=told)
 

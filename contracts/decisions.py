@@ -35,7 +35,7 @@ class Decided(Message):
 
     at: datetime
     decision: str
-    """retry, skip, abort, approve, pause or resume."""
+    """retry, skip, abort, approve, pause or resume; move where the run itself took a stage elsewhere."""
     stage: str = ""
     """Empty of a pause and a resume."""
     by: str = ""

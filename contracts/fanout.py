@@ -56,6 +56,8 @@ class FanoutProgress(Message):
     pause: Pause | None = None
     generations: dict[int, int] = Field(default_factory=dict)
     """Of items that have ended: how many jobs each had, where that is not one."""
+    job_seconds: float | None = 0.0
+    """What jobs that have ended took; None once one did not say."""
     news_seconds: float = 1.0
     """Between two words to the run, which come ever more rarely."""
     spent: Packed[Spent] = ()
@@ -93,6 +95,8 @@ class FanoutResult(Message):
     outputs: dict[str, Artifact] = Field(default_factory=dict)
     metrics: dict[str, float] = Field(default_factory=dict)
     error: StageError | None = None
+    job_seconds: float | None = None
+    """What all jobs took, as their vendors bill or as long as they ran; None where one did not say."""
 
 
 class FanoutNews(Message):

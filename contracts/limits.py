@@ -24,3 +24,5 @@ class Caps(Message):
     """In the currency of the price; a movement whose price is unknown cannot be capped and is refused."""
     duration: Duration | None = None
     """Without pauses."""
+    listed_bytes: int | None = None
+    """What the source may weigh at most, as a run agreed to before: one that has grown meanwhile is agreed on again."""

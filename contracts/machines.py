@@ -41,6 +41,10 @@ class HourPrice(Message):
     as_of: date
     source: str
 
+    def cost(self, seconds: float) -> Decimal:
+        """What a machine costs that is had for so long."""
+        return (self.per_hour * Decimal(str(seconds)) / 3600).quantize(Decimal("1e-9"))
+
     @property
     def words(self) -> str:
         """The price in a few words, for a person."""

@@ -20,6 +20,7 @@ from contracts.prices import EgressPrice, QueryPrice
 from contracts.queues import Cloud, cloud_of
 from contracts.quotes import Quote
 from contracts.spec import PipelineSpec
+from contracts.spending import Allowance
 
 TransferMethod = Literal["local", "pull", "push"]
 """`local`: within a connection. `pull`: the destination reads through grants. `push`: the source writes through them."""
@@ -85,6 +86,8 @@ class Plan(Message):
     """What it is expected to cost; None in plans of before there were quotes."""
     violations: tuple[Violation, ...] = ()
     """Rules of the policy that it breaks unless somebody waives them; a run does not begin over one that nobody may."""
+    allowance: Allowance | None = None
+    """What the run may spend and send before it asks; None where nothing bounds it."""
 
 
 class PlanRequest(Message):

@@ -27,6 +27,7 @@ from contracts.plan import Plan
 from contracts.quotes import Quote
 from contracts.results import Choice, FanoutStatus
 from contracts.spec import PipelineSpec
+from contracts.spending import Spending
 from contracts.stage_base import where
 from contracts.tables import Scalar
 
@@ -129,6 +130,8 @@ class StageEndpoint(Message):
     ref: EndpointRef
     temporary: bool = True
     retired: bool = False
+    asked_at: datetime | None = None
+    """When its deployment began: it is billed from about then on."""
 
 
 class StageStatus(Message):
@@ -145,6 +148,8 @@ class StageStatus(Message):
     """What it does or waits for, in a few words."""
     attempts: int = 0
     """Generations begun."""
+    tried: dict[str, str] = Field(default_factory=dict)
+    """Connections it was moved away from, each with what they lacked."""
     started_at: datetime | None = None
     ended_at: datetime | None = None
     job: StageJob | None = None
@@ -252,6 +257,8 @@ class RunStatus(Message):
     """What it has spent so far, as far as its jobs, transfers and queries have ended; the ledger has the same."""
     gate: Gate | None = None
     """What the run asked before its first stage, if it did."""
+    spending: Spending | None = None
+    """How it stands to its budget and its limits of egress; None where it has none."""
 
     @property
     def asking(self) -> dict[str, Gate]:

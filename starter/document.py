@@ -6,6 +6,7 @@ from typing import Any
 from contracts.approvals import Gate
 from contracts.decisions import Decided
 from contracts.runs import RunStatus, StageJob, StagePhase, StageStatus, TransferResult, workflow_id
+from starter.budget_show import budget_document
 from starter.pages.flow import Flow
 from starter.spending import spending_document
 
@@ -31,7 +32,8 @@ def run_document(status: RunStatus, web_ui: str) -> dict[str, Any]:
 
 def _costs(status: RunStatus) -> dict[str, Any]:
     """The quote beside what was spent, of a run that has either."""
-    return {"costs": spending_document(status)} if status.quote or status.charges else {}
+    costs = {"costs": spending_document(status)} if status.quote or status.charges else {}
+    return costs | ({"budget": budget_document(status.spending)} if status.spending else {})
 
 
 def flow_document(flow: Flow) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from rich.text import Text
 
 from contracts.errors import page_for
 from contracts.runs import RunStatus, StageStatus, workflow_id
+from starter.budget_show import budget_line
 from starter.clocks import moment, seconds_so_far, taken
 from starter.document import speed_of
 from starter.gate_show import decision_table, questions
@@ -71,7 +72,9 @@ class _Trimmed:
 
 def live_view(status: RunStatus) -> RenderableType:
     """The run now: its state and a row per stage."""
-    return Group(headline(status), stage_table(status), *questions(status), *_errors(status))
+    line = budget_line(status)
+    budget = [Text(), line] if line else []
+    return Group(headline(status), stage_table(status), *budget, *questions(status), *_errors(status))
 
 
 def report(status: RunStatus) -> RenderableType:
@@ -84,6 +87,7 @@ def report(status: RunStatus) -> RenderableType:
     for table in (
         _machines(status),
         spending_table(status),
+        budget_line(status),
         _metrics(status),
         _logs(status),
         decision_table(status),

@@ -10,13 +10,16 @@ from contracts.errors import ErrorKind, failure
 from contracts.limits import Caps
 from contracts.prices import EgressPrice
 from workflows.checkpoint import Deadline
+from workflows.listing import Lister
 from workflows.moving import Moving
 
 
 class Bounds:
     """Holds one transfer to its caps."""
 
-    def __init__(self, moving: Moving, price: EgressPrice | None, deadline: Deadline | None) -> None:
+    def __init__(
+        self, moving: Moving, price: EgressPrice | None, deadline: Deadline | None, lister: Lister
+    ) -> None:
         """Hold to the request's caps.
 
         Raises:
@@ -26,6 +29,7 @@ class Bounds:
         self._caps: Caps = moving.request.caps
         self._price = price
         self._deadline = deadline
+        self._lister = lister
         self._under_way = 0
         if self._caps.cost is not None and price is None:
             request = moving.request
@@ -42,7 +46,9 @@ class Bounds:
             ApplicationError: `BUDGET_EXCEEDED`, they would break a cap.
         """
         total = self._moving.tally.bytes_sent + self._under_way + size_bytes
-        caps, price = self._caps, self._price
+        caps, price, listed = self._caps, self._price, self._lister.bytes_seen
+        if caps.listed_bytes is not None and listed > caps.listed_bytes:
+            raise self._broken(f"the source weighs {listed:,} bytes or more, not {caps.listed_bytes:,}")
         if caps.size_bytes is not None and total > caps.size_bytes:
             raise self._broken(f"more than {caps.size_bytes:,} bytes would be moved")
         if caps.cost is not None and price and price.cost(total) > caps.cost:

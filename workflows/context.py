@@ -8,8 +8,9 @@ from contracts.errors import NEW_GENERATION
 from contracts.foreach import Item
 from contracts.jobs import JobRef, JobState, RunRef
 from contracts.plan import Placement, Plan
-from contracts.runs import RunRequest
+from contracts.runs import RunRequest, StageJob
 from workflows.book import Book
+from workflows.budget import Budget
 from workflows.charging import Charging
 from workflows.checkpoint import Checkpoint
 from workflows.effects import Effects
@@ -35,10 +36,15 @@ class RunContext:
     """Has what is charged written down; without one nothing is."""
     holds: Holds | None = None
     """Where its steps wait for a person's yes; None for items, whose stage has waited for them."""
+    budget: Budget | None = None
+    """What its steps may spend; None for items, whose stage has asked for all of them."""
     places: dict[str, tuple[str, ...]] = field(default_factory=dict)
     """The stages whose places the plan chose, with the places that were written."""
     item: Item | None = None
     """What the command runs over, in a stage that runs over many items."""
+
+    def count(self, job: StageJob | None) -> None:
+        """Take down that a generation has ended; items add up how long their jobs ran."""
 
     def placement(self, stage: str) -> Placement:
         """Where a stage runs."""

@@ -2,7 +2,7 @@
 
 from contracts.runs import RunStatus, StagePhase, StageStatus, workflow_id
 from workflows.marked import cell, code, fence, link, plain
-from workflows.told import spent
+from workflows.told import spent, standing
 from workflows.ways import ways_on, ways_to_answer, ways_to_decide
 
 _MARKS = {
@@ -27,6 +27,7 @@ def stage_table(status: RunStatus) -> str:
         "|---|---|---|---|---|",
     ]
     lines += [_row(stage) for stage in status.stages.values()]
+    lines += ["", plain(standing(status.spending))] if status.spending else []
     for name, gate in status.asking.items():
         lines += [] if name else ways_to_answer(name, gate)
     for stage in status.stages.values():

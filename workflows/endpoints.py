@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from temporalio import workflow
@@ -30,6 +30,7 @@ from workflows.failures import over_time, stage_error, unanswered
 from workflows.finishing import take_cancel, to_the_end
 from workflows.leaves import leave_ref
 from workflows.outcomes import Outcome, StageFailed, failed
+from workflows.paying import begin_endpoint, end_endpoint
 from workflows.publishing import publish
 from workflows.values import command_of, environment_of
 
@@ -48,6 +49,7 @@ async def run_deploy(
     Raises:
         StageFailed: it is not healthy, or could not be had.
     """
+    await begin_endpoint(context, name)
     code = await publish(context, name, stage)
     generation = context.book.stage(name).attempts + 1
     await context.checkpoint.passed()
@@ -60,8 +62,14 @@ async def run_deploy(
         machine=machine.words if machine else "",
     )
     request = _request(context, name, stage, inputs, code)
-    state = await _deployed(context, name, request)
-    return Outcome(endpoint=StageEndpoint(ref=state.ref, temporary=stage.temporary))
+    began = workflow.now()
+    try:
+        state = await _deployed(context, name, request)
+    except StageFailed:
+        end_endpoint(context, name, _since(began))
+        raise
+    endpoint = StageEndpoint(ref=state.ref, temporary=stage.temporary, asked_at=began)
+    return Outcome(endpoint=endpoint)
 
 
 async def _deployed(context: RunContext, name: str, request: JobRequest) -> EndpointState:
@@ -156,7 +164,12 @@ async def _retire(context: RunContext, deploy: str, told: str) -> None:
     context.book.note(told, f"removing endpoint {endpoint.ref.name}")
     await Endpoints(context, deploy).remove(endpoint.ref)
     context.book.change(deploy, endpoint=endpoint.model_copy(update={"retired": True}))
+    end_endpoint(context, deploy, _since(endpoint.asked_at) if endpoint.asked_at else None)
     context.book.note(told, "")
+
+
+def _since(began: datetime) -> float:
+    return (workflow.now() - began).total_seconds()
 
 
 def _request(

@@ -15,6 +15,7 @@ from workflows.context import RunContext
 from workflows.effects import brief
 from workflows.foreach import FanoutWorkflow, key_of
 from workflows.outcomes import Outcome, StageFailed
+from workflows.paying import begin_items, end_items
 from workflows.publishing import publish
 
 
@@ -35,11 +36,13 @@ class Fanouts:
             StageFailed: fewer items succeeded than must.
         """
         context = self.context
+        await begin_items(context, name, stage, inputs, context.book.stage(name).attempts + 1)
         request = await self._request(name, stage, inputs)
         await context.checkpoint.passed()
         machine = request.placement.machine.words if request.placement.machine else ""
         context.book.change(name, attempts=request.round, fanout=None, note="starting", machine=machine)
         self.running[name] = None
+        result: FanoutResult | None = None
         try:
             child = await workflow.start_child_workflow(
                 FanoutWorkflow.run,
@@ -54,6 +57,7 @@ class Fanouts:
         finally:
             self.running.pop(name, None)
             self.drained.discard(key_of(name))
+            end_items(context, name, request.round, result)
         context.book.change(name, fanout=result.status)
         if result.error:
             raise StageFailed(result.error)

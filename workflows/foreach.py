@@ -82,6 +82,7 @@ class FanoutWorkflow:
             if self.next < len(self.items.found) and not self.harvest.hopeless:
                 await self._continue_as_new()
             result = await self.harvest.result()
+            result = result.model_copy(update={"job_seconds": self.items.used.total})
             await self._charged()
             return result
         except (ActivityError, asyncio.CancelledError):
@@ -178,6 +179,7 @@ class FanoutWorkflow:
             tables=self.harvest.tables,
             paused_seconds=self.checkpoint.paused_before.total_seconds(),
             pause=self.checkpoint.pause,
+            job_seconds=self.items.used.total,
             news_seconds=self.news_seconds,
             spent=self.spent,
             generations=self.items.generations,

@@ -13,9 +13,11 @@ from contracts.jobs import (
 )
 from contracts.stages import JobStage
 from workflows.context import RunContext
+from workflows.failover import may_move
 from workflows.job_requests import request_of
 from workflows.jobs import JobRunner
 from workflows.outcomes import Halted, Outcome, StageFailed
+from workflows.paying import begin_job, end_job
 from workflows.publishing import publish
 
 CAPACITY_PAUSE = timedelta(seconds=10)
@@ -48,15 +50,22 @@ async def run_generations(
     """
     used = 0
     while True:
+        await begin_job(context, name)
         request = request_of(context, name, stage, inputs, code)
         runner = JobRunner(context, request)
         try:
-            return await runner.run()
+            outcome = await runner.run()
+            end_job(context, name)
+            return outcome
         except Halted:
+            end_job(context, name)
             await _resumed(context, request)
             continue
         except StageFailed as failure:
-            last = used == context.retries(name)
+            if failure.confirmed:
+                end_job(context, name)
+            # Another place is better than to wait for this one.
+            last = used == context.retries(name) or may_move(context, name, failure.error.kind)
             if last or not failure.confirmed or not context.may_follow(runner.ref, failure.error.kind):
                 raise
             error = failure.error

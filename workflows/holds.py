@@ -70,8 +70,21 @@ class Holds:
             HoldRefused: a person said no.
             Parked: nothing more comes of this attempt; only ever of a stage, not of the run itself.
         """
+        gate = await self.passed_while(stage, hold, lambda: True)
+        if gate is None:
+            raise AssertionError("what is always needed is never withdrawn")
+        return gate
+
+    async def passed_while(self, stage: str, hold: Hold, needed: Callable[[], bool]) -> Gate | None:
+        """As `passed`; a question that is needed no more is withdrawn, and None returned.
+
+        Raises:
+            HoldRefused, Parked: as `passed`.
+        """
         async with self._turns.setdefault(stage, asyncio.Lock()):
-            gate = self._answered(stage, hold) or await self._asked(stage, hold)
+            gate = self._answered(stage, hold) or await self._asked(stage, hold, needed)
+            if gate is None:
+                return None
             gate = gate.model_copy(update={"taken": True})
             self._put(stage, gate)
         if gate.answer != YES:
@@ -139,17 +152,30 @@ class Holds:
         fits = gate and not gate.taken and (gate.rule, gate.about) == (hold.rule, hold.about)
         return gate if fits and gate and gate.answer is not None else None
 
-    async def _asked(self, stage: str, hold: Hold) -> Gate:
+    async def _asked(self, stage: str, hold: Hold, needed: Callable[[], bool]) -> Gate | None:
         await self._checkpoint.passed()
+        if not needed():
+            return None
         self._ask(stage, hold)
-        await workflow.wait_condition(partial(self._moved, stage))
+        await workflow.wait_condition(partial(self._moved, stage, needed))
         gate = self._gate(stage)
-        if gate is None or gate.answer is None or gate.taken:
-            raise Parked
-        return gate
+        if gate is not None and gate.answer is not None and not gate.taken:
+            return gate
+        if stage in self._book.status.asking and not needed():
+            self._withdraw(stage)
+            return None
+        raise Parked
 
-    def _moved(self, stage: str) -> bool:
-        return stage not in self._book.status.asking or (stage != RUN and self._parks())
+    def _moved(self, stage: str, needed: Callable[[], bool]) -> bool:
+        parks = stage != RUN and self._parks()
+        return stage not in self._book.status.asking or parks or not needed()
+
+    def _withdraw(self, stage: str) -> None:
+        if stage == RUN:
+            self._book.update(gate=None)
+        else:
+            note = "no answer is needed any more"
+            self._book.change(stage, phase=StagePhase.RUNNING, gate=None, note=note)
 
     def _ask(self, stage: str, hold: Hold) -> None:
         gate = Gate(

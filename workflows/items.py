@@ -1,7 +1,7 @@
 """The items of a stage: where they come from, and the job of each."""
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 from temporalio import workflow
@@ -14,7 +14,7 @@ from contracts.fanout import EnumerateRequest, FanoutRequest, GatherActivities, 
 from contracts.foreach import ITEMS_LIMIT, Foreach, Item, Value, item_stage
 from contracts.jobs import JobRef, JobState
 from contracts.plan import Placement, Plan
-from contracts.runs import RunRequest, RunStatus, StagePhase, StageStatus
+from contracts.runs import RunRequest, RunStatus, StageJob, StagePhase, StageStatus
 from contracts.stages import JobStage
 from contracts.tables import QueryRequest, TableActivities, TableCancelRequest, TableJobKey
 from workflows.book import Book
@@ -30,11 +30,29 @@ from workflows.values import query_of
 
 
 @dataclass
+class JobSeconds:
+    """How long jobs that have ended were billed for, or ran; None once one did not say."""
+
+    total: float | None = 0.0
+
+    def count(self, job: StageJob | None) -> None:
+        """Add a job; nothing for a generation that came to none."""
+        if job is not None and self.total is not None:
+            self.total = None if job.seconds is None else self.total + job.seconds
+
+
+@dataclass
 class ItemContext(RunContext):
     """A run as the job of one item sees it: it has the placement and the limits of its stage."""
 
     owner: str = ""
     round: int = 1
+    used: JobSeconds = field(default_factory=JobSeconds)
+    """What the jobs of all items have taken."""
+
+    def count(self, job: StageJob | None) -> None:
+        """See `RunContext.count`."""
+        self.used.count(job)
 
     def placement(self, stage: str) -> Placement:
         """Where the item runs."""
@@ -84,6 +102,7 @@ class Items:
         """Items under way."""
         self.generations = dict(request.progress.generations) if request.progress else {}
         """Of items that have ended: how many jobs each had, where that is not one."""
+        self.used = JobSeconds(request.progress.job_seconds if request.progress else 0.0)
         self._checkpoint = checkpoint
         self._effects = effects
         self._charging = charging
@@ -155,6 +174,7 @@ class Items:
             item=item,
             owner=request.stage,
             round=request.round,
+            used=self.used,
         )
 
     def _put(self, status: StageStatus) -> None:

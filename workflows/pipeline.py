@@ -19,8 +19,10 @@ from contracts.runs import (
     StagePhase,
 )
 from workflows.absent import AbsenceWatch
-from workflows.adopting import fingerprint_of, found_kept, keep, taken_over
+from workflows.achieving import outcome_of
+from workflows.beginning import before_the_first
 from workflows.book import Book
+from workflows.budget import Budget
 from workflows.charging import Charging
 from workflows.checkpoint import Checkpoint
 from workflows.children import Children
@@ -31,6 +33,7 @@ from workflows.decisions import Decisions
 from workflows.described import described
 from workflows.effects import Effects
 from workflows.endpoints import retire_temporary
+from workflows.failover import Failover
 from workflows.failures import stage_error
 from workflows.fanouts import Fanouts
 from workflows.finishing import at_last, to_the_end
@@ -42,10 +45,8 @@ from workflows.permitted import check_begun
 from workflows.picks import words_of
 from workflows.preflight import why_nothing_runs
 from workflows.preparing import as_planned, prepare
-from workflows.replanning import replan
 from workflows.rolling import progress_of, rolling
 from workflows.shipping import Shipping
-from workflows.stages import run_stage
 from workflows.start import first_status, ran_already, settled
 from workflows.steering import Steered
 from workflows.transfers import Transfers
@@ -120,10 +121,14 @@ class PipelineWorkflow(Steered):
     async def _run_stages(self, plan: Plan) -> None:
         self.settle(plan)
         self.watchers.planned(plan)
+        if self.request.progress is None:
+            await before_the_first(plan, self.holds)
         status = self.book.status
         context = RunContext(self.request, status.run, plan, self.book, self.checkpoint, self.effects)
         context.shipping, context.charging = self.shipping, self.charging
         context.holds, context.places = self.holds, self.places
+        context.budget = Budget(self.book, self.holds, plan.allowance)
+        self.failover = Failover(context, self.settle)
         self.context = context
         unfinished = self.request.progress.unfinished if self.request.progress else ()
         children = Children(Transfers(context, unfinished), Fanouts(context))
@@ -226,16 +231,7 @@ class PipelineWorkflow(Steered):
         self.book.change(name, phase=StagePhase.SUCCEEDED, note=note, **fields)
 
     async def _outcome(self, context: RunContext, children: Children, name: str) -> Outcome:
-        """What a stage comes to: what another run left that did the same, or what running it leaves."""
-        mark = fingerprint_of(context, name)
-        taken = await taken_over(context, name, mark) or await found_kept(context, name, mark)
-        if taken:
-            return taken
-        await replan(context, name)
-        outcome = await run_stage(context, children, name)
-        outcome = outcome.model_copy(update={"fingerprint": mark})
-        await keep(context, name, outcome)
-        return outcome
+        return await outcome_of(context, children, name, self.failover)
 
     async def _substitute(self, context: RunContext, name: str) -> None:
         """Skip a stage, once what stands for its outputs was looked at."""

@@ -16,13 +16,11 @@ from contracts.queues import CLOUD_OF_SCHEME, normalise
 from contracts.runs import EarlierRun
 from contracts.spec import PipelineSpec
 from contracts.stages import CopyStage
-from contracts.storage import ListRequest, StatRequest, StorageActivities
 from workflows.effects import Effects
 from workflows.failures import stage_error
+from workflows.weighing import weigh
 
 SIZING = "sizes"
-PAGES = 20
-"""Pages of a folder that are counted at most; one of more objects weighs at least what they do."""
 PATIENCE = timedelta(seconds=10)
 WEIGHED = "sources-are-weighed"
 """Runs that began before this was there planned without sizes, or their histories could not be replayed."""
@@ -104,28 +102,4 @@ async def _measure(stage: CopyStage, effects: Effects) -> tuple[int, bool] | str
 async def _weigh(stage: CopyStage, effects: Effects) -> tuple[int, bool]:
     source = str(stage.source)
     on = stage.source_on or normalise(CLOUD_OF_SCHEME[locate(source).scheme])
-    if not source.endswith("/"):
-        found = await effects.call(
-            StorageActivities.stat,
-            StatRequest(uri=source),
-            on=on,
-            preset=presets.brief(),
-            stage=SIZING,
-            summary=source,
-        )
-        return found.size_bytes, True
-    size, after = 0, None
-    for _ in range(PAGES):
-        page = await effects.call(
-            StorageActivities.list,
-            ListRequest(prefix=source, after=after, include=stage.include, exclude=stage.exclude),
-            on=on,
-            preset=presets.brief(),
-            stage=SIZING,
-            summary=source,
-        )
-        size += sum(one.size_bytes for one in page.objects)
-        after = page.next_after
-        if after is None:
-            return size, True
-    return size, False
+    return await weigh(effects, on, source, stage.include, stage.exclude, presets.brief(), SIZING)

@@ -24,6 +24,7 @@ from workflows.finishing import to_the_end
 from workflows.generations import run_job
 from workflows.leaves import leave_ref
 from workflows.outcomes import Outcome, StageFailed
+from workflows.paying import begin_query, end_query
 from workflows.picks import pick
 from workflows.transfers import Transfers
 from workflows.values import query_of
@@ -72,7 +73,7 @@ async def bring_inputs(context: RunContext, transfers: Transfers, name: str) -> 
         if key not in placement.transfers:
             return artifact
         context.book.note(name, f"bringing {written} from {context.plan.transfers[key].source}")
-        return await _or_given_up(context, name, transfers.bring(key, artifact))
+        return await _or_given_up(context, name, transfers.bring(key, artifact, name))
 
     brought = await asyncio.gather(*(bring(written) for written in placement.inputs.values()))
     return dict(zip(placement.inputs, brought, strict=True))
@@ -86,10 +87,10 @@ async def _copy(context: RunContext, transfers: Transfers, name: str, stage: Cop
     context.book.note(name, f"copying from {plan.source}")
     context.book.change(name, attempts=context.book.stage(name).attempts + 1)
     if produced is None:
-        moving = transfers.move(key, plan, source_uri=str(stage.source))
+        moving = transfers.move(key, plan, name, source_uri=str(stage.source))
     else:
         artifact = context.book.output(produced)
-        moving = transfers.move(key, plan, source_uri=artifact.uri, artifact=artifact)
+        moving = transfers.move(key, plan, name, source_uri=artifact.uri, artifact=artifact)
     result = await _or_given_up(context, name, moving)
     return Outcome(outputs={"data": result.result})
 
@@ -130,6 +131,7 @@ async def _load(context: RunContext, name: str, stage: LoadTableStage, files: Ar
 
 
 async def _query(context: RunContext, name: str, stage: QueryStage) -> Outcome:
+    await begin_query(context, name)
     await context.checkpoint.passed()
     context.book.note(name, "querying")
     sql, parameters = query_of(stage.sql, context.request.spec, context.book)
@@ -142,11 +144,15 @@ async def _query(context: RunContext, name: str, stage: QueryStage) -> Outcome:
         stage=name,
         summary="query",
     )
-    began = workflow.now()
-    result = await _or_cancelled(context, key, None, work)
+    began, price = workflow.now(), context.plan.queries.get(stage.on)
+    billed: int | None = None
+    try:
+        result = await _or_cancelled(context, key, None, work)
+        billed = result.billed_bytes
+    finally:
+        end_query(context, name, price.cost(billed) if price and billed is not None else None)
     if context.charging:
-        price = context.plan.queries.get(stage.on)
-        context.charging.add(of_query(key, stage.on, result.billed_bytes, price, began))
+        context.charging.add(of_query(key, stage.on, billed, price, began))
     return Outcome(rows=result.rows, metrics=_metrics(result), shown=result.shown[:ROWS_KEPT])
 
 

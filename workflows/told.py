@@ -1,7 +1,13 @@
-"""What a run tells of a job: its record in the status, and a few words beside the stage."""
+"""What a run tells of a job, a few words beside the stage, and of money: amounts, and how it stands to its budget."""
+
+from decimal import Decimal
 
 from contracts.jobs import JobPhase, JobState
 from contracts.runs import StageJob
+from contracts.spending import Spending
+from contracts.units import format_size
+
+CENT = Decimal("0.01")
 
 
 def stage_job(state: JobState) -> StageJob:
@@ -37,3 +43,23 @@ def spent(job: StageJob | None) -> str:
         return ""
     told = {"queued": job.queued_seconds, "ran": job.run_seconds}
     return ", ".join(f"{word} {seconds:.1f} s" for word, seconds in told.items() if seconds is not None)
+
+
+def money(value: Decimal, currency: str) -> str:
+    """Write an amount for people: two decimals, or as many as it takes to see something."""
+    if value and abs(value) < CENT:
+        return f"{value.normalize():f} {currency}"
+    return f"{value.quantize(CENT):f} {currency}"
+
+
+def standing(spending: Spending) -> str:
+    """Return how a run stands to its budget, and what it has sent out of clouds, in one line."""
+    sent = f"{format_size(spending.sent_bytes)} left clouds" if spending.sent_bytes else ""
+    budget = spending.budget
+    if budget is None:
+        return sent or "nothing has left a cloud"
+    said = [f"{money(spending.spent, budget.currency)} spent"]
+    said += [f"at most {money(spending.held_cost, budget.currency)} under way"] if spending.held else []
+    said += [f"{money(spending.allowed, budget.currency)} allowed above it"] if spending.allowed else []
+    said += [f"cost of {', '.join(spending.unknown)} not known"] if spending.unknown else []
+    return f"budget {budget.text}: " + ", ".join(filter(None, (*said, sent)))

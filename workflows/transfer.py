@@ -136,7 +136,7 @@ class TransferWorkflow:
     async def _move(self) -> None:
         """List and move at the same time, in lanes; the first error ends them all."""
         deadline = Deadline.began_at(self.checkpoint, self.request.caps.duration, self.began)
-        self.bounds = Bounds(self.moving, self.price, deadline)
+        self.bounds = Bounds(self.moving, self.price, deadline, self.lister)
         if self.request.dry_run:
             await self._count()
             return

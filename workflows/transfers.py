@@ -25,6 +25,7 @@ from workflows.context import RunContext
 from workflows.effects import brief
 from workflows.failures import stage_error
 from workflows.leaves import leave_ref
+from workflows.paying import begin_transfer, end_transfer, outgrown
 from workflows.transfer import TransferWorkflow
 
 
@@ -40,8 +41,12 @@ class Transfers:
         self.drained: set[str] = set()
         self._locks: dict[str, asyncio.Lock] = {}
 
-    async def bring(self, key: str, artifact: Artifact) -> Artifact:
-        """Return the artifact as it lies on the transfer's destination; move it unless the same content is there."""
+    async def bring(self, key: str, artifact: Artifact, wanted_by: str) -> Artifact:
+        """Return the artifact as it lies on the transfer's destination; move it unless the same content is there.
+
+        Raises:
+            StageFailed: see `move`.
+        """
         plan = self.context.plan.transfers[key]
         async with self._locks.setdefault(key, asyncio.Lock()):
             held = self.context.book.lies_at(artifact, plan.destination)
@@ -51,13 +56,39 @@ class Transfers:
             held = await brought_before(self.context, stage, artifact, plan.destination)
             if held:
                 return held
-            result = await self.move(key, plan, source_uri=artifact.uri, artifact=artifact)
+            result = await self.move(key, plan, wanted_by, source_uri=artifact.uri, artifact=artifact)
             return result.result
 
     async def move(
-        self, key: str, plan: TransferPlan, *, source_uri: str, artifact: Artifact | None = None
+        self,
+        key: str,
+        plan: TransferPlan,
+        wanted_by: str,
+        *,
+        source_uri: str,
+        artifact: Artifact | None = None,
     ) -> TransferResult:
-        """Run one transfer as a child and record it."""
+        """Run one transfer as a child and record it; a source that has grown meanwhile is agreed on again.
+
+        Raises:
+            StageFailed: it may not begin, since a person said no or nobody may let it exceed a limit.
+        """
+        while True:
+            fare = await begin_transfer(self.context, key, plan, wanted_by, source_uri, artifact)
+            try:
+                result = await self._moved(
+                    key, plan.model_copy(update={"caps": fare.caps}), source_uri, artifact
+                )
+            except ChildWorkflowError as error:
+                if not await outgrown(self.context, plan, fare, wanted_by, source_uri, error):
+                    raise
+                continue
+            end_transfer(self.context, key, plan, fare, result)
+            return result
+
+    async def _moved(
+        self, key: str, plan: TransferPlan, source_uri: str, artifact: Artifact | None
+    ) -> TransferResult:
         context = self.context
         await context.checkpoint.passed()
         request = self._request(key, plan, source_uri, artifact)

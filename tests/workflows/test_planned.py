@@ -13,7 +13,7 @@ from starter.exits import Exit
 from starter.plans import exit_of
 from tests.workflows.play import CONNECTIONS, Play, spec_of
 from workflows.planned import PlanWorkflow
-from workflows.sizing import PAGES
+from workflows.weighing import PAGES
 
 LOOKS = {"connections.preflight", "ledger.month", "storage.stat", "storage.list", "queues.describe"}
 """What changes nothing."""
