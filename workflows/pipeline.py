@@ -187,8 +187,11 @@ class PipelineWorkflow(Steered):
             if self._ready(name, needs):
                 try:
                     await self._attempt(context, children, name)
-                finally:
+                except (Exception, asyncio.CancelledError):
+                    # No `finally`: a run that a worker drops from its cache is over there, and may say no more.
                     self.shipping.ended(name)
+                    raise
+                self.shipping.ended(name)
 
     def _ready(self, name: str, needs: tuple[str, ...]) -> bool:
         """Whether a stage may start, or start again after a decision."""
