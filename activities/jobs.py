@@ -11,11 +11,11 @@ from activities.outputs import METRICS_OUTPUT, Collector
 from activities.store import Store
 from activities.watching import Watch
 from contracts.errors import MESSAGE_LIMIT, ErrorDetail, ErrorKind, failure
+from contracts.job_activities import JobActivities
 from contracts.jobs import (
     LOG_TAIL_LINES,
     CollectRequest,
     FindRequest,
-    JobActivities,
     JobList,
     JobOutputs,
     JobRef,

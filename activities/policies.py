@@ -70,7 +70,7 @@ def region_of(policy: Policy, connection: str, own: str) -> str:
 
 def _mistakes(path: Path, document: CommentedMap, error: ValidationError) -> Iterator[str]:
     for mistake in error.errors(include_url=False, include_input=False):
-        at = [part for part in mistake["loc"] if part != "[key]"] or _unknown_class(document)
+        at = [part for part in mistake["loc"] if part != "[key]"] or _seen_together(document)
         said = mistake["msg"].removeprefix("Value error, ")
         if mistake["type"] == "extra_forbidden":
             said = "there is no such rule"
@@ -78,14 +78,17 @@ def _mistakes(path: Path, document: CommentedMap, error: ValidationError) -> Ite
         yield f"{path}:{_line(document, at)}: {f'{field}: ' if field else ''}{said}"
 
 
-def _unknown_class(document: CommentedMap) -> list[Any]:
-    """Where a class is named that is not there: the one mistake that shows only when the rules are seen together."""
+def _seen_together(document: CommentedMap) -> list[Any]:
+    """Where the mistake is that shows only when the rules are seen together: an unknown class, an approval of nobody."""
     known, data = document.get("classes") or {}, document.get("data") or {}
     crossing = (document.get("approvals") or {}).get("crossing") or ()
     named = [(["data", prefix], name) for prefix, name in data.items()]
     named += [(["approvals", "crossing", number], name) for number, name in enumerate(crossing)]
     named += [(["default_class"], document.get("default_class"))]
-    return next((at for at, name in named if name is not None and name not in known), [])
+    unknown = next((at for at, name in named if name is not None and name not in known), None)
+    given = document.get("waivers") or {}
+    asked = (["approvals", rule] for rule in document.get("approvals") or {} if not given.get(rule))
+    return unknown or next(asked, [])
 
 
 def _line(document: CommentedMap, at: list[Any]) -> int:

@@ -16,8 +16,9 @@ from contracts.packed import Packed
 from contracts.plan import Placement
 from contracts.prices import QueryPrice
 from contracts.results import FanoutStatus
-from contracts.runs import Pause, StageError, StageJob
+from contracts.runs import Pause, StageError
 from contracts.spec import PipelineSpec
+from contracts.stage_records import StageJob
 
 FANOUT_WORKFLOW = "foreach"
 

@@ -92,8 +92,6 @@ class Tightening(Declared):
     """What may leave clouds at most."""
     images: tuple[str, ...] | None = None
     """Prefixes of images that jobs may run, such as `123456789012.dkr.ecr.eu-central-1.amazonaws.com/`."""
-    approvals: Approvals = Approvals()
-    """What a run waits for an approval before."""
 
     @field_validator("data")
     @classmethod
@@ -106,8 +104,7 @@ class Tightening(Declared):
     @property
     def named(self) -> tuple[str, ...]:
         """Every class that it refers to, sorted."""
-        found = {*self.data.values(), *self.approvals.crossing, *filter(None, (self.default_class,))}
-        return tuple(sorted(found))
+        return tuple(sorted({*self.data.values(), *filter(None, (self.default_class,))}))
 
 
 class Policy(Tightening):
@@ -115,6 +112,8 @@ class Policy(Tightening):
 
     places: dict[str, str] = Field(default_factory=dict)
     """Connections to the region that each lies in: a worker that mints grants believes this and no request."""
+    approvals: Approvals = Approvals()
+    """What a run waits for an approval before, of those whom `waivers` names for it."""
     waivers: dict[RuleName, tuple[str, ...]] = Field(default_factory=dict)
     """Who may waive a rule, by name; a rule that is not named here nobody can waive."""
 
@@ -122,6 +121,27 @@ class Policy(Tightening):
     @classmethod
     def _places(cls, value: dict[str, str]) -> dict[str, str]:
         return {normalise(name): region for name, region in value.items()}
+
+    @property
+    def named(self) -> tuple[str, ...]:
+        """Every class that it refers to, sorted."""
+        return tuple(sorted({*super().named, *self.approvals.crossing}))
+
+    @model_validator(mode="after")
+    def _approvable(self) -> "Policy":
+        for rule in self.unapprovable:
+            told = f"approvals.{rule} asks for an approval that nobody may give; name who may under waivers.{rule}"
+            raise ValueError(told)
+        return self
+
+    @property
+    def unapprovable(self) -> tuple[RuleName, ...]:
+        """Rules that ask for an approval of nobody."""
+        asked: tuple[tuple[RuleName, object], ...] = (
+            ("crossing", self.approvals.crossing),
+            ("price", self.approvals.price),
+        )
+        return tuple(rule for rule, limit in asked if limit and not self.waivers.get(rule))
 
     @model_validator(mode="after")
     def _known(self) -> "Policy":

@@ -16,9 +16,8 @@ from contracts.candidates import Candidate
 from contracts.code import CodeBundle
 from contracts.copies import Tally
 from contracts.decisions import Decided
-from contracts.endpoints import EndpointRef
 from contracts.errors import printable
-from contracts.jobs import JobKind, JobPhase, RunRef
+from contracts.jobs import RunRef
 from contracts.ledger import Spent
 from contracts.lineage import LineageProgress
 from contracts.model import Message
@@ -29,6 +28,7 @@ from contracts.results import Choice, FanoutStatus
 from contracts.spec import PipelineSpec
 from contracts.spending import Spending
 from contracts.stage_base import where
+from contracts.stage_records import StageEndpoint, StageJob
 from contracts.tables import Scalar
 
 PIPELINE_WORKFLOW = "pipeline"
@@ -101,37 +101,6 @@ class StageError(Message):
     kind: str
     message: Annotated[str, AfterValidator(printable)]
     hint: str
-
-
-class StageJob(Message):
-    """The job a stage has or had last."""
-
-    id: str
-    generation: int
-    name: str
-    kind: JobKind = "train"
-    phase: JobPhase = JobPhase.QUEUED
-    console: str | None = None
-    last_seen: datetime | None = None
-    """When its control plane last told of it."""
-    seconds: float | None = None
-    """Billed, or run where the vendor does not say."""
-    queued_seconds: float | None = None
-    """From its submission until it had a machine; so far, while it has none."""
-    run_seconds: float | None = None
-    """While it had a machine; until it was last seen, while it has one."""
-    billed_seconds: float | None = None
-    """As the vendor counts; None where it does not say, or not yet."""
-
-
-class StageEndpoint(Message):
-    """The endpoint that a stage deployed."""
-
-    ref: EndpointRef
-    temporary: bool = True
-    retired: bool = False
-    asked_at: datetime | None = None
-    """When its deployment began: it is billed from about then on."""
 
 
 class StageStatus(Message):

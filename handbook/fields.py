@@ -10,7 +10,7 @@ from contracts.approvals import ApproveStage
 from contracts.foreach import Foreach, Share
 from contracts.inference import BatchPredictStage, DeployStage, InvokeStage, RetireStage
 from contracts.machines import Resources
-from contracts.policy import Approvals, DataClass, EgressLimit, Tightening
+from contracts.policy import DataClass, EgressLimit, Tightening
 from contracts.spec import Defaults, PipelineSpec
 from contracts.stage_base import CommandStage, Expect, StageBase, StageRules
 from contracts.stages import CopyStage, JobStage, LoadTableStage, PickStage, QueryStage
@@ -41,7 +41,6 @@ SECTIONS: dict[type[BaseModel], tuple[str, str]] = {
     Tightening: ("Fields of policy", "policy.md#policy"),
     DataClass: ("Fields of a class of policy", "policy.md#policy"),
     EgressLimit: ("Fields of max_egress of policy", "policy.md#policy"),
-    Approvals: ("Fields of approvals of policy", "policy.md#policy"),
     Column: ("Fields of a column of schema", "load_table"),
 }
 """Each model to its heading here, and to the section of docs/pipelines.md, or of another page, that explains it."""

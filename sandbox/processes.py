@@ -18,8 +18,10 @@ from sandbox.environment import MARK
 from sandbox.layout import Layout, write_private
 from sandbox.services.base import Command
 
-# Births come from the boot clock in steps of 10 ms.
+# Births come in steps of 10 ms.
 _SAME_BIRTH_SECONDS = 0.05
+_STARTED = 19
+"""Where the start stands in `/proc/<pid>/stat`, counted from behind the program's name: its field 22."""
 # Servers outlive the command that started them; one whose handle is dropped is not reaped, and Python warns.
 _CHILDREN: list[subprocess.Popen[bytes]] = []
 
@@ -30,7 +32,7 @@ class Record:
 
     pid: int
     born: float
-    """The process's creation time, seconds since the epoch."""
+    """When it was created, see `birth`."""
     settings: str = ""
     """A digest of the endpoints it was started with."""
     seeded: bool = False
@@ -40,7 +42,7 @@ class Record:
         with contextlib.suppress(psutil.Error):
             found = psutil.Process(self.pid)
             if (
-                abs(found.create_time() - self.born) < _SAME_BIRTH_SECONDS
+                abs(birth(self.pid) - self.born) < _SAME_BIRTH_SECONDS
                 and found.status() != psutil.STATUS_ZOMBIE
             ):
                 return found
@@ -56,6 +58,24 @@ class Record:
             for found in psutil.process_iter()
             if found.pid != self.pid and _session(found.pid) == self.pid
         ]
+
+
+def birth(pid: int) -> float:
+    """When a process was created, in seconds that no change of the clock and no sleep of the machine moves.
+
+    Linux counts them from the boot; of its wall clock the same process would be born anew with each correction.
+
+    Raises:
+        psutil.Error: there is no such process.
+    """
+    stat = Path(f"/proc/{pid}/stat")
+    if not Path("/proc/self/stat").exists():
+        return psutil.Process(pid).create_time()
+    try:
+        behind = stat.read_bytes().rpartition(b") ")[2].split()
+    except OSError:
+        raise psutil.NoSuchProcess(pid) from None
+    return int(behind[_STARTED]) / os.sysconf("SC_CLK_TCK")
 
 
 class Records:
@@ -111,7 +131,7 @@ def start(command: Command, log: Path, settings: str, root: Path) -> tuple[subpr
             start_new_session=True,
         )
     _CHILDREN.append(child)
-    return child, Record(child.pid, psutil.Process(child.pid).create_time(), settings)
+    return child, Record(child.pid, birth(child.pid), settings)
 
 
 def stop(records: Iterable[Record], grace_seconds: float) -> None:

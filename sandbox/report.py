@@ -6,6 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+import psutil
+
 from sandbox.layout import Endpoints, Layout, Unreachable
 from sandbox.logs import end_of
 from sandbox.processes import Records
@@ -61,12 +63,18 @@ def _one(service: Service, layout: Layout, endpoints: Endpoints, records: Record
         url=service.url(endpoints),
         ports={name: endpoints.ports[name] for name in service.ports},
         pid=process.pid if process else None,
-        since=datetime.fromtimestamp(record.born, UTC).isoformat(timespec="seconds")
-        if record and process
-        else None,
+        since=_since(process) if process else None,
         log=str(log),
         last_line=next(iter(end_of(log, 1)), None) if state in ("dead", "silent") else None,
     )
+
+
+def _since(process: psutil.Process) -> str | None:
+    try:
+        return datetime.fromtimestamp(process.create_time(), UTC).isoformat(timespec="seconds")
+    except psutil.Error:
+        # It has ended since it was looked at.
+        return None
 
 
 def require_well(statuses: list[ServerStatus]) -> None:

@@ -5,7 +5,8 @@ from typing import Any
 
 from contracts.approvals import Gate
 from contracts.decisions import Decided
-from contracts.runs import RunStatus, StageJob, StagePhase, StageStatus, TransferResult, workflow_id
+from contracts.runs import RunStatus, StagePhase, StageStatus, TransferResult, workflow_id
+from contracts.stage_records import StageJob
 from starter.budget_show import budget_document
 from starter.pages.flow import Flow
 from starter.spending import spending_document

@@ -8,7 +8,8 @@ from contracts.errors import NEW_GENERATION
 from contracts.foreach import Item
 from contracts.jobs import JobRef, JobState, RunRef
 from contracts.plan import Placement, Plan
-from contracts.runs import RunRequest, StageJob
+from contracts.runs import RunRequest
+from contracts.stage_records import StageJob
 from workflows.book import Book
 from workflows.budget import Budget
 from workflows.charging import Charging

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 from temporalio import workflow
 from temporalio.workflow import ActivityCancellationType
 
-from contracts.jobs import JobActivities
+from contracts.job_activities import JobActivities
 from contracts.presets import Preset
 from contracts.queues import WORKFLOW_QUEUE, queue_of
 from workflows.checkpoint import Checkpoint

@@ -22,7 +22,8 @@ from contracts.errors import ErrorKind
 from contracts.inference import DeployStage, InvokeStage, RetireStage
 from contracts.jobs import FindRequest, JobRequest
 from contracts.presets import Preset
-from contracts.runs import StageEndpoint, StageError
+from contracts.runs import StageError
+from contracts.stage_records import StageEndpoint
 from workflows.closing import NONE_MADE, REMOVED, STILL_LIVES
 from workflows.context import RunContext
 from workflows.effects import Request, Response

@@ -11,6 +11,7 @@ from contracts.inference import BatchPredictStage
 from contracts.jobs import (
     JobRequest,
 )
+from contracts.runs import StageError
 from contracts.stages import JobStage
 from workflows.context import RunContext
 from workflows.failover import may_move
@@ -69,20 +70,22 @@ async def run_generations(
             if last or not failure.confirmed or not context.may_follow(runner.ref, failure.error.kind):
                 raise
             error = failure.error
-        if context.shipping:
-            context.shipping.ended(name)
-        held = context.book.stage(name)
-        context.book.failed_by(name, error.kind)
-        reason = f"generation {request.generation}: {error.kind}: {error.message[:200]}"
-        context.book.change(
-            name,
-            history=(*held.history, reason),
-            note=f"{error.kind}; starting generation {request.generation + 1}",
-        )
-        if error.kind in {ErrorKind.CAPACITY, ErrorKind.PREEMPTED}:
-            pause = min(CAPACITY_PAUSE * 2**used, LONGEST_PAUSE)
-            await workflow.sleep(pause, summary=f"{name}: begins again after {error.kind}")
+        await _again(context, request, error, used)
         used += 1
+
+
+async def _again(context: RunContext, request: JobRequest, error: StageError, used: int) -> None:
+    """Say why a generation has ended that another one follows, and return when that one may start."""
+    name = request.stage
+    if context.shipping:
+        context.shipping.ended(name)
+    context.book.failed_by(name, error.kind)
+    reason = f"generation {request.generation}: {error.kind}: {error.message[:200]}"
+    note = f"{error.kind}; starting generation {request.generation + 1}"
+    context.book.change(name, history=(*context.book.stage(name).history, reason), note=note)
+    if error.kind in {ErrorKind.CAPACITY, ErrorKind.PREEMPTED}:
+        pause = min(CAPACITY_PAUSE * 2**used, LONGEST_PAUSE)
+        await workflow.sleep(pause, summary=f"{name}: begins again after {error.kind}")
 
 
 async def _resumed(context: RunContext, request: JobRequest) -> None:

@@ -14,7 +14,8 @@ from contracts.fanout import EnumerateRequest, FanoutRequest, GatherActivities, 
 from contracts.foreach import ITEMS_LIMIT, Foreach, Item, Value, item_stage
 from contracts.jobs import JobRef, JobState
 from contracts.plan import Placement, Plan
-from contracts.runs import RunRequest, RunStatus, StageJob, StagePhase, StageStatus
+from contracts.runs import RunRequest, RunStatus, StagePhase, StageStatus
+from contracts.stage_records import StageJob
 from contracts.stages import JobStage
 from contracts.tables import QueryRequest, TableActivities, TableCancelRequest, TableJobKey
 from workflows.book import Book

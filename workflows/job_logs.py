@@ -6,7 +6,8 @@ from temporalio import workflow
 
 from contracts import presets
 from contracts.errors import ErrorKind, failure
-from contracts.jobs import FindRequest, JobActivities, JobRef, LogPage, LogRequest
+from contracts.job_activities import JobActivities
+from contracts.jobs import FindRequest, JobRef, LogPage, LogRequest
 from contracts.model import Message
 from contracts.queues import queue_of
 from contracts.runs import JOB_LOGS_WORKFLOW

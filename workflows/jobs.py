@@ -11,10 +11,10 @@ from temporalio.exceptions import ActivityError, is_cancelled_exception
 
 from contracts import presets
 from contracts.errors import MESSAGE_LIMIT, ErrorKind
+from contracts.job_activities import JobActivities
 from contracts.jobs import (
     CollectRequest,
     FindRequest,
-    JobActivities,
     JobPhase,
     JobRef,
     JobRequest,

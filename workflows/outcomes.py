@@ -6,7 +6,8 @@ from contracts.artifacts import Artifact
 from contracts.errors import hint_for
 from contracts.model import Message
 from contracts.results import Choice, FanoutStatus
-from contracts.runs import StageEndpoint, StageError
+from contracts.runs import StageError
+from contracts.stage_records import StageEndpoint
 from contracts.tables import Scalar
 
 

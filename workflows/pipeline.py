@@ -230,8 +230,7 @@ class PipelineWorkflow(Steered):
             self._failed(name, error)
             return
         fields = {name: getattr(outcome, name) for name in Outcome.model_fields}
-        note = words_of(outcome)
-        self.book.change(name, phase=StagePhase.SUCCEEDED, note=note, **fields)
+        self.book.change(name, phase=StagePhase.SUCCEEDED, note=words_of(outcome), **fields)
 
     async def _outcome(self, context: RunContext, children: Children, name: str) -> Outcome:
         return await outcome_of(context, children, name, self.failover)

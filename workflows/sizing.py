@@ -79,7 +79,7 @@ async def month_so_far(effects: Effects) -> MonthState | None:
 def _bounded(spec: PipelineSpec) -> bool:
     """Whether the pipeline says how much it may cost or send."""
     rules = spec.policy
-    limits = (rules.max_egress.run, rules.max_egress.month, rules.approvals.price) if rules else ()
+    limits = (rules.max_egress.run, rules.max_egress.month) if rules else ()
     return any(limit is not None for limit in (spec.budget, spec.max_egress, *limits))
 
 

@@ -3,8 +3,8 @@
 from decimal import Decimal
 
 from contracts.jobs import JobPhase, JobState
-from contracts.runs import StageJob
 from contracts.spending import Spending
+from contracts.stage_records import StageJob
 from contracts.units import format_size
 
 CENT = Decimal("0.01")

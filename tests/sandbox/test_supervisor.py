@@ -10,7 +10,7 @@ import psutil
 import pytest
 
 from sandbox.layout import Unreachable
-from sandbox.processes import Records
+from sandbox.processes import Records, birth
 from tests.sandbox.fake_servers import Desk, fake_service, kill, listening, lives, open_desk
 
 __all__ = ["open_desk"]
@@ -161,11 +161,18 @@ def test_a_process_that_was_given_an_old_id_is_never_ended(open_desk: OpenDesk) 
     desk.up()
     desk.down()
     with subprocess.Popen(["sleep", "60"]) as stranger:
-        stored = {"one": {"pid": stranger.pid, "born": psutil.Process(stranger.pid).create_time() - 1}}
+        stored = {"one": {"pid": stranger.pid, "born": birth(stranger.pid) - 1}}
         desk.layout.processes_file.write_text(json.dumps(stored))
         assert desk.down() == []
         assert stranger.poll() is None
         stranger.kill()
+
+
+def test_a_birth_is_told_by_a_clock_that_nobody_sets() -> None:
+    with subprocess.Popen(["sleep", "60"]) as child:
+        born = birth(child.pid)
+        child.kill()
+    assert 0 <= time.clock_gettime(time.CLOCK_BOOTTIME) - born < 60
 
 
 def test_a_server_that_ignores_sigterm_is_ended_by_force(open_desk: OpenDesk) -> None:

@@ -95,7 +95,7 @@ def test_what_a_run_leaves_says_its_classes_in_its_path() -> None:
 
 
 def test_a_class_that_no_policy_has_is_named_with_the_nearest() -> None:
-    spec = spec_of({"a": {**JOB, "data_class": "pij"}}, policy={"approvals": {"crossing": ["opem"]}})
+    spec = spec_of({"a": {**JOB, "data_class": "pij"}}, policy={"data": {"s3://b/": "opem"}})
     said = {problem.path: problem.message for problem in unknown_classes(spec, (POLICY,))}
     assert said == {
         ("stages", "a", "data_class"): "no policy has a class 'pij'; did you mean 'pii'?",

@@ -10,7 +10,8 @@ from rich.console import Console
 from contracts.approvals import Gate
 from contracts.jobs import JobPhase, RunRef
 from contracts.results import FanoutStatus
-from contracts.runs import RunPhase, RunStatus, StageError, StageJob, StagePhase, StageStatus
+from contracts.runs import RunPhase, RunStatus, StageError, StagePhase, StageStatus
+from contracts.stage_records import StageJob
 from contracts.transfers import TransferStatus
 from starter.desk_show import Frame
 from starter.line import Line, keys_of

@@ -13,7 +13,8 @@ from markdown_it import MarkdownIt
 from contracts.approvals import Approval, Gate
 from contracts.decisions import StageDecision
 from contracts.jobs import RunRef
-from contracts.runs import Pause, RunPhase, RunStatus, StageError, StageJob, StagePhase, StageStatus
+from contracts.runs import Pause, RunPhase, RunStatus, StageError, StagePhase, StageStatus
+from contracts.stage_records import StageJob
 from workflows.details import stage_table
 from workflows.marked import fence, link, plain
 

@@ -248,6 +248,10 @@ def test_without_a_policy_all_is_as_it_was() -> None:
         ("tls: required\nencrypt: provider\n", "policy.yaml:2: encrypt: there is no such rule"),
         ("waivers:\n  residency: [dana]\n", "policy.yaml:2: waivers.residency: Input should be 'clouds'"),
         ("approvals:\n  price: 20\n", "policy.yaml:2: approvals.price: 20 is no amount of money"),
+        (
+            "tls: required\napprovals:\n  price: 20 USD\n",
+            "policy.yaml:3: approvals.price: approvals.price asks for an approval that nobody may give",
+        ),
     ],
 )
 def test_a_mistake_in_a_policy_is_told_with_its_line(tmp_path: Path, text: str, told: str) -> None:

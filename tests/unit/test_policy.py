@@ -27,7 +27,12 @@ POLICY = Policy.model_validate(
         "max_egress": {"run": "10GB", "month": "1TB"},
         "images": ["ghcr.io/team/", "docker.io/library/python"],
         "approvals": {"crossing": ["pii"], "price": "50 USD"},
-        "waivers": {"crossing": ["dana"], "regions": ["erin", "dana"], "declassify": ["erin"]},
+        "waivers": {
+            "crossing": ["dana"],
+            "regions": ["erin", "dana"],
+            "declassify": ["erin"],
+            "price": ["fay"],
+        },
     }
 )
 SAFE = StoreFacts(
@@ -148,14 +153,14 @@ def test_data_in_its_region_and_guarded_as_demanded_breaks_nothing() -> None:
             rules.price((POLICY,), [parse_money("50.01 USD")]),
             *("price", "50.01 USD"),
             "the quote is 50.01 USD; above 50 USD it needs an approval",
-            (),
+            ("fay",),
             id="price",
         ),
         pytest.param(
             rules.price((POLICY,), [parse_money("1 EUR")]),
             *("price", "1 EUR"),
             "the quote is 1 EUR; above 50 USD it needs an approval",
-            (),
+            ("fay",),
             id="a price that cannot be compared",
         ),
         pytest.param(

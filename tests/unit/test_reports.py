@@ -12,15 +12,9 @@ from hypothesis import strategies as st
 
 from contracts.jobs import JobPhase
 from contracts.results import Candidate, Choice
-from contracts.runs import (
-    RunPhase,
-    RunRequest,
-    RunStatus,
-    StageError,
-    StageJob,
-    StagePhase,
-)
+from contracts.runs import RunPhase, RunRequest, RunStatus, StageError, StagePhase
 from contracts.spec import PipelineSpec
+from contracts.stage_records import StageJob
 from starter.exits import StarterError
 from starter.pages.report import html, markdown
 from starter.pages.timeline import spoken, timeline_of

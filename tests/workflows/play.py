@@ -40,6 +40,7 @@ from workers.policing import Policing
 from workers.workflows import WORKFLOWS, own_workflows
 from workflows.pipeline import PipelineWorkflow
 
+CHILD_STARTED = "start_child_workflow_execution_initiated_event_attributes"
 QUICK = timedelta(milliseconds=50)
 CONNECTIONS = ("aws/default", "azure/default", "gcp/default", "onprem/default")
 KINDS = {
@@ -281,9 +282,6 @@ class Play:
             **offers,
         )
         self._workers[name] = await self._stack.enter_async_context(worker)
-
-
-CHILD_STARTED = "start_child_workflow_execution_initiated_event_attributes"
 
 
 def job_of(play: Play, stage: str, generation: int = 1) -> Any:

@@ -85,8 +85,9 @@ async def test_a_run_with_no_place_left_ends_and_says_what_took_each(play: Play)
     assert not play.world.jobs
 
 
-@pytest.mark.durability
 async def test_a_place_that_another_stage_needs_still_fails_the_run(play: Play) -> None:
+    # Held, since the test server hangs over an activity that ends in the moment in which it is cancelled.
+    play.world.hold("connections.preflight", on="gcp/default")
     play.world.fail("connections.preflight", ErrorKind.ACCESS_DENIED, "no right", on="aws/default")
     kind, _ = await play.failure(await play.start(spec_of({"a": AWS_OR_GCP, "b": {"on": "aws"}})))
     assert kind == ErrorKind.ACCESS_DENIED

@@ -1,0 +1,38 @@
+"""What a stage's status holds of the job or the endpoint that it has or had last."""
+
+from datetime import datetime
+
+from contracts.endpoints import EndpointRef
+from contracts.jobs import JobKind, JobPhase
+from contracts.model import Message
+
+
+class StageJob(Message):
+    """The job a stage has or had last."""
+
+    id: str
+    generation: int
+    name: str
+    kind: JobKind = "train"
+    phase: JobPhase = JobPhase.QUEUED
+    console: str | None = None
+    last_seen: datetime | None = None
+    """When its control plane last told of it."""
+    seconds: float | None = None
+    """Billed, or run where the vendor does not say."""
+    queued_seconds: float | None = None
+    """From its submission until it had a machine; so far, while it has none."""
+    run_seconds: float | None = None
+    """While it had a machine; until it was last seen, while it has one."""
+    billed_seconds: float | None = None
+    """As the vendor counts; None where it does not say, or not yet."""
+
+
+class StageEndpoint(Message):
+    """The endpoint that a stage deployed."""
+
+    ref: EndpointRef
+    temporary: bool = True
+    retired: bool = False
+    asked_at: datetime | None = None
+    """When its deployment began: it is billed from about then on."""
