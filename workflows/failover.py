@@ -13,6 +13,7 @@ from contracts.errors import ErrorKind
 from contracts.inference import BatchPredictStage
 from contracts.places import reopened
 from contracts.plan import Plan, PlanActivities, PlanRequest
+from contracts.policy import told_of
 from contracts.runs import StageError, StagePhase
 from contracts.stages import JobStage
 from workflows.context import RunContext
@@ -79,6 +80,11 @@ class Failover:
         there = plan.placements[name].connection
         if there == here:
             return False
+        # What the old plan broke was waived before the run began; nobody was asked for more.
+        broken = tuple(one for one in plan.violations if one not in self._context.plan.violations)
+        if broken:
+            self._tell(name, f"it goes on nowhere else: on {there} {told_of(broken[0])}"[:500])
+            return False
         self._adopt(plan, name, here, error)
         return True
 
@@ -107,13 +113,20 @@ class Failover:
             connections=answers.reports,
             refused={**absent, **answers.refused},
             sizes=sizes,
-            standing=Standing(fixed=fixed, excluded=tried),
+            standing=Standing(fixed=fixed, excluded=tried, lies=self._brought()),
         )
         await context.checkpoint.passed()
         plan: Plan = await context.effects.local(
             PlanActivities.make, request, preset=presets.local(), summary=f"another place for {name}"
         )
         return plan
+
+    def _brought(self) -> dict[str, tuple[str, ...]]:
+        """Where transfers have brought what."""
+        found: dict[str, tuple[str, ...]] = {}
+        for moved in self._context.book.status.transfers:
+            found[moved.artifact] = (*found.get(moved.artifact, ()), moved.destination)
+        return found
 
     def _fixed(self, name: str) -> dict[str, str]:
         """Stages that stay where they are: all that had a choice and have begun, but the one that moves."""

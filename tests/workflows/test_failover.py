@@ -6,6 +6,8 @@ from typing import Any
 
 from contracts.errors import ErrorKind
 from contracts.jobs import JobPhase
+from contracts.plan import PlanRequest
+from contracts.policy import Policy
 from contracts.runs import RunStatus, StagePhase
 from tests.fakes.lives import Life
 from tests.workflows.play import Play, Run, spec_of
@@ -22,6 +24,13 @@ def jobs_of(play: Play, stage: str) -> list[tuple[str, int]]:
         for job in play.world.jobs.values()
         if job.request.stage == stage
     ]
+
+
+async def planned(play: Play, run: Run) -> list[PlanRequest]:
+    """What each plan of a run was made from, as its history holds it."""
+    asked = (event.activity_task_scheduled_event_attributes for event in (await run.fetch_history()).events)
+    payloads = [one.input.payloads for one in asked if one.activity_type.name == "plan.make"]
+    return [(await play.client.data_converter.decode(found, [PlanRequest]))[0] for found in payloads]
 
 
 async def test_a_job_whose_place_is_full_goes_on_at_the_next(play: Play) -> None:
@@ -93,6 +102,27 @@ async def test_a_place_that_will_not_do_any_more_is_not_moved_to(play: Play) -> 
     assert jobs_of(play, "train") == [("aws/default", 1)]
 
 
+async def test_a_place_where_the_data_would_break_a_rule_is_not_moved_to_unasked(play: Play) -> None:
+    play.world.policy = Policy.model_validate(
+        {
+            "classes": {"pii": {}},
+            "data": {"s3://causeway/customers/": "pii"},
+            "places": {"aws": "eu-central-1", "gcp": "us-central1"},
+            "approvals": {"crossing": ["pii"]},
+            "waivers": {"crossing": ["dana"]},
+        }
+    )
+    play.put("aws/default", "customers/a.csv")
+    play.world.lives["train"] = [FULL, Life()]
+    ingest = {"kind": "copy", "on": "aws", "source": "s3://causeway/customers/"}
+    train = {**PLACES, "inputs": {"x": "ingest"}, "on_failure": "fail", "retries": 0}
+    run = await play.start(spec_of({"ingest": ingest, "train": train}, choose="near_data"))
+    kind, status = await play.failure(run)
+    assert kind == ErrorKind.CAPACITY
+    assert jobs_of(play, "train") == [("aws/default", 1)]
+    assert "it goes on nowhere else: on gcp/default rule crossing" in status.stages["train"].history[-1]
+
+
 async def test_what_the_job_needs_is_brought_to_where_it_goes_once(play: Play) -> None:
     play.world.lives["train"] = [FULL, Life()]
     stages: dict[str, Any] = {
@@ -109,6 +139,8 @@ async def test_what_the_job_needs_is_brought_to_where_it_goes_once(play: Play) -
     assert await play.transfers(run) == brought
     moved = [job for job in play.world.jobs.values() if job.request.stage == "train"][-1]
     assert moved.request.inputs["x"].uri.startswith("s3://")
+    first, again = await planned(play, run)
+    assert (first.standing.lies, again.standing.lies) == ({}, {"prepare.out": ("gcp/default",)})
 
 
 async def test_stages_that_have_not_begun_are_placed_anew_and_those_that_have_are_not(play: Play) -> None:
