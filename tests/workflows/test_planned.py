@@ -97,7 +97,8 @@ async def test_a_run_keeps_its_quote_and_weighs_only_where_it_is_bounded_or_choo
     status = await play.result(await play.start(spec_of(copy, max_egress="1GB"), key="bounded"))
     assert status.quote is not None
     assert status.quote.lines[0].quantity == 7
-    assert len(play.world.asked("storage.stat")) == 2 * copied + 1
+    # Once for the plan, and once before the transfer is agreed on: the source may have grown since.
+    assert len(play.world.asked("storage.stat")) == 2 * copied + 2
     ruled = spec_of(copy, policy={"max_egress": {"run": "1GB"}})
     status = await play.result(await play.start(ruled, key="ruled"))
     assert status.quote is not None
