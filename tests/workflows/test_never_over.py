@@ -16,7 +16,6 @@ from tests.workflows.play import Play, Run, spec_of
 from tests.workflows.spending import HOURLY, answer, really_spent
 from workflows.pipeline import PipelineWorkflow
 
-pytestmark = pytest.mark.durability
 STAGES = 7
 RUNS = 12
 STOPPING = STAGES * 2 * HOURLY.cost(2)
