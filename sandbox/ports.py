@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 import random
 import socket
-from collections.abc import Collection, Mapping
+import time
+from collections.abc import Collection, Iterable, Mapping
 
 USUAL = {
     "temporal": 7233,
@@ -24,6 +25,8 @@ USUAL = {
 }
 # Below the range that Linux and macOS lend to outgoing connections: such a port is still free tomorrow.
 SPARE = range(20_000, 32_000)
+LAST_BREATH_SECONDS = 10.0
+"""What a server that was ended may take to let go of its port."""
 
 
 def is_free(port: int) -> bool:
@@ -36,6 +39,14 @@ def is_free(port: int) -> bool:
         except OSError:
             return False
     return True
+
+
+def wait_free(numbers: Iterable[int]) -> None:
+    """Return when a server can listen on each of these ports, or after ten seconds: whoever starts there says why not."""
+    deadline = time.monotonic() + LAST_BREATH_SECONDS
+    for port in numbers:
+        while not is_free(port) and time.monotonic() < deadline:
+            time.sleep(0.05)
 
 
 def assign(wanted: Mapping[str, int | None], *, held: Collection[str] = ()) -> dict[str, int]:

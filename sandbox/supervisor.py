@@ -124,6 +124,8 @@ class Supervisor:
             how = "recovered" if record and not record.process() else "started"
             if record:
                 processes.stop([record], service.stop_seconds)
+                # The first thread of a program may be gone while others still hold what it listened on.
+                ports.wait_free(endpoints.ports[name] for name in service.ports)
             log = self._layout.log_of(service.name)
             keep_small(log)
             mark = log.stat().st_size if log.exists() else 0

@@ -10,6 +10,7 @@ from contracts.errors import ErrorKind, failure
 from contracts.limits import Caps
 from contracts.prices import EgressPrice
 from workflows.checkpoint import Deadline
+from workflows.finishing import take_cancel
 from workflows.listing import Lister
 from workflows.moving import Moving
 
@@ -80,6 +81,7 @@ class Bounds:
                     timeout=deadline.left,
                     timeout_summary="the transfer may take until then",
                 )
+                take_cancel()
         self._moving.overdue = deadline is not None
 
     def cost(self) -> Decimal | None:

@@ -138,10 +138,16 @@ class JobRunner:
                 )
             except TimeoutError:
                 continue
+            # Python 3.11's `wait_for` swallows a cancel that comes in the moment in which there is news.
+            take_cancel()
 
     def _show(self, state: JobState) -> None:
         if state.phase.terminal:
             self._ends[state.ref.generation] = state
+        held = self.context.book.stage(self.name).job
+        if state.last_seen is None and held and held.id == state.ref.id:
+            # Who asks now has never seen it; somebody before has.
+            state = state.model_copy(update={"last_seen": held.last_seen})
         self.context.book.change(self.name, job=stage_job(state), note=words_of(state))
 
     async def _failure(self, state: JobState) -> StageFailed:

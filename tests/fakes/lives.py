@@ -18,6 +18,8 @@ class Life:
     message: str = ""
     unknown_from: timedelta | None = None
     unknown_for: timedelta = timedelta(0)
+    forgotten: bool = False
+    """Whether who asks while it is unknown has never seen it before, as another attempt of a watch has not."""
     billed_seconds: float | None = None
     """As its vendor tells with its end."""
     collected_seconds: float | None = None
@@ -69,6 +71,7 @@ class Job:
         phase = self.phase(now)
         unknown = phase is JobPhase.UNKNOWN and self.life.unknown_from is not None
         began = self.born + self.life.queued
+        seen = self.born + self.life.unknown_from if unknown and self.life.unknown_from else now
         ended = min(filter(None, (began + self.life.runs, self.stopped))) if phase.terminal else None
         return JobState(
             ref=self.ref,
@@ -78,7 +81,7 @@ class Job:
             submitted_at=self.born,
             started_at=began if began <= min(filter(None, (now, self.stopped))) else None,
             ended_at=ended,
-            last_seen=self.born + self.life.unknown_from if unknown else now,  # type: ignore[operator]
+            last_seen=None if unknown and self.life.forgotten else seen,
             billed_seconds=self.life.billed_seconds if phase.terminal else None,
         )
 

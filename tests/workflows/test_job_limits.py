@@ -85,6 +85,16 @@ async def test_unknown_is_shown_with_when_it_was_last_seen_and_nothing_is_submit
     assert len(play.world.asked("jobs.submit")) == 1
 
 
+async def test_when_a_job_was_last_seen_is_kept_where_who_asks_now_has_never_seen_it(play: Play) -> None:
+    play.world.lives["job"] = [Life(runs=3 * HOUR, unknown_from=HOUR, unknown_for=HOUR, forgotten=True)]
+    run = await play.start(spec_of({"job": {"timeout": "1d"}}))
+    before = (await play.until_noted(run, "job", "job running")).stages["job"].job
+    await play.pass_time(minutes=70)
+    status = await play.until_noted(run, "job", "unknown")
+    assert status.stages["job"].job.last_seen == before.last_seen
+    assert f"last seen {before.last_seen:%H:%M:%S}" in status.stages["job"].note
+
+
 async def test_a_control_plane_that_fails_for_an_hour_fails_nothing(play: Play) -> None:
     play.world.lives["job"] = [Life(runs=HOUR)]
     play.world.fail("jobs.wait", ErrorKind.UNAVAILABLE, times=60)
