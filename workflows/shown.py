@@ -21,6 +21,7 @@ class Shown:
     def __init__(self, transfer: TransferWorkflow) -> None:
         """Show this transfer."""
         self._transfer = transfer
+        self._over = False
 
     def status(self) -> TransferStatus:
         """Say how far it is."""
@@ -76,7 +77,11 @@ class Shown:
         workflow.set_current_details("\n".join(lines))
 
     def ended(self, state: str, result: TransferResult | None = None) -> None:
-        """Show how it ended; one on its own keeps that where no worker is needed to read it."""
+        """Show how it ended; one on its own keeps that where no worker is needed to read it.
+
+        Nobody is told of success before: who asks then for the result finds it there.
+        """
+        self._over = state == "SUCCEEDED"
         self.refresh()
         if self._alone:
             outcome = TransferOutcome(status=self.status(), result=result)
@@ -89,8 +94,8 @@ class Shown:
 
     def _phase(self) -> TransferPhase:
         transfer = self._transfer
-        if transfer.moved:
+        if self._over:
             return "SUCCEEDED"
-        if transfer.checkpoint.pause:
+        if transfer.checkpoint.pause and not transfer.moved:
             return "PAUSING" if transfer.effects.draining else "PAUSED"
         return "RUNNING"

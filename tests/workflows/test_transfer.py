@@ -7,6 +7,7 @@ from contracts.limits import Limits
 from contracts.parts import SPAN_PARTS
 from contracts.runs import TRANSFER_MEMO
 from contracts.transfers import LIMITS_UPDATE, TransferOutcome
+from tests.charges import LISTED
 from tests.workflows.play import Play
 from tests.workflows.transferring import LARGE, PRICE, SPAN, Transfer, ended, error_of, lay, lay_large, start
 from workflows.rounds import COSTLY_ROUNDS, ROUNDS
@@ -19,6 +20,18 @@ async def test_a_folder_is_moved_and_its_manifest_says_what_came_to_lie_there(pl
     assert result.result == play.world.folder("az://causeway/out/")
     assert result.manifest == "az://causeway/.causeway/manifests/uid-k/k.tsv"
     assert (result.tally.objects, result.objects) == (7, 7)
+
+
+async def test_a_copy_is_called_done_only_when_what_it_came_to_can_be_read(play: Play) -> None:
+    lay(play, 1)
+    play.world.price = LISTED
+    hold = play.world.hold("ledger.post")
+    transfer = await start(play)
+    await play.reach(hold)
+    assert (await transfer.query(TransferWorkflow.status)).phase == "RUNNING"
+    hold.release()
+    await ended(transfer)
+    assert (await transfer.query(TransferWorkflow.status)).phase == "SUCCEEDED"
 
 
 async def test_what_a_copy_left_undone_is_all_that_the_next_one_does(play: Play) -> None:
