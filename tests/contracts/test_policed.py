@@ -8,11 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import pytest
 from temporalio import workflow
-from temporalio.client import Client, WorkflowFailureError
-from temporalio.common import RetryPolicy
-from temporalio.exceptions import ActivityError, ApplicationError
+from temporalio.client import Client
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from activities.leaves import TemporalLeaves
@@ -20,11 +17,11 @@ from activities.policing import Guard
 from contracts.connect import plugin
 from contracts.connections import PreflightRequest
 from contracts.copies import CopyItem, CopyRequest, PushRequest
-from contracts.errors import ErrorKind
 from contracts.grants import Measure, ReadGrantRequest, WriteGrant, WriteIntent
 from contracts.leaves import LEAVE_QUERY, Leave, LeaveRef
 from contracts.policy import Place, Policy
 from tests.contracts.contents import content_of, put
+from tests.forged import Forged, asked, refused
 from workers.policing import Policing
 
 UID = "ef" * 16
@@ -36,23 +33,6 @@ POLICY = Policy.model_validate(
         "waivers": {"regions": ["dana"], "declassify": ["dana"]},
     }
 )
-
-
-@workflow.defn(name="forged")
-class Forged:
-    """Asks one worker for one thing, as anybody who may start workflows can have one ask."""
-
-    @workflow.run
-    async def run(self, queue: str, name: str, request: dict[str, Any]) -> dict[str, Any]:
-        found: dict[str, Any] = await workflow.execute_activity(
-            name,
-            request,
-            task_queue=queue,
-            result_type=dict,
-            start_to_close_timeout=timedelta(seconds=30),
-            retry_policy=RetryPolicy(maximum_attempts=1),
-        )
-        return found
 
 
 @workflow.defn(name="pipeline")
@@ -94,25 +74,6 @@ async def served(sandbox: Any, room: Any, policy: Policy = POLICY) -> AsyncItera
         )
         async with worker:
             yield client, queue
-
-
-async def asked(client: Client, queue: str, name: str, request: Any) -> dict[str, Any]:
-    """What comes of a request."""
-    asks = (queue, name, request.model_dump(mode="json"))
-    id = f"forged/{uuid.uuid4().hex}"
-    found: dict[str, Any] = await client.execute_workflow(Forged.run, args=asks, id=id, task_queue=queue)
-    return found
-
-
-async def refused(client: Client, queue: str, name: str, request: Any) -> str:
-    """How a request is refused: the rules that are named."""
-    with pytest.raises(WorkflowFailureError) as failed:
-        await asked(client, queue, name, request)
-    activity = failed.value.cause
-    assert isinstance(activity, ActivityError)
-    assert isinstance(activity.cause, ApplicationError)
-    assert (activity.cause.type, activity.cause.non_retryable) == (ErrorKind.POLICY_VIOLATION, True)
-    return activity.cause.message
 
 
 async def lying(client: Client, queue: str) -> LeaveRef:
