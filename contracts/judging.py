@@ -103,6 +103,20 @@ class Judge:
         classes = held.left if not moves or stage.declassify else held.read
         origin, to = self.place(transfer.source), self.place(transfer.destination)
         yield from rules.crossing(self.policies, classes, origin, to, key)
+        yield from self._unbelieved(classes, origin, to, key)
+
+    def _unbelieved(
+        self, classes: tuple[str, ...], origin: Place, to: Place, key: str
+    ) -> Iterator[Violation]:
+        """Yield what the worker of the source will refuse only since its policy does not say where the other one lies."""
+        policy = self.policy
+        if policy is None or origin.connection == to.connection or to.connection in policy.places:
+            return
+        known = {broken.rule for broken in _of_way(policy, classes, origin, to, key)}
+        for broken in _of_way(policy, classes, origin, Place(connection=to.connection), key):
+            if broken.rule not in known:
+                told = f"{broken.message}; name the region of {to.connection} under places of the policy"
+                yield broken.model_copy(update={"message": told})
 
     def _of_quote(self, quote: Quote, plan: Plan) -> Iterator[Violation]:
         # A total without a known line is no amount.
@@ -119,3 +133,11 @@ class Judge:
             for line in sent
             if plan.transfers[line.name].source != plan.transfers[line.name].destination
         )
+
+
+def _of_way(
+    policy: Policy, classes: tuple[str, ...], origin: Place, to: Place, key: str
+) -> Iterator[Violation]:
+    """Yield what a worker refuses to let go to a place."""
+    yield from rules.residence((policy,), classes, to, key)
+    yield from rules.crossing((policy,), classes, origin, to, key)

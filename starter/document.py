@@ -26,6 +26,7 @@ def run_document(status: RunStatus, web_ui: str) -> dict[str, Any]:
         "transfers": [_transfer(transfer) for transfer in status.transfers],
         **_costs(status),
         "decisions": [_decided(decided) for decided in status.decisions],
+        **({"notes": list(status.notes)} if status.notes else {}),
         **({"gate": _gate(status.gate)} if status.gate else {}),
         "web_ui": web_ui,
     }

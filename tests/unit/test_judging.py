@@ -26,6 +26,7 @@ RULES: dict[str, Any] = {
     "classes": {"pii": {"clouds": ["aws", "azure"], "regions": ["eu-*", "westeurope"]}, "open": {}},
     "data": {"s3://landing/": "pii", "s3://c/published/": "pii"},
     "waivers": {"regions": ["dana"], "crossing": ["erin"], "declassify": ["erin"]},
+    "places": {name: region for name, (_, region) in PLACES.items()},
 }
 CUSTOMERS: dict[str, Any] = {"kind": "copy", "on": "aws", "source": "s3://landing/a/"}
 JOB: dict[str, Any] = {"kind": "train", "command": "x", "outputs": ["out"], "inputs": {"x": "a"}}
@@ -139,6 +140,27 @@ def test_what_a_plan_breaks(
     if "ask" in stages:
         stages = {**stages, "b": {**stages["b"], "declassify": "ask", "when": 'ask.answer == "yes"'}}
     assert broken(plan(stages, policy)) == expected
+
+
+@pytest.mark.parametrize(
+    ("approvals", "expected"),
+    [
+        ({}, {("regions", "dana")}),
+        ({"crossing": ["pii"]}, {("regions", "dana"), ("crossing", "erin")}),
+    ],
+    ids=["residency", "crossing too"],
+)
+def test_a_plan_says_beforehand_what_a_worker_will_refuse_that_knows_no_region_of_the_other(
+    approvals: dict[str, Any], expected: set[tuple[str, str]]
+) -> None:
+    stages = {"a": CUSTOMERS, "b": {**JOB, "on": "azure"}}
+    told = {**RULES, "approvals": approvals, "places": {"azure": "westeurope"}}
+    held = plan(stages, told)
+    unsaid = plan(stages, {**told, "places": {}})
+    assert [item.rule for item in held.violations] == list(approvals)
+    assert {(item.rule, *item.may_waive) for item in unsaid.violations} == expected
+    assert {item.stage for item in unsaid.violations} == {"a.data-to-azure.default"}
+    assert any("name the region of azure/default under places" in item.message for item in unsaid.violations)
 
 
 def test_a_declassified_job_may_not_run_where_what_it_reads_may_not_lie() -> None:
