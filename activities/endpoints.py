@@ -8,6 +8,7 @@ from temporalio.exceptions import ApplicationError
 from activities.endpoint_service import EndpointService
 from activities.guard import Translate, guarded, translated
 from activities.invoking import Invoker
+from activities.serving_logs import ServerLog
 from activities.stopping import rest
 from activities.store import Store
 from activities.watching import longer
@@ -21,7 +22,7 @@ from contracts.endpoints import (
     InvokeRequest,
 )
 from contracts.errors import MESSAGE_LIMIT, ErrorDetail, ErrorKind, failure
-from contracts.jobs import LOG_TAIL_LINES, FindRequest, JobRequest
+from contracts.jobs import LOG_TAIL_LINES, FindRequest, JobRequest, LogPage, LogRequest
 
 MARKING = timedelta(minutes=5)
 """How long an endpoint that answers may take to be marked as one that stays."""
@@ -71,6 +72,12 @@ class ServiceEndpointActivities(EndpointActivities):
         """See the contract."""
         with guarded(self._translate, request.run_uid):
             return EndpointList(endpoints=tuple(self._service.find(request.run_uid, request.stage)))
+
+    @activity.defn(name="endpoints.logs", no_thread_cancel_exception=True)
+    def logs(self, request: LogRequest) -> LogPage:
+        """See the contract."""
+        with guarded(self._translate, request.ref.name):
+            return ServerLog(self._service, self._translate, request).page()
 
 
 class Poll:

@@ -14,7 +14,7 @@ from temporalio import activity
 
 from contracts.artifacts import Artifact
 from contracts.errors import ErrorKind
-from contracts.jobs import FindRequest, JobRequest, RunRef
+from contracts.jobs import FindRequest, JobRef, JobRequest, LogPage, LogRequest, RunRef
 from contracts.leaves import LeaveRef
 from contracts.model import Message
 
@@ -47,6 +47,11 @@ class EndpointRef(Message):
     generation: int = 1
     console: str | None = None
     adopted: bool = False
+
+
+def server_ref(endpoint: EndpointRef) -> JobRef:
+    """Return an endpoint's server as whoever reads its log names it."""
+    return JobRef(id=endpoint.id, name=endpoint.name, generation=endpoint.generation, kind="deploy")
 
 
 class EndpointState(Message):
@@ -141,4 +146,13 @@ class EndpointActivities:
     @activity.defn(name="endpoints.find")
     def find(self, request: FindRequest) -> EndpointList:
         """List what carries a run's tags, parts of endpoints too. Safe to run twice. Final: `ACCESS_DENIED`."""
+        raise NotImplementedError
+
+    @activity.defn(name="endpoints.logs")
+    def logs(self, request: LogRequest) -> LogPage:
+        """Read the last lines that an endpoint's server printed, or wait a while for what it prints after a token.
+
+        Safe to run twice. Lines are found again by those before them: of lines that repeat themselves some may be left
+        out. Heartbeats nothing but its life. Final: `ACCESS_DENIED`.
+        """
         raise NotImplementedError

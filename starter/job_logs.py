@@ -11,7 +11,7 @@ from starter import temporal
 from starter.exits import Exit
 from starter.item_logs import follow_item
 from starter.log_pages import LOOK_SECONDS, LogOptions, Source, Waiting, print_log, say
-from starter.log_sources import may_come, no_job, source_of, stage_of
+from starter.log_sources import may_come, no_job, source_of, stage_of, thing
 
 
 async def show(client: Client, options: LogOptions) -> Exit:
@@ -59,7 +59,9 @@ async def _source(client: Client, options: LogOptions) -> tuple[Source, bool]:
             return found, bool(waiting.said)
         if not options.follow or not may_come(held):
             raise no_job(now, held)
-        await waiting.for_a_moment(f"waiting for the job of {held.name}: {held.note or held.phase.value}")
+        await waiting.for_a_moment(
+            f"waiting for the {thing(held)} of {held.name}: {held.note or held.phase.value}"
+        )
 
 
 async def _next(client: Client, options: LogOptions, generation: int) -> Source | None:

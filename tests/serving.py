@@ -11,6 +11,7 @@ DOUBLER = """
 import json, pathlib, sys
 from serving import serve
 factor = json.loads((pathlib.Path(sys.argv[1]) / "model.json").read_text())["factor"]
+print("listening", flush=True)
 serve(lambda rows: [{"id": row["id"], "score": factor * float(row["x"])} for row in rows])
 """
 """Multiplies by the factor in its model."""

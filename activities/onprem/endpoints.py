@@ -141,7 +141,9 @@ class ProcessEndpoints:
         raise failure(kind, told, _detail(ref), retry_after=after)
 
     def last_lines(self, ref: EndpointRef, tail: int) -> tuple[str, ...]:
-        """Return what the server printed last."""
+        """Return what the server printed last; it goes with the endpoint."""
+        if not self._servers.folder(ref.name).exists():
+            return ()
         return self._servers.logs(JobRef(id=ref.name, name=ref.name, generation=1), tail, None).lines
 
     def _is_well(self, ref: EndpointRef) -> bool:

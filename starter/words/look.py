@@ -150,7 +150,10 @@ def logs(
     stage: StageArgument,
     tail: Annotated[int, typer.Option(min=1, max=10_000, help="The last so many lines.")] = 100,
     follow: Annotated[
-        bool, typer.Option("--follow", "-f", help="Go on with new lines until the job ends.")
+        bool,
+        typer.Option(
+            "--follow", "-f", help="Go on with new lines until the job ends, or the endpoint is removed."
+        ),
     ] = False,
     generation: Annotated[
         int | None, typer.Option(min=1, help="Of this generation of the stage; without it, the last.")
@@ -160,9 +163,9 @@ def logs(
     ] = None,
     as_json: JsonLinesOption = False,
 ) -> None:
-    """Print the log of a stage's job, read by that cloud's worker.
+    """Print the log of a stage's job, or of the server of a deploy stage, read by that cloud's worker.
 
-    `--follow` waits for a job that is not there yet, prints what it prints, goes on with the next generation if there
+    `--follow` waits for one that is not there yet, prints what it prints, goes on with the next generation if there
     is one, and ends when the stage has no more to say. Ctrl-C ends it at any time; the job goes on.
     """
     from starter import commands

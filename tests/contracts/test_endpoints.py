@@ -15,8 +15,9 @@ from activities.jobs import ServiceJobActivities
 from activities.store import Store
 from contracts.artifacts import Artifact
 from contracts.code import CodeRef
-from contracts.endpoints import PREDICTIONS, EndpointPhase, InvokeRequest
+from contracts.endpoints import PREDICTIONS, EndpointPhase, InvokeRequest, server_ref
 from contracts.jobs import (
+    LOG_BEGINNING,
     BatchOptions,
     CollectRequest,
     FindRequest,
@@ -149,9 +150,15 @@ def test_an_endpoint_is_adopted_scores_every_row_in_order_and_leaves_nothing(
     resumed = stage.endpoints.invoke(stage.invoke(first.ref, stage.rows()))
     assert (resumed.requests, resumed.predictions) == (0, answer.predictions)
     assert processes(stage.uid)
+    log = LogRequest(ref=server_ref(first.ref), after=LOG_BEGINNING, patience_seconds=20)
+    said = stage.endpoints.logs(log)
+    assert "listening" in said.lines
     assert [item.name for item in stage.orphans()] == [first.ref.name]
     assert stage.endpoints.retire(first.ref).phase is EndpointPhase.GONE
     assert stage.endpoints.retire(first.ref).phase is EndpointPhase.GONE
+    rest = log.model_copy(update={"after": said.next_after})
+    while not (page := stage.endpoints.logs(rest)).ended:
+        rest = rest.model_copy(update={"after": page.next_after})
     assert (stage.left(), processes(stage.uid)) == ([], [])
 
 

@@ -10,7 +10,7 @@ from contracts.endpoints import (
     Invoked,
     InvokeRequest,
 )
-from contracts.jobs import FindRequest, JobRequest
+from contracts.jobs import FindRequest, JobRequest, LogPage, LogRequest
 from tests.fakes.connection import FakeConnection
 
 
@@ -55,6 +55,15 @@ class FakeEndpoints(FakeConnection):
             and request.stage in {None, asked.stage}
         ]
         return EndpointList(endpoints=tuple(_state(asked, EndpointPhase.READY) for asked in mine))
+
+    @activity.defn(name="endpoints.logs")
+    async def endpoint_logs(self, request: LogRequest) -> LogPage:
+        return await self._play("endpoints.logs", request, lambda: self._endpoint_logs(request))
+
+    def _endpoint_logs(self, request: LogRequest) -> LogPage:
+        said = self.world.log
+        gone = request.patience_seconds > 0 and request.ref.name not in self.world.endpoints
+        return LogPage(lines=said[int(request.after or 0) :], next_after=str(len(said)), ended=gone)
 
 
 def _state(request: JobRequest, phase: EndpointPhase) -> EndpointState:

@@ -111,12 +111,51 @@ async def test_a_stage_without_a_log_is_refused_with_those_that_have_one(play: P
     assert job_of(play, "train")
 
 
-async def test_a_server_has_no_job_and_that_is_told_at_once(play: Play) -> None:
-    hold = play.world.hold("endpoints.deploy")
-    serve = {"kind": "deploy", "on": "aws", "command": "python serve.py"}
-    run = await play.start(spec_of({"serve": serve}))
+SERVE = {"kind": "deploy", "on": "aws", "command": "python serve.py"}
+
+
+def of_server(run: Run, **fields: Any) -> LogOptions:
+    return LogOptions(run.id, "serve", tail=100, as_json=True, **fields)
+
+
+async def test_a_server_is_followed_from_its_first_answer_until_its_endpoint_is_removed(
+    play: Play, capsys: pytest.CaptureFixture[str]
+) -> None:
+    hold, asking = play.world.hold("endpoints.deploy"), play.world.hold("jobs.submit")
+    run = await play.start(spec_of({"serve": SERVE, "train": {"after": ["serve"]}}))
     await play.reach(hold)
-    with pytest.raises(StarterError, match="no stage of this run has a log yet"):
-        await asyncio.wait_for(
-            show(play.client, LogOptions(run.id, "serve", tail=100, follow=True)), PATIENCE_SECONDS
-        )
+    following = play.in_background(show(play.client, of_server(run, follow=True)))
+    await until_said(capsys, "waiting for the server of serve")
+    hold.release()
+    await play.reach(asking)
+    assert not following.done()
+    asking.release()
+    await play.result(run)
+    await asyncio.wait_for(following, PATIENCE_SECONDS)
+    (page, *_) = play.world.asked("endpoints.logs")
+    assert page.request.ref.name.startswith("cw-serve-")
+    assert [line for _, line in told(capsys.readouterr().out)] == list(play.world.log)
+
+
+async def test_what_a_server_says_while_it_loads_can_be_read(
+    play: Play, capsys: pytest.CaptureFixture[str]
+) -> None:
+    hold = play.world.hold("endpoints.deploy")
+    run = await play.start(spec_of({"serve": SERVE}))
+    await play.reach(hold)
+    (asked,) = play.world.asked("endpoints.deploy")
+    play.world.endpoints[asked.request.name] = (asked.connection, asked.request)
+    await asyncio.wait_for(show(play.client, of_server(run)), PATIENCE_SECONDS)
+    assert told(capsys.readouterr().out) == [(1, line) for line in play.world.log]
+    hold.release()
+    await play.result(run)
+
+
+async def test_a_server_that_was_never_deployed_has_no_log_and_that_is_told_at_once(play: Play) -> None:
+    hold = play.world.hold("jobs.submit")
+    run = await play.start(spec_of({"train": {}, "serve": {**SERVE, "after": ["train"]}}))
+    await play.reach(hold)
+    with pytest.raises(
+        StarterError, match="stage 'serve' has no server: it is a deploy stage that is PENDING"
+    ):
+        await asyncio.wait_for(show(play.client, of_server(run)), PATIENCE_SECONDS)
