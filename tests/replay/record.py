@@ -198,6 +198,22 @@ async def decided(play: Play) -> Run:
     return run
 
 
+async def served(play: Play) -> Run:
+    """Endpoints: one that a stage retires, one that goes with the run, one that stays."""
+    deploy = {"kind": "deploy", "on": "aws", "command": "python serve.py"}
+    stages = {
+        "rows": {"on": "aws"},
+        "serve": deploy,
+        "beside": {**deploy, "after": ["serve"]},
+        "stays": {**deploy, "temporary": False, "after": ["beside"]},
+        "ask": {"kind": "invoke", "on": "aws", "endpoint": "serve", "inputs": {"data": "rows"}},
+        "gone": {"kind": "retire", "on": "aws", "endpoint": "serve", "after": ["stays"]},
+    }
+    run = await play.start(spec_of(stages), key="served")
+    await play.result(run)
+    return run
+
+
 RECORDINGS: dict[str, Callable[[Play], Awaitable[Any]]] = {
     "pipeline-succeeded": succeeded,
     "pipeline-paused": paused,
@@ -210,6 +226,7 @@ RECORDINGS: dict[str, Callable[[Play], Awaitable[Any]]] = {
     "pipeline-traced": traced,
     "pipeline-watched-early": watched_early,
     "pipeline-decided": decided,
+    "pipeline-served": served,
     "job_logs": log,
     "sweep": sweep,
     "check": check,
