@@ -7,7 +7,7 @@ from contracts.foreach import Foreach
 from contracts.inference import DeployStage
 from contracts.machines import HourPrice, Machine
 from contracts.plan import Placement
-from contracts.quotes import QuoteLine
+from contracts.quotes import CostKind, QuoteLine
 from contracts.spec import PipelineSpec
 from contracts.stage_base import CommandStage, Expect
 from contracts.stages import JobStage
@@ -16,13 +16,15 @@ from contracts.units import format_duration
 HOUR = Decimal(3600)
 FINEST = Decimal("1e-9")
 """So much of a currency is told apart."""
+STAYS = "until you remove it: it stays when the run has ended, and the run counts it until then"
 
 
 def job_line(spec: PipelineSpec, name: str, placement: Placement, region: str) -> QuoteLine:
     """Return what a stage's jobs, or the endpoint that it deploys, cost on the machine that the plan chose."""
     stage, machine = spec.stages[name], placement.machine
     assert isinstance(stage, CommandStage)  # noqa: S101 - nothing else has a machine
-    line = QuoteLine(kind="compute", name=name, connection=placement.connection, unit="s")
+    kind: CostKind = "endpoint" if isinstance(stage, DeployStage) else "compute"
+    line = QuoteLine(kind=kind, name=name, connection=placement.connection, unit="s")
     if machine is None or machine.price is None:
         return line.model_copy(update={"why": _unpriced(machine, placement.connection)})
     told = _told(machine, machine.price, region)
@@ -30,7 +32,8 @@ def job_line(spec: PipelineSpec, name: str, placement: Placement, region: str) -
     expectation = expected(stage.expect, line.connection)
     if isinstance(stage, DeployStage):
         missing = "" if expectation else "how long it stands is not known: give expect.duration; "
-        why = f"{missing}{told} until it is retired"
+        ends = "until it is retired" if stage.temporary else STAYS
+        why = f"{missing}{told} {ends}"
         return _likely(line, machine, expectation, why)
     items, longest = items_of(stage), spec.timeout_of(name)
     if items is None:

@@ -42,7 +42,7 @@ class Charge(Message):
     sku: str = ""
     """The vendor's name of what was used, such as ml.m5.large; `egress` for bytes."""
     quantity: Decimal
-    """Seconds billed, or bytes really sent."""
+    """Seconds billed, seconds that an endpoint was there, or bytes really sent."""
     unit: Unit
     cost: Decimal | None = None
     """None where no price is known: unknown is never zero. The ledger reckons that of a transfer from `egress`."""

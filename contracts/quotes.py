@@ -7,7 +7,7 @@ from typing import Literal
 from contracts.model import Message
 from contracts.packed import Packed
 
-CostKind = Literal["compute", "transfer", "query"]
+CostKind = Literal["compute", "transfer", "query", "endpoint"]
 Unit = Literal["s", "B"]
 
 

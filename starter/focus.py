@@ -114,7 +114,8 @@ def described(line: Spent) -> str:
         return f"bytes from {line.connection} to {line.destination}"
     if line.kind == "query":
         return f"bytes that queries on {line.connection} read"
-    return f"{line.sku or 'a machine of the vendor'} on {line.connection}"
+    machine = f"{line.sku or 'a machine of the vendor'} on {line.connection}"
+    return f"an endpoint: {machine}" if line.kind == "endpoint" else machine
 
 
 def plain(number: Decimal) -> str:
@@ -123,7 +124,7 @@ def plain(number: Decimal) -> str:
 
 
 def _priced(line: Spent) -> tuple[Decimal, str]:
-    if line.kind == "compute":
+    if line.unit == "s":
         return (line.quantity / HOUR).quantize(Decimal("1e-9")), "Hours"
     if line.kind == "query":
         return (line.quantity / TIB).quantize(Decimal("1e-12")), "TiB"
@@ -131,7 +132,7 @@ def _priced(line: Spent) -> tuple[Decimal, str]:
 
 
 def _category(line: Spent) -> str:
-    if line.kind != "compute":
+    if line.unit != "s":
         return {"transfer": "Networking", "query": "Analytics"}[line.kind]
     return "Compute" if cloud_of(line.connection) is Cloud.ONPREM else "AI and Machine Learning"
 
@@ -139,7 +140,7 @@ def _category(line: Spent) -> str:
 def _service(line: Spent) -> str:
     if line.kind == "query":
         return "BigQuery"
-    return (JOBS if line.kind == "compute" else EGRESS_SERVICES)[cloud_of(line.connection)]
+    return (JOBS if line.unit == "s" else EGRESS_SERVICES)[cloud_of(line.connection)]
 
 
 def _tags(line: Spent) -> dict[str, str]:

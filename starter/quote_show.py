@@ -13,7 +13,7 @@ from starter.amounts import UNKNOWN, amount, at_most
 from starter.clocks import taken
 from starter.tables import plain_table
 
-KINDS = {"compute": "machines", "transfer": "transfers", "query": "queries"}
+KINDS = {"compute": "machines", "endpoint": "endpoints", "transfer": "transfers", "query": "queries"}
 
 
 def quote_parts(quote: Quote) -> list[RenderableType]:

@@ -1,7 +1,8 @@
-"""What a run is charged for: a generation of a job that has ended, bytes that were sent, what a query read. Code over data."""
+"""What a run is charged for: jobs that have ended, endpoints that are gone, bytes that were sent, what queries read. Code over data."""
 
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 
 from temporalio import workflow
 
@@ -27,22 +28,31 @@ def of_job(request: JobRequest, state: JobState, connection: str, stage: str) ->
     if seconds is None:
         return None
     ended = state.ended_at or workflow.now()
-    billed, machine = Decimal(str(seconds)), request.machine
-    price = machine.price if machine and not machine.spot else None
     return Charge(
         id=f"{request.run.run_uid}/{request.stage}/g{state.ref.generation}",
         **_run(request.run),
         stage=stage,
         kind="compute",
         connection=connection,
-        region=price.region if price else "",
-        sku=machine.instance if machine else "",
-        quantity=billed,
-        unit="s",
-        cost=price.per_hour * billed / HOUR if price else None,
-        currency=price.currency if price else "",
-        price_source=_source(machine),
+        **_time_of(request.machine, Decimal(str(seconds))),
         started_at=min(state.started_at or ended, ended),
+        ended_at=ended,
+    )
+
+
+def of_endpoint(
+    run: RunRef, stage: str, generation: int, connection: str, machine: Machine | None, began: datetime
+) -> Charge:
+    """Return what an endpoint has cost since it was asked for: by the second of its machine, whether or not it was used."""
+    ended = workflow.now()
+    return Charge(
+        id=f"{run.run_uid}/{stage}/e{generation}",
+        **_run(run),
+        stage=stage,
+        kind="endpoint",
+        connection=connection,
+        **_time_of(machine, Decimal(str((ended - began).total_seconds()))),
+        started_at=began,
         ended_at=ended,
     )
 
@@ -99,6 +109,20 @@ def of_query(
 
 def _run(run: RunRef) -> dict[str, str]:
     return {"run_id": workflow_id(run.pipeline, run.key), "pipeline": run.pipeline}
+
+
+def _time_of(machine: Machine | None, seconds: Decimal) -> dict[str, Any]:
+    """What a machine and its price come to for a time; nobody knows how much less one costs that may be taken away."""
+    price = machine.price if machine and not machine.spot else None
+    return {
+        "region": price.region if price else "",
+        "sku": machine.instance if machine else "",
+        "quantity": seconds,
+        "unit": "s",
+        "cost": price.per_hour * seconds / HOUR if price else None,
+        "currency": price.currency if price else "",
+        "price_source": _source(machine),
+    }
 
 
 def _source(machine: Machine | None) -> str:

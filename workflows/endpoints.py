@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from temporalio import workflow
@@ -31,11 +31,15 @@ from workflows.failures import over_time, stage_error, unanswered
 from workflows.finishing import take_cancel, to_the_end
 from workflows.leaves import leave_ref
 from workflows.outcomes import Outcome, StageFailed, failed
-from workflows.paying import begin_endpoint, end_endpoint
+from workflows.paying import begin_endpoint, end_endpoint, end_refused
 from workflows.publishing import publish
 from workflows.values import command_of, environment_of
 
 STILL_THERE = "remove it: `python -m starter sweep --stop` finds it, or the vendor's console"
+HAD_A_MACHINE = frozenset(
+    {ErrorKind.JOB_FAILED, ErrorKind.TIMED_OUT, ErrorKind.OUT_OF_MEMORY, ErrorKind.DISK_FULL}
+)
+"""Ends of a deployment whose server ran, although nothing of it is left."""
 SETTLING = timedelta(seconds=90)
 """How long a request may still arrive after its deployment was given up: no room's takes longer than 65 s."""
 
@@ -54,7 +58,9 @@ async def run_deploy(
     code = await publish(context, name, stage)
     generation = context.book.stage(name).attempts + 1
     await context.checkpoint.passed()
-    machine = context.placement(name).machine
+    machine, before = context.placement(name).machine, context.book.stage(name).endpoint
+    if before and not before.retired:
+        end_endpoint(context, name, before.ref.generation, before.asked_at)
     context.book.change(
         name,
         note="deploying",
@@ -63,18 +69,20 @@ async def run_deploy(
         machine=machine.words if machine else "",
     )
     request = _request(context, name, stage, inputs, code)
-    began = workflow.now()
+    deploy, began = Endpoints(context, name), workflow.now()
     try:
-        state = await _deployed(context, name, request)
-    except StageFailed:
-        end_endpoint(context, name, _since(began))
+        state = await _deployed(deploy, request)
+    except (StageFailed, ActivityError, asyncio.CancelledError) as error:
+        if deploy.stood(error):
+            end_endpoint(context, name, generation, began)
+        else:
+            end_refused(context, name, generation)
         raise
     endpoint = StageEndpoint(ref=state.ref, temporary=stage.temporary, asked_at=began)
     return Outcome(endpoint=endpoint)
 
 
-async def _deployed(context: RunContext, name: str, request: JobRequest) -> EndpointState:
-    deploy = Endpoints(context, name)
+async def _deployed(deploy: "Endpoints", request: JobRequest) -> EndpointState:
     try:
         if request.generation > 1:
             await deploy.remove_all()
@@ -86,8 +94,7 @@ async def _deployed(context: RunContext, name: str, request: JobRequest) -> Endp
         alive = await to_the_end(deploy.removed(error))
         if is_cancelled_exception(error):
             if alive:
-                told = StageError(kind=ErrorKind.CANCELLED, message=alive, hint=STILL_THERE)
-                context.book.change(name, error=told)
+                deploy.tell(StageError(kind=ErrorKind.CANCELLED, message=alive, hint=STILL_THERE))
             raise
         said = stage_error(error)
         raise StageFailed(
@@ -141,23 +148,11 @@ async def run_retire(context: RunContext, name: str, stage: RetireStage) -> Outc
     """
     await context.checkpoint.passed()
     context.book.change(name, attempts=context.book.stage(name).attempts + 1)
-    await _retire(context, stage.endpoint, name)
+    await retire(context, stage.endpoint, name)
     return Outcome()
 
 
-async def retire_temporary(context: RunContext) -> None:
-    """Remove every endpoint of the run that shall not stay; one that could not be removed is told of in its notes."""
-    stages = context.book.status.stages.values()
-    held = [stage.name for stage in stages if stage.endpoint and stage.endpoint.temporary]
-    ends = await asyncio.gather(*(_retire(context, name, name) for name in held), return_exceptions=True)
-    for name, end in zip(held, ends, strict=True):
-        if isinstance(end, BaseException):
-            said = stage_error(end)
-            told = f"the endpoint of {name} may still live: {said.kind}: {said.message}"
-            context.book.update(notes=(*context.book.status.notes, told))
-
-
-async def _retire(context: RunContext, deploy: str, told: str) -> None:
+async def retire(context: RunContext, deploy: str, told: str) -> None:
     """Remove the endpoint of a deploy stage, unless it is gone; `told` is the stage that says so meanwhile."""
     endpoint = context.book.stage(deploy).endpoint
     if endpoint is None or endpoint.retired:
@@ -165,12 +160,8 @@ async def _retire(context: RunContext, deploy: str, told: str) -> None:
     context.book.note(told, f"removing endpoint {endpoint.ref.name}")
     await Endpoints(context, deploy).remove(endpoint.ref)
     context.book.change(deploy, endpoint=endpoint.model_copy(update={"retired": True}))
-    end_endpoint(context, deploy, _since(endpoint.asked_at) if endpoint.asked_at else None)
+    end_endpoint(context, deploy, endpoint.ref.generation, endpoint.asked_at)
     context.book.note(told, "")
-
-
-def _since(began: datetime) -> float:
-    return (workflow.now() - began).total_seconds()
 
 
 def _request(
@@ -201,6 +192,16 @@ class Endpoints:
         """Act for this stage."""
         self._context = context
         self._name = name
+        self._found = False
+        """Whether there was something to remove, or may be still."""
+
+    def stood(self, error: BaseException) -> bool:
+        """Whether a deployment that ended so may have had a machine."""
+        return self._found or (isinstance(error, StageFailed) and error.error.kind in HAD_A_MACHINE)
+
+    def tell(self, error: StageError) -> None:
+        """Show an error beside the stage."""
+        self._context.book.change(self._name, error=error)
 
     @property
     def timeout(self) -> timedelta:
@@ -234,10 +235,12 @@ class Endpoints:
                 )
                 gone += await self.remove_all()
         except ActivityError as left:
+            self._found = True
             book.note(
                 self._name, f"{STILL_LIVES}; see: python -m starter sweep --run {workflow.info().workflow_id}"
             )
             return f"an endpoint of this stage may still live: {stage_error(left).message}"
+        self._found = bool(gone)
         book.note(self._name, f"{REMOVED} {', '.join(gone)}" if gone else NONE_MADE)
         return ""
 

@@ -1,8 +1,10 @@
 """What a step does about money before it begins and once it has ended: jobs, items, endpoints, queries, transfers."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 
+from temporalio import workflow
 from temporalio.exceptions import ActivityError, ChildWorkflowError, is_cancelled_exception
 
 from contracts import presets
@@ -22,6 +24,7 @@ from contracts.plan import TransferPlan
 from contracts.runs import TransferResult
 from contracts.stages import JobStage
 from workflows.budget import Budget, Step
+from workflows.charges import of_endpoint
 from workflows.context import RunContext
 from workflows.costs import (
     endpoint_step,
@@ -35,6 +38,9 @@ from workflows.costs import (
 from workflows.failures import stage_error
 from workflows.outcomes import StageFailed
 from workflows.weighing import weigh
+
+ENDPOINTS_CHARGED = "endpoints-charged"
+"""Runs that began before endpoints were charged do not charge them, or their histories could not be replayed."""
 
 
 async def begin_job(context: RunContext, name: str) -> None:
@@ -87,13 +93,26 @@ async def begin_endpoint(context: RunContext, name: str) -> None:
         await context.budget.begin(endpoint_step(context, name, context.book.stage(name).attempts + 1))
 
 
-def end_endpoint(context: RunContext, name: str, seconds: float | None) -> None:
-    """Have an endpoint that is gone count with the time that it stood."""
-    machine = context.placement(name).machine
-    price = machine.price if machine else None
+def end_endpoint(context: RunContext, name: str, generation: int, began: datetime | None) -> None:
+    """Have an endpoint that costs this run nothing more count with the time since it was asked for, and charge it.
+
+    None is the beginning of one of which nobody knows when it was asked for.
+    """
+    placement = context.placement(name)
+    price = placement.machine.price if placement.machine else None
     if context.budget:
-        cost = price.cost(seconds) if price and seconds is not None else None
-        context.budget.end(f"{name}/e{context.book.stage(name).attempts}", cost)
+        cost = price.cost((workflow.now() - began).total_seconds()) if price and began else None
+        context.budget.end(f"{name}/e{generation}", cost)
+    if context.charging and began is not None and workflow.patched(ENDPOINTS_CHARGED):
+        context.charging.add(
+            of_endpoint(context.run, name, generation, placement.connection, placement.machine, began)
+        )
+
+
+def end_refused(context: RunContext, name: str, generation: int) -> None:
+    """Have an endpoint count with nothing that never had a machine."""
+    if context.budget:
+        context.budget.end(f"{name}/e{generation}", Decimal(0))
 
 
 async def begin_query(context: RunContext, name: str) -> None:

@@ -32,7 +32,7 @@ from workflows.context import RunContext
 from workflows.decisions import Decisions
 from workflows.described import described
 from workflows.effects import Effects
-from workflows.endpoints import retire_temporary
+from workflows.endpoint_ends import end_endpoints
 from workflows.failover import Failover
 from workflows.failures import stage_error
 from workflows.fanouts import Fanouts
@@ -160,7 +160,7 @@ class PipelineWorkflow(Steered):
             task.cancel()
         await asyncio.gather(*stages, return_exceptions=True)
         if for_good:
-            await retire_temporary(transfers.context)
+            await end_endpoints(transfers.context)
             await transfers.give_up()
 
     @property

@@ -18,10 +18,12 @@ from starter.focus import COLUMNS
 from tests.asked import asked
 from tests.e2e.agreement import agreed
 from tests.e2e.runs import ENDED, Run
-from tests.house import Sandbox, awaited, kill
+from tests.house import Sandbox, awaited, kill, until
 from tests.pipelines import SLEEPER, write
+from tests.serving import HELPER
 
 KILLS = 3
+SERVER = "from serving import serve\nserve(lambda rows: rows)\n"
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -109,7 +111,35 @@ def test_a_worker_killed_while_it_posts_leaves_each_charge_once_in_the_ledger_an
     assert {count for count, _, _ in held.values()} == {"1"}
 
 
+def test_an_endpoint_is_charged_once_until_it_is_gone_though_the_worker_of_workflows_is_killed_meanwhile(
+    house: Sandbox, tmp_path: Path
+) -> None:
+    job = {"kind": "process", "code": "src", "command": "python sleep.py --seconds 5 --out {outputs.result}"}
+    stages = {
+        "serve": {"kind": "deploy", "on": "onprem", "code": "src", "command": "python server.py"},
+        "beside": {**job, "on": "onprem", "outputs": ["result"], "after": ["serve"]},
+    }
+    files = {"src/sleep.py": SLEEPER, "src/serving.py": HELPER, "src/server.py": SERVER}
+    run = Run.start(house, write(tmp_path, {"pipeline": "served", "stages": stages}, files))
+    until(lambda: "job running" in run.line("beside"), "a job beside the endpoint")
+    kill(house.worker("workflows"))
+    document = run.until("SUCCEEDED")
+    (line,) = [one for one in agreed(house, document) if kind_of(one) == "endpoint"]
+    assert (line["x_ChargeCount"], line["BillingCurrency"]) == (1, "USD")
+    seconds = Decimal(line["ConsumedQuantity"])
+    assert seconds > 5
+    assert Decimal(line["BilledCost"]) == (seconds / 1000).quantize(Decimal("1e-10"))
+    row = next(row for row in document["costs"] if row["name"] == "serve")
+    assert (row["kind"], row["high"], Decimal(row["spent"])) == (
+        "endpoint",
+        None,
+        Decimal(line["BilledCost"]),
+    )
+
+
 def kind_of(line: dict[str, Any]) -> str:
+    if line["ChargeDescription"].startswith("an endpoint:"):
+        return "endpoint"
     return "transfer" if line["ServiceCategory"] == "Networking" else "compute"
 
 

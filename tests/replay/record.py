@@ -214,6 +214,11 @@ async def served(play: Play) -> Run:
     return run
 
 
+async def charged(play: Play) -> Run:
+    """The same once endpoints are charged."""
+    return await served(play)
+
+
 RECORDINGS: dict[str, Callable[[Play], Awaitable[Any]]] = {
     "pipeline-succeeded": succeeded,
     "pipeline-paused": paused,
@@ -227,6 +232,7 @@ RECORDINGS: dict[str, Callable[[Play], Awaitable[Any]]] = {
     "pipeline-watched-early": watched_early,
     "pipeline-decided": decided,
     "pipeline-served": served,
+    "pipeline-charged": charged,
     "job_logs": log,
     "sweep": sweep,
     "check": check,

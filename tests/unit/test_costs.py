@@ -93,6 +93,22 @@ def test_a_job_is_a_row_of_hours_and_its_tags_lead_back_to_the_run() -> None:
     assert json.loads(row["Tags"])["causeway/run"] == "play/k"
 
 
+def test_an_endpoint_is_a_row_of_hours_at_the_same_service_and_says_that_it_is_one() -> None:
+    (row,) = rows_of((spent_of(job(1, stage="serve", kind="endpoint")),))
+    shown: dict[str, Any] = {
+        "ChargeDescription": "an endpoint: ml.m5.large on aws/default",
+        "ServiceName": "Amazon SageMaker",
+        "ServiceCategory": "AI and Machine Learning",
+        "ConsumedUnit": "Seconds",
+        "PricingQuantity": "0.016666667",
+        "PricingUnit": "Hours",
+        "BilledCost": "0.25",
+        "SkuId": "ml.m5.large",
+    }
+    assert {name: row[name] for name in shown} == shown
+    assert json.loads(row["Tags"])["causeway/kind"] == "endpoint"
+
+
 def test_bytes_are_a_row_of_networking_and_gigabytes() -> None:
     row = rows_of(lines())[3]
     assert (row["ServiceCategory"], row["PricingQuantity"], row["PricingUnit"]) == (

@@ -130,7 +130,11 @@ def test_an_endpoint_costs_by_the_hour_until_it_is_retired_and_nothing_bounds_it
     assert "until it is retired" in line.why
     stages["serve"]["expect"] = {"duration": "2h"}
     quote = quoted(stages, prices={"serve": hour("4")})
-    assert line_of(quote, "serve").likely == 8
+    assert (line_of(quote, "serve").kind, line_of(quote, "serve").likely) == ("endpoint", 8)
+    stages["serve"]["temporary"] = False
+    stays = line_of(quoted(stages, prices={"serve": hour("4")}), "serve")
+    assert (stays.likely, stays.high) == (8, None)
+    assert "until you remove it: it stays when the run has ended" in stays.why
     assert not quote.totals[0].bounded
 
 
