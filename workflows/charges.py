@@ -1,4 +1,4 @@
-"""What a run is charged for: jobs that have ended, endpoints that are gone, bytes that were sent, what queries read. Code over data."""
+"""What a run is charged for: jobs, endpoints, bytes that were sent, what queries read; each once it has ended. Code over data."""
 
 from datetime import datetime
 from decimal import Decimal
