@@ -23,6 +23,8 @@ class Candidate(Message):
     """What would cross to here for it; None where sizes are not known."""
     rule: str = ""
     """The rule of the policy that removed it, if one did."""
+    asks: tuple[str, ...] = ()
+    """Rules that somebody may waive, and has to before the stage runs here."""
     why: str
     """Why it was chosen or lost, in a clause for people."""
 

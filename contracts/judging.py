@@ -16,7 +16,7 @@ from contracts.quotes import Quote
 from contracts.rules import Policies
 from contracts.spec import PipelineSpec
 from contracts.stage_base import CommandStage
-from contracts.stages import CopyStage, Stage
+from contracts.stages import CopyStage
 
 Reports = Mapping[str, ConnectionReport]
 
@@ -56,6 +56,7 @@ class Judge:
         yield from rules.residence(self.policies, self.classes[name].here, self.place(connection), name)
         if isinstance(stage, CommandStage) and stage.image and cloud_of(connection) is not Cloud.ONPREM:
             yield from rules.images(self.policies, stage.image, name)
+        yield from self._of_store(name, connection)
 
     def place(self, connection: str) -> Place:
         """Where a connection lies: by its worker, or else by the policy."""
@@ -67,15 +68,14 @@ class Judge:
         stage = self.spec.stages[name]
         if stage.on:
             yield from self.at(name, stage.on)
-            yield from self._of_store(name, stage)
         if isinstance(stage, CopyStage) and stage.target and not stage.declassify:
             yield from rules.write_down(self.policies, self.classes[name].read, stage.target, name)
         if stage.declassify and self.classes[name].read and self.policy:
             yield from self._declassifying(self.policy, name, stage.declassify)
 
-    def _of_store(self, name: str, stage: Stage) -> Iterator[Violation]:
+    def _of_store(self, name: str, connection: str) -> Iterator[Violation]:
         """Yield what the container lacks that a stage's data come to lie in; what nobody says is lacking."""
-        report = self.reports.get(stage.on)
+        stage, report = self.spec.stages[name], self.reports.get(connection)
         if report is None:
             return
         target = stage.target if isinstance(stage, CopyStage) else None

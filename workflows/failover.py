@@ -35,7 +35,7 @@ def may_move(context: RunContext, name: str, kind: str) -> bool:
         return False
     placement = context.placement(name)
     tried = {placement.connection, *context.book.stage(name).tried}
-    return any(one.connection not in tried and not one.rule for one in placement.candidates)
+    return any(one.connection not in tried and not one.rule and not one.asks for one in placement.candidates)
 
 
 class Failover:

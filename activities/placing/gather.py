@@ -16,6 +16,7 @@ from contracts.choices import leaves
 from contracts.graph import needs, order, resolve
 from contracts.places import leader_of
 from contracts.plan import PlanRequest
+from contracts.policy import Violation, listed
 from contracts.queues import CLOUD_OF_SCHEME, normalise
 from contracts.stage_base import StageBase
 from contracts.stages import CopyStage, PickStage, inputs_of
@@ -80,6 +81,12 @@ class Gathering:
             tariffs=tuple(self._tariffs),
             order=tuple(self._line(name, wanted.get(name, ())) for name in self._order),
             currency=self._costs.currency,
+            asks={
+                (self._choice[leader], self._number[place]): tuple(map(_question, broken))
+                for leader in self._leaders
+                for place in self._where[leader]
+                if (broken := self._options.asks(leader, place))
+            },
         )
 
     def stages_of(self, choice: int) -> tuple[str, ...]:
@@ -178,6 +185,10 @@ class Gathering:
         month = self._request.month
         tariff = Tariff.of(one, quote.price, month.before(source) if month else 0)
         return Way(tariff=self._tariffs.setdefault(tariff, len(self._tariffs)), open=opened)
+
+
+def _question(broken: Violation) -> str:
+    return f"rule {broken.rule}: {broken.message} ({listed(broken.may_waive)} may waive it)"
 
 
 def _owner(stage: CopyStage) -> str:

@@ -7,7 +7,7 @@ from contracts.errors import ErrorKind, failure
 from contracts.judging import Judge
 from contracts.places import leader_of, narrowed, open_places, unfit
 from contracts.plan import PlanRequest
-from contracts.policy import Policy
+from contracts.policy import Policy, Violation
 from contracts.spec import PipelineSpec
 from contracts.stage_base import StageBase
 
@@ -33,6 +33,14 @@ class Options:
     """By the first of a group: its places, in the order in which they were written."""
     removed: dict[str, dict[str, Removed]]
     """By stage: the places that it cannot have, each with the reason."""
+    asked: dict[str, dict[str, tuple[Violation, ...]]]
+    """By stage: the places that it may have with somebody's yes, each with the rules that have to be waived."""
+
+    def asks(self, leader: str, connection: str) -> tuple[Violation, ...]:
+        """The rules that have to be waived before a group of stages runs somewhere."""
+        return tuple(
+            broken for name in self.groups.get(leader, ()) for broken in self.asked[name].get(connection, ())
+        )
 
     def why_not(self, name: str, connection: str) -> Removed | None:
         """Why a stage cannot be somewhere, or why one cannot that has to be where it is; None where it can."""
@@ -63,7 +71,8 @@ def options_of(request: PlanRequest, policy: Policy | None = None) -> Options:
     sieve = _Sieve(request, spec, policy)
     removed = {name: sieve.removed(name) for name in places}
     left = {leader: _left(spec, leader, members, removed) for leader, members in groups.items()}
-    found = Options(spec=spec, groups=groups, left=left, removed=removed)
+    asked = {name: sieve.asked(name) for name in places}
+    found = Options(spec=spec, groups=groups, left=left, removed=removed, asked=asked)
     _check(found)
     return found
 
@@ -90,6 +99,14 @@ class _Sieve:
         found = {connection: self._why_not(name, connection) for connection in self._open[name]}
         return {connection: why for connection, why in found.items() if why}
 
+    def asked(self, name: str) -> dict[str, tuple[Violation, ...]]:
+        """The rules that have to be waived before a stage runs at a place, of each place that has such."""
+        found = {connection: self._waivable(name, connection) for connection in self._open[name]}
+        return {connection: broken for connection, broken in found.items() if broken}
+
+    def _waivable(self, name: str, connection: str) -> tuple[Violation, ...]:
+        return tuple(broken for broken in self._judge.at(name, connection) if broken.may_waive)
+
     def _why_not(self, name: str, connection: str) -> Removed | None:
         standing = self._request.standing
         fixed = standing.fixed.get(name)
@@ -115,9 +132,9 @@ class _Sieve:
         return Removed(declined) if declined else None
 
     def _rule(self, name: str, connection: str, report: ConnectionReport | None) -> Removed | None:
-        """The first rule that the stage would break there; where nobody knows the region, none that is about regions."""
+        """The first rule that the stage would break there and nobody may waive; of regions none, where that is unknown."""
         for broken in self._judge.at(name, connection):
-            if report is not None or broken.rule != "regions":
+            if not broken.may_waive and (report is not None or broken.rule != "regions"):
                 return Removed(broken.message, broken.rule)
         return None
 

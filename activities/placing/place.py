@@ -13,7 +13,7 @@ from contracts.candidates import Candidate
 from contracts.errors import ErrorKind, failure
 from contracts.places import open_places, placed
 from contracts.plan import PlanRequest
-from contracts.policy import Policy
+from contracts.policy import Policy, Violation
 from contracts.spec import PipelineSpec
 
 
@@ -88,7 +88,11 @@ class _Telling:
             seconds=here.seconds,
             moved_bytes=self._words.moved(worth.at, choice),
             why=why,
+            asks=tuple(dict.fromkeys(broken.rule for broken in self._asked(choice, connection))),
         )
+
+    def _asked(self, choice: int, connection: str) -> tuple[Violation, ...]:
+        return self._options.asks(self._weights.choices[choice], connection)
 
 
 def _nowhere(weights: Weights, found: Found) -> str:

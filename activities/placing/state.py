@@ -15,7 +15,7 @@ class State:
         self._weights = weights
         self._choose = choose
         self.at: list[int | None] = [None] * len(weights.choices)
-        self.impossible = self.unknown = self.moved = self.unsized = self.untimed = self.rank = (
+        self.impossible = self.asked = self.unknown = self.moved = self.unsized = self.untimed = self.rank = (
             self._stays
         ) = 0
         self._sent = [0] * len(weights.tariffs)
@@ -49,11 +49,12 @@ class State:
     def value(self) -> Value:
         """What this placement is worth by what its author wants."""
         money = (self.unknown, self.cost)
+        may = (self.impossible, self.asked)
         if self._choose == "fastest":
-            return (self.impossible, *self.seconds, *money, self.moved, self.rank)
+            return (*may, *self.seconds, *money, self.moved, self.rank)
         if self._choose == "near_data":
-            return (self.impossible, self.unsized, self.moved, *money, self.rank)
-        return (self.impossible, *money, self.moved, self.rank)
+            return (*may, self.unsized, self.moved, *money, self.rank)
+        return (*may, *money, self.moved, self.rank)
 
     @property
     def seconds(self) -> tuple[int, float]:
@@ -85,6 +86,7 @@ class State:
         if place is None:
             return
         self.rank += sign * self._weights.options[choice].index(place)
+        self.asked += sign * len(self._weights.asks.get((choice, place), ()))
         for stage in self._weights.here[choice]:
             held = stage.get(place)
             if held:

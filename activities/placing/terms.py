@@ -108,6 +108,8 @@ class Weights:
     order: tuple[tuple[int, int, tuple[int, ...], tuple[int, ...]], ...] = ()
     """For the time it takes: each stage as its choice, its number in that, stages before it, and its moves."""
     currency: str = ""
+    asks: dict[tuple[int, int], tuple[str, ...]] = field(default_factory=dict)
+    """By choice and place: what somebody would have to say yes to first, each a clause for people."""
     touching: tuple[tuple[Move, ...], ...] = field(init=False)
     """For each choice the moves that it has a part in."""
     first: tuple[int, ...] = field(init=False)

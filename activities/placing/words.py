@@ -11,9 +11,9 @@ from contracts.spec import Choose
 from contracts.units import format_size
 
 _PARTS: dict[Choose, tuple[str, ...]] = {
-    "cheapest": ("impossible", "unknown", "cost", "moved", "rank"),
-    "fastest": ("impossible", "untimed", "seconds", "unknown", "cost", "moved", "rank"),
-    "near_data": ("impossible", "unsized", "moved", "unknown", "cost", "rank"),
+    "cheapest": ("impossible", "asked", "unknown", "cost", "moved", "rank"),
+    "fastest": ("impossible", "asked", "untimed", "seconds", "unknown", "cost", "moved", "rank"),
+    "near_data": ("impossible", "asked", "unsized", "moved", "unknown", "cost", "rank"),
 }
 """What the numbers of `State.value` are, in their order."""
 
@@ -23,6 +23,7 @@ _LOST = {
 }
 _CHOSEN = {
     "impossible": "its data cannot be brought to {}",
+    "asked": "fewer rules have to be waived than on {}",
     "unknown": "more of its cost is known than on {}",
     "untimed": "how long it takes on {} is not known",
     "unsized": "what would be brought to {} is of unknown size",
@@ -45,6 +46,8 @@ class Words:
         part, more = self._first(worth.value)
         if part == "impossible":
             return self._impossible(worth.at)
+        if part == "asked":
+            return self._asked(choice, place)
         if part == "unknown":
             return self._unknown(worth.at, choice)
         if part == "cost":
@@ -56,7 +59,17 @@ class Words:
         return _LOST.get(part) or self._equal(choice)
 
     def chosen(self, choice: int) -> str:
-        """Why a choice is where it is: by what it is better than the best that is elsewhere."""
+        """Why a choice is where it is, and whose yes that takes."""
+        why, asked = self._chosen(choice), self._weights.asks.get((choice, self._found.at[choice]))
+        rules = dict.fromkeys(told.partition(":")[0] for told in asked or ())
+        return f"{why}; only with a yes ({', '.join(rules)})" if rules else why
+
+    def _asked(self, choice: int, place: int) -> str:
+        told = self._weights.asks.get((choice, place))
+        return f"only with a yes: {'; '.join(told)}" if told else "other stages would need a yes"
+
+    def _chosen(self, choice: int) -> str:
+        """By what it is better than the best that is elsewhere."""
         others = [
             (self._found.with_at(choice, place).value, index)
             for index, place in enumerate(self._weights.options[choice])

@@ -10,7 +10,7 @@ from activities.planning import Planner
 from contracts.candidates import Candidate, Standing
 from contracts.errors import ErrorKind
 from contracts.plan import Plan, PlanRequest
-from contracts.policy import Policy
+from contracts.policy import Policy, StoreFacts
 from tests.placements import book, report, request_of, tiers
 
 GB = 1_000_000_000
@@ -168,6 +168,48 @@ def test_a_rule_takes_a_place_and_is_named() -> None:
     assert lost.rule == "clouds"
     assert lost.why == "data of class secret may lie on gcp, azure only, not on aws/default"
     assert whys(plan)["gcp"] == "the only place that is left"
+
+
+WAIVABLE = SECRET.model_copy(update={"waivers": {"clouds": ("dana",)}})
+
+
+def test_a_place_that_needs_a_yes_is_weighed_and_loses_to_a_dearer_one_that_needs_none() -> None:
+    train = {**TRAIN, "data_class": "secret"}
+    plan = planned({"in": INGEST, "train": train}, WAIVABLE, connections=reports(aws="1", gcp="9"))
+    assert plan.placements["train"].connection == "gcp/default"
+    assert plan.violations == ()
+    lost = candidates(plan)["aws"]
+    assert (lost.rule, lost.asks, lost.cost is not None) == ("", ("clouds",), True)
+    assert whys(plan)["aws"] == (
+        "only with a yes: rule clouds: data of class secret may lie on gcp, azure only, not on aws/default "
+        "(dana may waive it)"
+    )
+    assert whys(plan)["gcp"] == "fewer rules have to be waived than on aws"
+
+
+def test_where_every_place_needs_a_yes_the_best_is_chosen_and_the_plan_says_so() -> None:
+    train = {**TRAIN, "data_class": "secret", "on": ["aws", "onprem"]}
+    plan = planned({"in": INGEST, "train": train}, WAIVABLE, connections=reports(aws="1", onprem="9"))
+    assert plan.placements["train"].connection == "aws/default"
+    assert whys(plan)["aws"].endswith("; only with a yes (rule clouds)")
+    assert [(one.rule, one.stage, one.may_waive) for one in plan.violations] == [
+        ("clouds", "train", ("dana",))
+    ]
+
+
+def test_a_place_whose_store_lacks_what_is_demanded_is_none() -> None:
+    demanding = Policy.model_validate({"encryption": "customer_key"})
+    held = reports(aws="1", gcp="9")
+    facts = {"gcp/default": "customer_key", "aws/default": "provider"}
+    guarded = {
+        name: one.model_copy(
+            update={"facts": (StoreFacts(uri=one.container, encryption=facts.get(name, "customer_key")),)}
+        )
+        for name, one in held.items()
+    }
+    plan = planned({"in": {**INGEST, "on": "gcp"}, "train": TRAIN}, demanding, connections=guarded)
+    assert plan.placements["train"].connection == "gcp/default"
+    assert candidates(plan)["aws"].rule == "encryption"
 
 
 def test_where_no_place_is_left_each_is_told_with_the_rule_that_took_it() -> None:

@@ -45,6 +45,8 @@ class World:
     sent_gb: tuple[tuple[str, int], ...]
     allowed: tuple[str, ...]
     """Clouds that secret data may lie on."""
+    waivable: bool = False
+    """Whether somebody may let secret data lie elsewhere."""
 
     @property
     def kinds(self) -> list[bool]:
@@ -58,13 +60,19 @@ class World:
     def options(self) -> list[tuple[str, ...]]:
         """Where each stage may be by the policy."""
         return [
-            tuple(place for place in stage.places if place in self.allowed or not secret)
+            tuple(place for place in stage.places if self.waivable or place in self.allowed or not secret)
             for stage, secret in zip(self.stages, self.kinds, strict=True)
         ]
 
 
-def worth(world: World, places: tuple[str, ...]) -> tuple[int, Fraction]:
-    """How much of a placement's cost nobody knows, and what the rest comes to: by adding it all up."""
+def asked_of(world: World, places: tuple[str, ...]) -> int:
+    """How many stages somebody would have to let be where they are."""
+    pairs = zip(places, world.kinds, strict=True)
+    return sum(secret and place not in world.allowed for place, secret in pairs)
+
+
+def worth(world: World, places: tuple[str, ...]) -> tuple[int, int, Fraction]:
+    """How many rules have to be waived, how much of its cost nobody knows, what the rest comes to: by adding it all up."""
     unknown, total = 0, Fraction(0)
     for stage, place in zip(world.stages, places, strict=True):
         rate = dict(stage.rates)[place]
@@ -91,10 +99,10 @@ def worth(world: World, places: tuple[str, ...]) -> tuple[int, Fraction]:
         before = dict(world.sent_gb).get(cloud, 0)
         for gb in range(before, before + leaving[cloud]):
             total += Fraction(price if gb < end else later, 100)
-    return unknown, total
+    return asked_of(world, places), unknown, total
 
 
-def best(world: World) -> tuple[int, Fraction]:
+def best(world: World) -> tuple[int, int, Fraction]:
     return min(worth(world, places) for places in itertools.product(*world.options))
 
 
@@ -138,7 +146,9 @@ def planner(world: World) -> Planner:
         cloud: tiers(str(end), f"{price / 100:.2f}", None, f"{later / 100:.2f}")
         for cloud, (price, end, later) in world.egress
     }
-    policy = Policy.model_validate({"classes": {"secret": {"clouds": list(world.allowed)}}})
+    waivers = {"clouds": ["dana"]} if world.waivable else {}
+    rules = {"classes": {"secret": {"clouds": list(world.allowed)}}, "waivers": waivers}
+    policy = Policy.model_validate(rules)
     return Planner(book(**prices), policy=policy)
 
 
@@ -182,6 +192,7 @@ def worlds(draw: st.DrawFn, most: int = 5) -> World:
         ),
         sent_gb=tuple((cloud, draw(st.integers(0, 40))) for cloud in sorted(priced)),
         allowed=tuple(draw(st.lists(st.sampled_from(CLOUDS), min_size=1, unique=True))),
+        waivable=draw(st.booleans()),
     )
 
 
@@ -217,20 +228,22 @@ def test_no_plan_is_dearer_than_what_brute_force_finds_and_none_breaks_a_rule(wo
     places = places_of(world, plan)
     assert all(place in options for place, options in zip(places, world.options, strict=True))
     assert worth(world, places) == best(world)
+    assert len(plan.violations) == asked_of(world, places)
     for name, held in candidates(plan):
         number = int(name[1:])
         if held.rule:
             assert held.connection.removesuffix("/default") not in world.options[number]
         elif held.chosen:
             assert held.connection == plan.placements[name].connection
-            assert (held.unknown, Fraction(held.cost or 0)) == worth(world, places)
+            assert (held.unknown, Fraction(held.cost or 0)) == worth(world, places)[1:]
         else:
             assert held.why
             here = held.connection.removesuffix("/default")
             at_best = min(
                 worth(world, other) for other in itertools.product(*world.options) if other[number] == here
             )
-            assert (held.unknown, Fraction(held.cost or 0)) == at_best
+            assert (held.unknown, Fraction(held.cost or 0)) == at_best[1:]
+            assert bool(held.asks) == (world.kinds[number] and here not in world.allowed)
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -263,7 +276,7 @@ def test_the_quote_of_a_plan_says_what_the_plan_was_chosen_by(world: World) -> N
         return
     plan = planner(world).make(request(world))
     places = places_of(world, plan)
-    unknown, total = worth(world, places)
+    _, unknown, total = worth(world, places)
     assert plan.quote is not None
     assert sum(Fraction(held.likely) for held in plan.quote.totals) == total
     assert len(plan.quote.unknown) == unknown
