@@ -25,6 +25,8 @@ pathlib.Path(sys.argv[1], "done.txt").write_text("done")
 """
 ROWS = 124_123
 """What the file that is copied weighs."""
+FINEST = Decimal("1e-8")
+"""A run's account has nine digits of each step, the ledger all."""
 
 
 @dataclass
@@ -123,7 +125,7 @@ def test_of_three_jobs_on_three_clouds_two_begin_and_the_third_waits_for_a_yes(t
     assert (decided["stage"], decided["rule"], decided["by"]) == (stage, "budget", "ann")
     lines = agreed(three.house, document)
     spent = sum(Decimal(line["BilledCost"]) for line in lines)
-    assert spent == Decimal(document["budget"]["spent"])
+    assert abs(spent - Decimal(document["budget"]["spent"])) < FINEST
     assert 0 < spent <= budget + Decimal(document["budget"]["allowed_above"])
     assert document["budget"]["under_way"] == "0"
 
@@ -148,7 +150,7 @@ def test_what_could_leave_a_cloud_beyond_max_egress_waits_and_after_a_no_is_neve
         for cloud in ("azure", "gcp", "onprem")
     }
     ingest = {"kind": "copy", "on": "aws", "source": "file:///quickstart/breast_cancer.csv"}
-    spec = {"pipeline": "leaving", "max_egress": "200KB", "stages": {"ingest": ingest, **copies}}
+    spec = {"pipeline": "leaving", "max_egress": "200kB", "stages": {"ingest": ingest, **copies}}
     run = Run.start(house, write(tmp_path, spec))
     first = until(lambda: (now := asked(house, run.id)) and len(now.asking) == 2 and now, "two that ask")
     yes, no = sorted(first.asking)
