@@ -2,16 +2,19 @@
 
 Low and high are bounds, likely is an expectation. A job may end at once, so its low is 0; it is stopped at its timeout, so
 its high is the price of all its generations to their timeouts. What is moved costs what its size costs, on top of what
-left the same connection before it in the month; where a stage may be skipped, it may cost nothing.
+left the same connection before it in the month; where a stage may be skipped, it may cost nothing. A workflow of one's own
+runs stages as often as it decides, or not at all: each is likely to cost what one time does, and nothing bounds it.
 """
 
 from collections.abc import Iterator
+from decimal import Decimal
 
 from activities.prices import PriceBook
 from activities.quoting_jobs import job_line
 from activities.quoting_transfers import TransferQuotes
 from contracts.plan import Plan, PlanRequest
 from contracts.quotes import Quote, QuoteLine
+from contracts.runs import PIPELINE_WORKFLOW
 from contracts.stage_base import CommandStage
 from contracts.stages import JobStage, QueryStage
 from contracts.units import format_size
@@ -20,7 +23,19 @@ from contracts.units import format_size
 def quote_of(request: PlanRequest, plan: Plan, book: PriceBook) -> Quote:
     """Return the quote of a plan: a line for each job, query and endpoint, then one for each transfer that leaves."""
     moved = TransferQuotes(request, plan).lines()
-    return Quote(lines=(*_stage_lines(request, plan, book), *moved))
+    lines = (*_stage_lines(request, plan, book), *moved)
+    carried = request.spec.workflow
+    return Quote(
+        lines=lines if carried == PIPELINE_WORKFLOW else tuple(_unbounded(line, carried) for line in lines)
+    )
+
+
+def _unbounded(line: QuoteLine, workflow: str) -> QuoteLine:
+    """The same where a workflow of one's own says how often it is done; what costs nothing does so each time."""
+    if not line.currency or line.high == 0:
+        return line
+    why = f"{line.why}; as often as {workflow} has it done"
+    return line.model_copy(update={"low": Decimal(0), "high": None, "why": why})
 
 
 def _stage_lines(request: PlanRequest, plan: Plan, book: PriceBook) -> Iterator[QuoteLine]:

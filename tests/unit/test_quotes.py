@@ -36,9 +36,10 @@ def quoted(
     *,
     prices: Mapping[str, HourPrice | None] | None = None,
     spot: bool = False,
+    workflow: str = "pipeline",
     **request: Any,
 ) -> Quote:
-    spec = PipelineSpec.model_validate({"pipeline": "p", "stages": stages})
+    spec = PipelineSpec.model_validate({"pipeline": "p", "workflow": workflow, "stages": stages})
     machines = {
         name: Machine(instance="m", price=price, spot=spot, why="asked")
         for name, price in (prices or {}).items()
@@ -135,6 +136,21 @@ def test_an_endpoint_costs_by_the_hour_until_it_is_retired_and_nothing_bounds_it
     stays = line_of(quoted(stages, prices={"serve": hour("4")}), "serve")
     assert (stays.likely, stays.high) == (8, None)
     assert "until you remove it: it stays when the run has ended" in stays.why
+    assert not quote.totals[0].bounded
+
+
+def test_what_a_workflow_of_ones_own_runs_it_runs_as_often_as_it_decides_or_not_at_all() -> None:
+    stages = {
+        "in": {"kind": "copy", "on": "gcp", "source": "s3://theirs/data/"},
+        "train": {**JOB, "on": "gcp", "inputs": {"it": "in"}, "expect": {"duration": "15m"}},
+    }
+    sizes = {"s3://theirs/data/": 1124 * GB}
+    quote = quoted(stages, prices={"train": hour("4")}, workflow="until_good", sizes=sizes)
+    assert [(line.low, line.likely, line.high) for line in quote.lines] == [
+        (0, 1, None),
+        (0, Decimal("92.16"), None),
+    ]
+    assert all(line.why.endswith("; as often as until_good has it done") for line in quote.lines)
     assert not quote.totals[0].bounded
 
 
