@@ -5,13 +5,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 
+from activities.quoting_jobs import items_of
 from contracts.choices import leaves
 from contracts.graph import OutputName, resolve
 from contracts.plan import Plan, PlanRequest, TransferPlan, picked_key
 from contracts.prices import EgressPrice
 from contracts.queues import Cloud, cloud_of
 from contracts.quotes import QuoteLine
-from contracts.stage_base import StageBase
+from contracts.stage_base import CommandStage, StageBase
 from contracts.stages import CopyStage, PickStage, inputs_of, outputs_of
 from contracts.units import format_size
 
@@ -53,7 +54,9 @@ class TransferQuotes:
 
     def _line(self, key: str, transfer: TransferPlan) -> QuoteLine:
         origin, leaf = self._origin(key, transfer)
-        size = size_of(self._request, f"{leaf}.{origin.output}" if leaf else transfer.artifact)
+        size = (
+            _picked(self._request, leaf, origin.output) if leaf else size_of(self._request, transfer.artifact)
+        )
         line = QuoteLine(
             kind="transfer",
             name=key,
@@ -70,10 +73,15 @@ class TransferQuotes:
             nothing = {"likely": Decimal(0), "high": Decimal(0), "why": f"nothing is billed for it ({told})"}
             return line.model_copy(update=nothing)
         if size is None:
-            why = f"what it weighs is not known: give expect.output_size of {leaf or origin.stage}"
-            return line.model_copy(update={"why": why})
+            return line.model_copy(update={"why": self._unweighed(leaf or origin.stage)})
         others = len(leaves(self._spec, origin.stage)) if leaf else 1
         return self._priced(line, transfer, size, _Told(told, others))
+
+    def _unweighed(self, name: str) -> str:
+        stage = self._spec.stages[name]
+        if isinstance(stage, CommandStage) and items_of(stage) is None and stage.expect.output_size:
+            return f"one item of {name} is moved, and how many there are is not known"
+        return f"what it weighs is not known: give expect.output_size of {name}"
 
     def _origin(self, key: str, transfer: TransferPlan) -> tuple[OutputName, str]:
         """Return the output that is moved, and of a pick's the stage that may have left it; empty where there is no pick.
@@ -159,11 +167,20 @@ def size_of(request: PlanRequest, artifact: str) -> Size | None:
     if isinstance(stage, CopyStage) and stage.inputs:
         return size_of(request, resolve(spec, next(iter(inputs_of(stage).values()))).text)
     if isinstance(stage, PickStage):
-        found = [size_of(request, f"{leaf}.{output}") for leaf in leaves(spec, name)]
+        found = [_picked(request, leaf, output) for leaf in leaves(spec, name)]
         known_all = [size for size in found if size]
         return max(known_all, key=lambda size: size.size_bytes) if len(known_all) == len(found) else None
     whole = stage.expect.output_size if isinstance(stage, StageBase) else None
     return Size(whole // max(1, len(outputs_of(stage)))) if whole else None
+
+
+def _picked(request: PlanRequest, leaf: str, output: str) -> Size | None:
+    """What a pick takes of a stage: of one that runs over items what one of them left, an equal share of it all."""
+    size, stage = size_of(request, f"{leaf}.{output}"), request.spec.stages[leaf]
+    items = items_of(stage) if isinstance(stage, CommandStage) else 1
+    if items is None or size is None:
+        return None
+    return Size(size.size_bytes // items, more=size.more) if items > 1 else size
 
 
 def _unpriced(transfer: TransferPlan) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests.e2e.agreement import agreed, kept
 from tests.house import CHECKOUT, Sandbox
 
 EXAMPLE = CHECKOUT / "pipelines/cheapest-training"
@@ -34,9 +35,13 @@ def changed(example: Path, old: str, new: str) -> Path:
     return example
 
 
+def planned(house: Sandbox, example: Path) -> dict[str, Any]:
+    return house.starter("plan", str(example), "--json", check=True).document
+
+
 def places(house: Sandbox, example: Path) -> dict[str, Any]:
     """What is said of each place that the training might have, and `chosen`."""
-    document = house.starter("plan", str(example), "--json", check=True).document
+    document = planned(house, example)
     stage = next(stage for stage in document["stages"] if stage["name"] == "train")
     found: dict[str, Any] = {one["connection"]: one for one in stage["candidates"]}
     return {**found, "chosen": stage["connection"]}
@@ -58,14 +63,16 @@ def negotiated(house: Sandbox, tmp_path: Path) -> Iterator[None]:
 
 
 def test_it_trains_where_the_machine_costs_least_and_the_model_comes_home(house: Sandbox) -> None:
-    planned = places(house, EXAMPLE)["chosen"]
+    plan = planned(house, EXAMPLE)
+    chosen = {stage["name"]: stage["connection"] for stage in plan["stages"]}["train"]
     answer = house.starter("run", str(EXAMPLE), "--json", "--on-failure", "fail")
     assert answer.code == 0, answer.err
     stages = {stage["name"]: stage for stage in answer.document["stages"]}
-    assert (planned, stages["train"]["connection"]) == ("gcp/default", "gcp/default")
+    assert (chosen, stages["train"]["connection"]) == ("gcp/default", "gcp/default")
     assert stages["home"]["outputs"]["data"]["uri"].startswith("s3://")
     jobs = [len(house.jobs(cloud, "train")) for cloud in ("aws", "azure")]
     assert jobs == [0, 0]
+    kept(plan, agreed(house, answer.document))
 
 
 def test_a_rule_takes_the_cheapest_place_away_and_is_named(house: Sandbox, example: Path) -> None:

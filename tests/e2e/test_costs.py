@@ -16,7 +16,7 @@ from contracts.connect import plugin
 from contracts.runs import RunStatus
 from starter.focus import COLUMNS
 from tests.asked import asked
-from tests.e2e.agreement import agreed
+from tests.e2e.agreement import agreed, kept
 from tests.e2e.runs import ENDED, Run
 from tests.house import Sandbox, awaited, kill, until
 from tests.pipelines import SLEEPER, write
@@ -146,8 +146,10 @@ def kind_of(line: dict[str, Any]) -> str:
 def test_the_quickstart_costs_what_its_quote_allows_and_a_person_reads_it_in_80_columns(
     house: Sandbox,
 ) -> None:
+    planned = house.starter("plan", "quickstart", "--json", check=True).document
     document = house.starter("run", "quickstart", "--json", "--key", "costs", check=True).document
     lines = agreed(house, document)
+    kept(planned, lines)
     assert {"AWS", "Azure", "On-premises", "Microsoft", "Google Cloud"} >= {
         line["ProviderName"] for line in lines
     }

@@ -7,15 +7,20 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.agreement import agreed
+from tests.e2e.agreement import agreed, kept
 from tests.house import CHECKOUT, Answer, Sandbox
 
 
+def plan(house: Sandbox, pipeline: str) -> dict[str, Any]:
+    return house.starter("plan", pipeline, "--json", check=True).document
+
+
 def run(house: Sandbox, pipeline: str, *arguments: str) -> dict[str, Any]:
+    planned = plan(house, pipeline)
     answer = house.starter("run", pipeline, "--json", "--on-failure", "fail", *arguments, timeout=280)
     failed = [(stage["name"], stage["error"]) for stage in answer.document["stages"] if stage["error"]]
     assert answer.code == 0, failed or answer.err
-    agreed(house, answer.document)
+    kept(planned, agreed(house, answer.document))
     return answer.document
 
 
@@ -42,7 +47,7 @@ def test_champion_challenger_trains_on_three_clouds_and_predicts_with_the_best(c
 def test_what_the_champion_cost_lies_within_its_quote_and_the_ledger_has_the_same(
     house: Sandbox, champion: Answer
 ) -> None:
-    agreed(house, champion.document)
+    kept(plan(house, "champion-challenger"), agreed(house, champion.document))
 
 
 def test_the_champion_is_served_scores_every_row_and_is_gone(house: Sandbox, champion: Answer) -> None:

@@ -238,6 +238,28 @@ def test_of_the_alternatives_of_a_pick_one_is_paid() -> None:
     assert all("one of 2 that may be picked" in line.why for line in quote.lines)
 
 
+@pytest.mark.parametrize(
+    ("foreach", "likely", "words"),
+    [
+        ({"range": 4}, Decimal(6), "about 46.6 GiB"),
+        ({"query": "select 1 as x"}, None, "one item of many is moved, and how many there are is not known"),
+    ],
+)
+def test_of_a_stage_over_items_a_pick_takes_what_one_of_them_left(
+    foreach: dict[str, Any], likely: Decimal | None, words: str
+) -> None:
+    expect = {"output_size": "400GB"}
+    train = {**JOB, "outputs": ["model", "metrics"], "on": "gcp", "foreach": foreach, "expect": expect}
+    stages = {
+        "many": train,
+        "best": {"kind": "pick", "from": ["many"], "by": "max(metrics.auc)"},
+        "score": {**JOB, "on": "aws", "inputs": {"x": "best.model"}},
+    }
+    (line,) = quoted(stages).of_kind("transfer").lines
+    assert (line.low, line.likely, line.high) == (0, likely, None)
+    assert words in line.why
+
+
 def test_bytes_that_leave_the_premises_have_no_known_price_and_those_that_stay_no_line() -> None:
     stages = {
         "in": {"kind": "copy", "on": "onprem", "source": "file:///a/"},
