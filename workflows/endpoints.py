@@ -97,9 +97,8 @@ async def _deployed(deploy: "Endpoints", request: JobRequest) -> EndpointState:
                 deploy.tell(StageError(kind=ErrorKind.CANCELLED, message=alive, hint=STILL_THERE))
             raise
         said = stage_error(error)
-        raise StageFailed(
-            said.model_copy(update={"message": "\n".join(filter(None, (said.message, alive)))})
-        ) from error
+        told = said.model_copy(update={"message": "\n".join(filter(None, (said.message, alive)))})
+        raise StageFailed(told, confirmed=not alive) from error
     return state
 
 

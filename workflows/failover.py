@@ -1,4 +1,4 @@
-"""Moves a job to another of its places when the one it was at has no machine for it: the plan is made again for what is left."""
+"""Moves a job, or an endpoint, to another of its places when one has no machine for it: what is left is planned again."""
 
 import asyncio
 from collections.abc import Callable
@@ -10,7 +10,7 @@ from contracts import presets
 from contracts.candidates import Standing
 from contracts.decisions import Decided
 from contracts.errors import ErrorKind
-from contracts.inference import BatchPredictStage
+from contracts.inference import BatchPredictStage, DeployStage
 from contracts.places import reopened
 from contracts.plan import Plan, PlanActivities, PlanRequest
 from contracts.policy import told_of
@@ -27,9 +27,9 @@ CHANGES_TOLD = 20
 
 
 def may_move(context: RunContext, name: str, kind: str) -> bool:
-    """Whether a job that has ended so may go on elsewhere: a place is left that was neither tried nor ruled out."""
+    """Whether a stage that has ended so may go on elsewhere: a place is left that was neither tried nor ruled out."""
     stage = context.request.spec.stages.get(name)
-    if kind not in ELSEWHERE or not isinstance(stage, JobStage | BatchPredictStage):
+    if kind not in ELSEWHERE or not isinstance(stage, JobStage | BatchPredictStage | DeployStage):
         return False
     if name not in context.places or (isinstance(stage, JobStage) and stage.foreach):
         return False
@@ -48,7 +48,7 @@ class Failover:
         self._turn = asyncio.Lock()
 
     async def moved(self, name: str, failure: StageFailed) -> bool:
-        """Have a stage go on elsewhere, if it can; its job has ended for certain. Say so, and from where to where.
+        """Have a stage go on elsewhere, if it can; its job has ended, or its endpoint is gone, for certain. Say so.
 
         A stage goes to each of its places at most once. Stages that have not begun may be moved with it.
         """

@@ -10,12 +10,14 @@ from sandbox.servers.faults import Fault, Faults
 from tests.e2e.runs import Run
 from tests.house import Sandbox, kill, until
 from tests.pipelines import write
+from tests.serving import HELPER
 
 MAKE = "import pathlib, sys\npathlib.Path(sys.argv[1], 'rows.csv').write_text('a,b\\n1,2\\n')\n"
 PASS = (
     "import pathlib, shutil, sys, time\ntime.sleep(3)\n"
     "shutil.copytree(sys.argv[1], sys.argv[2], dirs_exist_ok=True)\n"
 )
+SERVER = "from serving import serve\nserve(lambda rows: rows)\n"
 
 
 def pipeline(name: str) -> dict[str, Any]:
@@ -57,3 +59,30 @@ def test_a_job_that_finds_no_machine_runs_once_at_the_next_place(
     (decided,) = document["decisions"]
     assert decided["changes"] == [f"{name}: aws/default -> gcp/default"]
     assert "CAPACITY on aws/default" in decided["reason"]
+
+
+def test_an_endpoint_that_finds_no_machine_answers_at_the_next_place_and_leaves_nothing_at_the_first(
+    house: Sandbox, tmp_path: Path
+) -> None:
+    house.all_up()
+    name = f"serves_{uuid.uuid4().hex[:6]}"
+    faults = Faults(house.root / "faults" / "vertex.json")
+    faults.add(Fault("capacity-job", match=f"cw-{name.replace('_', '-')}"))
+    places = {"on": ["gcp", "aws"]}
+    make = {"kind": "process", "on": "gcp", "code": "src", "command": "python make.py {outputs.rows}"}
+    stages = {
+        "make": {**make, "outputs": ["rows"]},
+        name: {**places, "kind": "deploy", "code": "src", "command": "python server.py", "after": ["make"]},
+        "ask": {**places, "kind": "invoke", "endpoint": name, "inputs": {"data": "make"}},
+    }
+    files = {"src/make.py": MAKE, "src/serving.py": HELPER, "src/server.py": SERVER}
+    file = write(tmp_path, {"pipeline": "failover", "stages": stages}, files)
+    document = Run.start(house, file, "--on-failure", "fail").until("SUCCEEDED")
+    found = {one["name"]: one for one in document["stages"]}
+    assert (found[name]["connection"], found[name]["attempts"]) == ("aws/default", 2)
+    assert (found["ask"]["connection"], found["ask"]["rows"]) == ("aws/default", 1)
+    moved = [(one["artifact"], one["to"]) for one in document["transfers"]]
+    assert moved == [("make.rows", "aws/default")]
+    assert f"{name}: gcp/default -> aws/default" in document["decisions"][0]["changes"]
+    swept = house.starter("sweep", "--older-than", "1s", "--run", document["run_id"])
+    assert swept.code == 0, swept.out

@@ -31,6 +31,7 @@ from sandbox.servers.vertex.vendor_types import (
 
 _ENDPOINT_ID = re.compile(r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?|[1-9][0-9]{0,8}")
 _DEPLOYED_ID = re.compile(r"[0-9]{1,10}")
+NO_MACHINE = "Machine type temporarily unavailable, please deploy with a different machine type or retry."
 OPERATIONS = "projects/{part0}/locations/{part1}/%s/{part2}/operations"
 
 
@@ -151,6 +152,9 @@ class EndpointMethods:
             told = f"The following quota metrics exceed quota limits: {metric}"
             raise GoogleError("RESOURCE_EXHAUSTED", told)
         operation = self._operations.begin(name, "DeployModel")
+        if self._faults.take("capacity-job", deployed.get("displayName", "")):
+            self._operations.end(operation["Name"], error={"code": 8, "message": NO_MACHINE})
+            return shown(self._operations.known(operation["Name"]))
         id_of_operation = operation["Name"].rsplit("/", 1)[1]
         moving = {"State": "Deploying", "Deployed": deployed, "Model": model, "Operation": operation["Name"]}
         moving |= {"Since": time.time(), "Machine": f"endpoint-{name.rsplit('/', 1)[1]}-{id_of_operation}"}
