@@ -24,6 +24,8 @@ from workflows.preflight import PreflightRefused, known, preflight
 ELSEWHERE = frozenset({ErrorKind.CAPACITY, ErrorKind.QUOTA_EXHAUSTED})
 """Confirmed ends after which another place may have what this one lacks."""
 CHANGES_TOLD = 20
+ENDPOINTS_MOVE = "endpoints-move"
+"""In runs that began before they did endpoints stay, or their histories could not be replayed."""
 
 
 def may_move(context: RunContext, name: str, kind: str) -> bool:
@@ -35,7 +37,8 @@ def may_move(context: RunContext, name: str, kind: str) -> bool:
         return False
     placement = context.placement(name)
     tried = {placement.connection, *context.book.stage(name).tried}
-    return any(one.connection not in tried and not one.rule and not one.asks for one in placement.candidates)
+    left = any(one.connection not in tried and not one.rule and not one.asks for one in placement.candidates)
+    return left and (not isinstance(stage, DeployStage) or workflow.patched(ENDPOINTS_MOVE))
 
 
 class Failover:
