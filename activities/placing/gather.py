@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from activities.placing.costs import Costs
 from activities.placing.options import Options
-from activities.placing.terms import Move, Tariff, Way, Weights
+from activities.placing.terms import NOWHERE, Line, Move, Tariff, Way, Weights
 from activities.prices import PriceBook
 from activities.quoting_transfers import Size, size_of
 from contracts.artifacts import locate
@@ -39,12 +39,10 @@ class Gathering:
         self._leaders = tuple(
             name for name in self._order if self._where[name] and leader_of(self._spec, name) == name
         )
-        self._members = {
-            leader: tuple(
-                name for name in self._order if self._where[name] and leader_of(self._spec, name) == leader
-            )
-            for leader in self._leaders
-        }
+        self._members: dict[str, tuple[str, ...]] = dict.fromkeys(self._leaders, ())
+        for name in self._order:
+            if self._where[name]:
+                self._members[leader_of(self._spec, name)] += (name,)
         named = {place for places in self._where.values() for place in places}
         self._places = tuple(sorted(named | {*self._origins()}))
         self._number = {place: number for number, place in enumerate(self._places)}
@@ -57,6 +55,7 @@ class Gathering:
     def weights(self) -> Weights:
         """Return all there is to weigh."""
         moves, wanted = self._moves()
+        position = {name: number for number, name in enumerate(self._order)}
         ways = {
             (one, other): self._way(one, other)
             for one in range(len(self._places))
@@ -79,7 +78,7 @@ class Gathering:
             moves=tuple(moves),
             ways=ways,
             tariffs=tuple(self._tariffs),
-            order=tuple(self._line(name, wanted.get(name, ())) for name in self._order),
+            order=tuple(self._line(name, wanted.get(name, ()), position) for name in self._order),
             currency=self._costs.currency,
             asks={
                 (self._choice[leader], self._number[place]): tuple(map(_question, broken))
@@ -107,13 +106,12 @@ class Gathering:
             if isinstance(stage, CopyStage) and stage.source:
                 yield _owner(stage)
 
-    def _line(self, name: str, moves: tuple[int, ...]) -> tuple[int, int, tuple[int, ...], tuple[int, ...]]:
-        position = {other: number for number, other in enumerate(self._order)}
+    def _line(self, name: str, moves: tuple[int, ...], position: dict[str, int]) -> Line:
         before = tuple(sorted(position[other] for other in needs(self._spec, name)))
         if name not in self._choice:
-            return -1, 0, before, moves
+            return Line(NOWHERE, 0, before, moves)
         members = self._members[leader_of(self._spec, name)]
-        return self._choice[name], members.index(name), before, moves
+        return Line(self._choice[name], members.index(name), before, moves)
 
     def _moves(self) -> tuple[list[Move], dict[str, tuple[int, ...]]]:
         """Every movement that may come to be, and which of them each stage waits for."""

@@ -27,6 +27,8 @@ class Options:
 
     spec: PipelineSpec
     """The pipeline, with names of connections for `any`."""
+    places: dict[str, tuple[str, ...]]
+    """By stage that may run in several: its places, as they are written."""
     groups: dict[str, tuple[str, ...]]
     """The stages that are placed together: those about an endpoint, by the stage that deploys it; any other alone."""
     left: dict[str, tuple[str, ...]]
@@ -70,18 +72,19 @@ def options_of(request: PlanRequest, policy: Policy | None = None) -> Options:
         groups[leader] = (*groups.get(leader, ()), name)
     sieve = _Sieve(request, spec, policy)
     removed = {name: sieve.removed(name) for name in places}
-    left = {leader: _left(spec, leader, members, removed) for leader, members in groups.items()}
+    left = {
+        leader: _left(places.get(leader) or (spec.stages[leader].on,), members, removed)
+        for leader, members in groups.items()
+    }
     asked = {name: sieve.asked(name) for name in places}
-    found = Options(spec=spec, groups=groups, left=left, removed=removed, asked=asked)
+    found = Options(spec=spec, places=places, groups=groups, left=left, removed=removed, asked=asked)
     _check(found)
     return found
 
 
 def _left(
-    spec: PipelineSpec, leader: str, members: tuple[str, ...], removed: dict[str, dict[str, Removed]]
+    places: tuple[str, ...], members: tuple[str, ...], removed: dict[str, dict[str, Removed]]
 ) -> tuple[str, ...]:
-    stage = spec.stages[leader]
-    places = open_places(spec).get(leader) or (stage.on,)
     return tuple(place for place in places if not any(place in removed[name] for name in members))
 
 

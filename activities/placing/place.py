@@ -11,7 +11,7 @@ from activities.placing.words import Words, short
 from activities.prices import PriceBook
 from contracts.candidates import Candidate
 from contracts.errors import ErrorKind, failure
-from contracts.places import open_places, placed
+from contracts.places import placed
 from contracts.plan import PlanRequest
 from contracts.policy import Policy, Violation
 from contracts.spec import PipelineSpec
@@ -37,7 +37,7 @@ def place(request: PlanRequest, book: PriceBook, policy: Policy | None = None) -
             that it can run; the message says what removed each place.
     """
     options = options_of(request, policy)
-    if not open_places(options.spec):
+    if not options.places:
         return Placed(spec=options.spec)
     gathering = Gathering(request, options, book)
     weights, choose = gathering.weights(), options.spec.choose
@@ -49,7 +49,7 @@ def place(request: PlanRequest, book: PriceBook, policy: Policy | None = None) -
     for choice in range(len(weights.choices)):
         for number, name in enumerate(gathering.stages_of(choice)):
             chosen[name] = weights.places[found.at[choice]]
-            if name in open_places(options.spec):
+            if name in options.places:
                 candidates[name] = telling.candidates(choice, number, name)
     return Placed(spec=placed(options.spec, chosen), candidates=candidates, words=found.words)
 
@@ -66,8 +66,7 @@ class _Telling:
     def candidates(self, choice: int, number: int, name: str) -> tuple[Candidate, ...]:
         """Every place of a stage, in the order in which they were written."""
         return tuple(
-            self._candidate(choice, number, name, connection)
-            for connection in open_places(self._options.spec)[name]
+            self._candidate(choice, number, name, connection) for connection in self._options.places[name]
         )
 
     def _candidate(self, choice: int, number: int, name: str, connection: str) -> Candidate:

@@ -17,6 +17,8 @@ SWEEPS = 12
 """How often all choices are gone through to better a placement: it has long stood still by then."""
 
 At = tuple[int, ...]
+Change = dict[int, int]
+"""Choices, and where they are to be."""
 
 
 @dataclass(frozen=True)
@@ -96,82 +98,75 @@ def _worth(state: State) -> Worth:
 
 
 def _bettered(weights: Weights, state: State) -> Found:
-    top: Worth | None = None
     starts = tuple(_starts(weights, state))
-    for start in starts:
-        _go(state, start)
-        _better(weights, state)
-        here = _worth(state)
-        top = here if top is None or here.value < top.value else top
-    assert top is not None  # noqa: S101 - there is always the first start
-    _go(state, top.at)
-    best = {}
-    for choice in weights.open:
-        for place in weights.options[choice]:
-            state.put(choice, place)
-            best[choice, place] = _worth(state)
-        state.put(choice, top.at[choice])
+    # Of equals the first.
+    best = min((_better(weights, start) for start in starts), key=lambda held: held.value)
+    beside = {
+        (choice, place): _worth(_with(best, {choice: place}))
+        for choice in weights.open
+        for place in weights.options[choice]
+    }
     many = len(str(prod(len(options) for options in weights.options))) - 1
     words = (
         f"{len(starts)} of about 10^{many} placements were bettered choice by choice; one may be better still"
     )
-    return Found(top, best, words)
+    return Found(_worth(best), beside, words)
 
 
-def _go(state: State, at: At) -> None:
-    for choice, place in enumerate(at):
-        state.put(choice, place)
+def _with(state: State, change: Change) -> State:
+    """Return a copy in which choices are elsewhere."""
+    other = state.copy()
+    for choice, place in change.items():
+        other.put(choice, place)
+    return other
 
 
-def _starts(weights: Weights, state: State) -> Iterator[At]:
+def _starts(weights: Weights, state: State) -> Iterator[State]:
     """Placements to better: one built choice by choice, what authors wrote first, and all at the best one place."""
+    built = state
     for choice in weights.open:
-        state.put(choice, None)
-    for choice in weights.open:
-        state.put(choice, min(weights.options[choice], key=lambda place: _tried(state, choice, place)))
-    yield tuple(place for place in state.at if place is not None)
-    yield tuple(options[0] for options in weights.options)
-    yield min(
-        (
-            tuple(place if place in options else options[0] for options in weights.options)
-            for place in range(len(weights.places))
-        ),
-        key=lambda at: _gone(state, at),
-    )
+        tried = [_with(built, {choice: place}) for place in weights.options[choice]]
+        built = min(tried, key=lambda held: held.value)
+    yield built
+    yield _with(state, {choice: options[0] for choice, options in enumerate(weights.options)})
+    together = [
+        {choice: place if place in options else options[0] for choice, options in enumerate(weights.options)}
+        for place in range(len(weights.places))
+    ]
+    yield min((_with(state, change) for change in together), key=lambda held: held.value)
 
 
-def _tried(state: State, choice: int, place: int) -> Value:
-    state.put(choice, place)
-    return state.value
-
-
-def _gone(state: State, at: At) -> Value:
-    _go(state, at)
-    return state.value
-
-
-def _better(weights: Weights, state: State) -> None:
+def _better(weights: Weights, state: State) -> State:
     """Change choices as long as that makes the placement better: one alone, or one with those it passes data to."""
     for _ in range(SWEEPS):
         before = state.value
         for choice in weights.open:
             for place in weights.options[choice]:
-                _try(state, {choice: place})
-        if state.value == before and not _better_together(weights, state):
-            return
+                state = _try(state, {choice: place})
+        if state.value == before:
+            state = _better_together(weights, state)
+        if state.value == before:
+            break
+    return state
 
 
-def _better_together(weights: Weights, state: State) -> bool:
-    """Change a choice with all that it passes data to, where that is better; say whether it was anywhere."""
-    before = state.value
+def _better_together(weights: Weights, state: State) -> State:
+    """Change a choice with all that it passes data to, where that is better."""
+    # Many that take from one stage are the same together.
+    tried: set[tuple[int, ...]] = set()
     for choice in weights.open:
         for place in weights.options[choice]:
-            if state.at[choice] != place:
-                _try(state, _beside(weights, choice, place))
-    return state.value < before
+            change = _beside(weights, choice, place)
+            if state.at[choice] == place or (place, *change) in tried:
+                continue
+            before, state = state, _try(state, change)
+            if state is not before:
+                tried.clear()
+            tried.add((place, *change))
+    return state
 
 
-def _beside(weights: Weights, choice: int, place: int) -> dict[int, int]:
+def _beside(weights: Weights, choice: int, place: int) -> Change:
     """A choice and all that it passes data to or takes data from, and that may be there, at one place."""
     others = {
         other
@@ -182,14 +177,9 @@ def _beside(weights: Weights, choice: int, place: int) -> dict[int, int]:
     return dict.fromkeys(sorted({choice, *others}), place)
 
 
-def _try(state: State, change: dict[int, int]) -> None:
-    """Make a change, and take it back unless the placement is the better for it."""
-    change = {choice: place for choice, place in change.items() if state.at[choice] != place}
-    if not change:
-        return
-    before, held = state.value, {choice: state.at[choice] for choice in change}
-    for choice, place in change.items():
-        state.put(choice, place)
-    if state.value >= before:
-        for choice, was in held.items():
-            state.put(choice, was)
+def _try(state: State, change: Change) -> State:
+    """Return the placement with a change, or as it was unless it is the better for it."""
+    if all(state.at[choice] == place for choice, place in change.items()):
+        return state
+    other = _with(state, change)
+    return other if other.value < state.value else state

@@ -13,6 +13,11 @@ UNIT = Decimal(10) ** 18
 BYTES_PER_SECOND = 50_000_000
 """What a transfer between clouds is reckoned to bring: about what eight parts in flight reach over the internet."""
 
+At = list[int | None]
+"""The place of each choice; None where it has none yet."""
+NOWHERE = -1
+"""The choice of a stage that takes no place: it waits or decides."""
+
 
 @dataclass(frozen=True)
 class Tariff:
@@ -90,6 +95,25 @@ class Move:
     there: frozenset[int] = frozenset()
     """Places where it lies already."""
 
+    @property
+    def maker(self) -> tuple[int, ...]:
+        """The choice where it is made; none where it lies at `origin`."""
+        return () if self.source is None else (self.source,)
+
+
+@dataclass(frozen=True)
+class Line:
+    """A stage, for the time it takes."""
+
+    choice: int
+    """The choice that places it; `NOWHERE` where it runs nowhere."""
+    number: int
+    """Which of the stages of that choice it is."""
+    before: tuple[int, ...]
+    """Where those that it needs stand in the order."""
+    moves: tuple[int, ...]
+    """The moves that it waits for."""
+
 
 @dataclass
 class Weights:
@@ -105,24 +129,32 @@ class Weights:
     moves: tuple[Move, ...]
     ways: dict[tuple[int, int], Way]
     tariffs: tuple[Tariff, ...]
-    order: tuple[tuple[int, int, tuple[int, ...], tuple[int, ...]], ...] = ()
-    """For the time it takes: each stage as its choice, its number in that, stages before it, and its moves."""
+    order: tuple[Line, ...] = ()
+    """For the time it takes: every stage, each after all that it needs."""
     currency: str = ""
     asks: dict[tuple[int, int], tuple[str, ...]] = field(default_factory=dict)
     """By choice and place: what somebody would have to say yes to first, each a clause for people."""
+    parts: tuple[tuple[int, ...], ...] = field(init=False)
+    """For each choice the numbers of the moves that it has a part in."""
     touching: tuple[tuple[Move, ...], ...] = field(init=False)
-    """For each choice the moves that it has a part in."""
-    first: tuple[int, ...] = field(init=False)
-    """For each choice where its first stage stands in the order."""
+    """The same moves."""
+    waiting: tuple[tuple[int, ...], ...] = field(init=False)
+    """For each choice where those stand in the order that take another time once it is elsewhere."""
 
     def __post_init__(self) -> None:
-        """Know which moves each choice has a part in."""
-        self.touching = tuple(
-            tuple(move for move in self.moves if choice == move.source or choice in move.takers)
-            for choice in range(len(self.choices))
-        )
-        stands = {line[0]: position for position, line in reversed(list(enumerate(self.order)))}
-        self.first = tuple(stands.get(choice, 0) for choice in range(len(self.choices)))
+        """Know which moves and which times each choice has a part in."""
+        parts: list[list[int]] = [[] for _ in self.choices]
+        for number, move in enumerate(self.moves):
+            for choice in {*move.takers, *move.maker}:
+                parts[choice].append(number)
+        waiting: list[list[int]] = [[] for _ in self.choices]
+        for position, line in enumerate(self.order):
+            makers = {maker for number in line.moves for maker in self.moves[number].maker}
+            for choice in {line.choice, *makers} if line.choice != NOWHERE else ():
+                waiting[choice].append(position)
+        self.parts = tuple(tuple(held) for held in parts)
+        self.touching = tuple(tuple(self.moves[number] for number in held) for held in self.parts)
+        self.waiting = tuple(tuple(held) for held in waiting)
 
     @property
     def open(self) -> tuple[int, ...]:
@@ -130,7 +162,7 @@ class Weights:
         return tuple(choice for choice, options in enumerate(self.options) if len(options) > 1)
 
 
-def flows(move: Move, at: list[int | None]) -> tuple[int, list[int]]:
+def flows(move: Move, at: At) -> tuple[int, list[int]]:
     """Return where a move comes from and each place it goes to; nowhere, as long as no place is chosen."""
     source = move.origin if move.source is None else at[move.source]
     if source is None:

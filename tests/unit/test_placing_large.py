@@ -8,11 +8,12 @@ import pytest
 from activities.planning import Planner
 from activities.prices import PriceBook
 from contracts.plan import PlanRequest
+from contracts.spec import Choose
 from tests.placements import book, report, request_of, tiers
 
 CLOUDS = ("aws", "azure", "gcp", "onprem")
-SLOWEST_SECONDS = 10
-"""Of a plan of 200 stages; a second here, and this machine may have others to serve."""
+SLOWEST_SECONDS = 2
+"""Of a processor, for a plan of 200 stages; half a second is what it takes."""
 
 
 def large(count: int) -> tuple[PlanRequest, PriceBook]:
@@ -44,13 +45,17 @@ def large(count: int) -> tuple[PlanRequest, PriceBook]:
     return request_of(stages, connections={one.connection: one for one in held}), prices
 
 
-def test_a_plan_of_200_stages_on_4_clouds_takes_about_a_second(capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("choose", ["cheapest", "fastest", "near_data"])
+def test_a_plan_of_200_stages_on_4_clouds_takes_about_a_second_at_most(
+    choose: Choose, capsys: pytest.CaptureFixture[str]
+) -> None:
     asked, prices = large(200)
-    begun = time.monotonic()
+    asked = asked.model_copy(update={"spec": asked.spec.model_copy(update={"choose": choose})})
+    begun = time.process_time()
     plan = Planner(prices).make(asked)
-    taken = time.monotonic() - begun
+    taken = time.process_time() - begun
     with capsys.disabled():
-        print(f"200 stages on 4 clouds: {taken:.2f} s; {plan.weighed}")  # noqa: T201 - a measurement
+        print(f"200 stages on 4 clouds, {choose}: {taken:.2f} s; {plan.weighed}")  # noqa: T201 - a measurement
     assert taken < SLOWEST_SECONDS
     assert all(len(held.candidates) == len(CLOUDS) for held in plan.placements.values())
     assert Planner(prices).make(asked).model_dump_json() == plan.model_dump_json()
