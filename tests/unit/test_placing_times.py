@@ -62,3 +62,5 @@ def test_a_placement_that_is_changed_is_worth_what_it_is_when_it_is_built_anew(c
         for choice, place in reversed(list(enumerate(state.at))):
             anew.put(choice, place)
         assert (state.value, state.cost) == (anew.value, anew.cost)
+        if chance.random() < 0.5:
+            state = before
