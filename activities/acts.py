@@ -87,7 +87,7 @@ def _pushed_parts(request: PushPartsRequest) -> Claim:
 
 
 def _gathered(request: GatherRequest) -> Claim:
-    return Claim(tuple(Move((part.source,), part.target) for part in request.parts))
+    return Claim(tuple(Move((part.source,), part.target) for part in request.parts), request.leave)
 
 
 def _job(request: JobRequest) -> Claim:

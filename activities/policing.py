@@ -4,8 +4,10 @@ The class of an object follows from where it lies. Leave to do what a rule forbi
 asked by way of Temporal, says who gave it, and only for that run's own data.
 """
 
+import asyncio
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Protocol
 from urllib.parse import unquote, urlsplit
 
 from activities.acts import Claim, Move, claim_of
@@ -15,8 +17,18 @@ from contracts.artifacts import locate
 from contracts.classes import classes_at
 from contracts.errors import ErrorDetail, ErrorKind, failure
 from contracts.leaves import Leave, Leaves
-from contracts.policy import Place, Policy, Violation, told_of, violation
+from contracts.policy import Place, Policy, StoreFacts, Violation, told_of, violation
 from contracts.queues import normalise
+
+Facts = dict[str, StoreFacts]
+"""By container."""
+
+
+class Containers(Protocol):
+    """Who can ask the worker's own store."""
+
+    def of(self, uri: str) -> StoreFacts | None:
+        """Return how a container is guarded; None where there is none."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +42,8 @@ class Guard:
     image: str = ""
     """What its jobs run that name no image; empty where jobs run in none."""
     runs_images: bool = True
+    containers: Containers | None = None
+    """Who says how the containers of its store are guarded; without one nobody does, and nothing of it is judged."""
 
     @property
     def demands(self) -> bool:
@@ -51,19 +65,34 @@ class Guard:
         if claim is None:
             return
         self._check_grants(claim)
-        broken = tuple(self._broken(claim))
+        facts = await self._facts(claim)
+        broken = tuple(self._broken(claim, facts))
         if broken and claim.leave:
             leave = await leaves.given(claim.leave)
-            broken = self._unexcused(claim, broken, leave) if leave and _covers(leave, claim) else broken
+            broken = (
+                self._unexcused(claim, facts, broken, leave) if leave and _covers(leave, claim) else broken
+            )
         if broken:
             raise refusal(broken, _first(claim))
 
-    def _broken(self, claim: Claim, *, declassified: bool = False) -> Iterator[Violation]:
+    async def _facts(self, claim: Claim) -> Facts:
+        """How the containers are guarded that a request would write to, where the policy demands anything of them."""
+        if claim.outward or self.containers is None or not self.demands:
+            return {}
+        found: dict[str, StoreFacts] = {}
+        for uri in dict.fromkeys(_container_of(move.target) for move in claim.moves):
+            held = await asyncio.to_thread(self.containers.of, uri) if uri else None
+            found |= {uri: held} if held else {}
+        return found
+
+    def _broken(self, claim: Claim, facts: Facts, *, declassified: bool = False) -> Iterator[Violation]:
         """Yield each rule that is broken, once."""
         found: dict[Violation, None] = {}
         for read, left, target in self._kinds(claim.moves):
             brought = () if declassified and not claim.job else read
-            found |= dict.fromkeys(self._misplaced(claim, tuple(sorted({*brought, *left}))))
+            classes = tuple(sorted({*brought, *left}))
+            found |= dict.fromkeys(self._misplaced(claim, classes))
+            found |= dict.fromkeys(self._unguarded(classes, facts.get(_container_of(target))))
             if target and not declassified:
                 found |= dict.fromkeys(rules.write_down(self._policies, read, target))
         if claim.job and self.runs_images:
@@ -85,6 +114,15 @@ class Guard:
         yield from rules.residence(self._policies, classes, place)
         yield from rules.crossing(self._policies, classes, self.here, place)
 
+    def _unguarded(self, classes: tuple[str, ...], facts: StoreFacts | None) -> Iterator[Violation]:
+        """Yield what a container lacks that is written to, and where it lies itself, if that is elsewhere."""
+        if facts is None:
+            return
+        if facts.region and facts.region != self.here.region:
+            place = self.here.model_copy(update={"region": facts.region})
+            yield from rules.residence(self._policies, classes, place)
+        yield from rules.guards(self._policies, classes, facts)
+
     def _nowhere(self, classes: tuple[str, ...]) -> Iterator[Violation]:
         for name in classes:
             held = self.policy.classes.get(name)
@@ -95,18 +133,20 @@ class Guard:
 
     def _kinds(self, moves: Iterable[Move]) -> Iterator[tuple[tuple[str, ...], tuple[str, ...], str]]:
         """Yield the classes read and those of the target, with a target, once for all moves that are alike."""
-        seen: set[tuple[tuple[str, ...], tuple[str, ...]]] = set()
+        seen: set[tuple[tuple[str, ...], tuple[str, ...], str]] = set()
         for move in moves:
             read = {name for uri in move.sources for name in classes_at(uri, self._policies)}
             left = classes_at(move.target, self._policies) if move.target else ()
-            kind = tuple(sorted(read)), left
+            kind = tuple(sorted(read)), left, _container_of(move.target)
             if kind not in seen:
                 seen.add(kind)
-                yield *kind, move.target
+                yield *kind[:2], move.target
 
-    def _unexcused(self, claim: Claim, broken: tuple[Violation, ...], leave: Leave) -> tuple[Violation, ...]:
+    def _unexcused(
+        self, claim: Claim, facts: Facts, broken: tuple[Violation, ...], leave: Leave
+    ) -> tuple[Violation, ...]:
         if leave.declassified_by and leave.declassified_by in self.policy.waivers.get("declassify", ()):
-            broken = tuple(self._broken(claim, declassified=True))
+            broken = tuple(self._broken(claim, facts, declassified=True))
         return tuple(item for item in broken if leave.waived.get(item.rule) not in item.may_waive)
 
     def _check_grants(self, claim: Claim) -> None:
@@ -121,6 +161,14 @@ class Guard:
 def refusal(broken: Iterable[Violation], ref: str = "", before: str = "") -> Exception:
     """The error that tells which rules are broken and who may waive them."""
     return failure(ErrorKind.POLICY_VIOLATION, before + "; ".join(map(told_of, broken)), ErrorDetail(ref=ref))
+
+
+def _container_of(uri: str) -> str:
+    """The container that an object is in; empty where a URI names none, which whoever carries the request out refuses."""
+    try:
+        return locate(uri).model_copy(update={"name": ""}).uri if uri else ""
+    except ValueError:
+        return ""
 
 
 def _first(claim: Claim) -> str:

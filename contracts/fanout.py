@@ -10,6 +10,7 @@ from contracts.artifacts import Artifact
 from contracts.code import CodeRef
 from contracts.foreach import Item
 from contracts.jobs import RunRef
+from contracts.leaves import LeaveRef
 from contracts.ledger import Spent
 from contracts.model import Message
 from contracts.packed import Packed
@@ -147,6 +148,8 @@ class GatherRequest(Message):
     describe: dict[str, str] = Field(default_factory=dict)
     """Prefixes by name."""
     owner: str
+    leave: LeaveRef | None = None
+    """Where leave may have been given for what a rule forbids."""
 
 
 class Gathered(Message):

@@ -82,6 +82,9 @@ class Judge:
         container = locate(target).model_copy(update={"name": ""}).uri if target else report.container
         known = {facts.uri: facts for facts in report.facts}
         facts = known.get(container) or StoreFacts(uri=container)
+        if facts.region and facts.region != self.place(connection).region:
+            lies = Place(connection=connection, region=facts.region)
+            yield from rules.residence(self.policies, self.classes[name].here, lies, name)
         yield from rules.guards(self.policies, self.classes[name].here, facts, name)
 
     def _declassifying(self, policy: Policy, name: str, asked: str) -> Iterator[Violation]:

@@ -169,6 +169,8 @@ class StoreFacts(Message):
     """How a container is guarded, as its store says; None where it does not say, which breaks a rule that demands it."""
 
     uri: str
+    region: str = ""
+    """Where it lies; empty where the store does not say: then where its connection does."""
     encryption: Encryption | None = None
     public_access_blocked: bool | None = None
     tls_required: bool | None = None

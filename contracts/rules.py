@@ -102,7 +102,7 @@ def demands(policies: Policies) -> bool:
         or policy.public_access
         or policy.tls
         or policy.audit
-        or any(one.encryption for one in policy.classes.values())
+        or any(one.encryption or one.regions is not None for one in policy.classes.values())
         for policy in policies
     )
 

@@ -57,6 +57,8 @@ class ContainerReceipt(Message):
     public_access_blocked: bool | None = None
     encryption: Encryption | None = None
     """By whose key what lies there is encrypted, where the store says that it is."""
+    region: str = ""
+    """Where it lies, as its vendor writes it; empty where the store does not say."""
 
 
 class StatRequest(Message):

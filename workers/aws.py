@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from activities.aws.room import activities, client
+from activities.aws.room import activities, client, containers
 from activities.aws.settings import AwsSettings
 from contracts.queues import queue_of
 from workers.policing import guard_of
@@ -22,7 +22,7 @@ def service() -> Service:
         queue=queue_of(f"aws/{settings.connection}"),
         activities=lambda temporal: offered,
         sinks=_sinks(settings),
-        guard=guard_of(settings, "aws", settings.region),
+        guard=guard_of(settings, "aws", settings.region, containers(settings)),
     )
 
 

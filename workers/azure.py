@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from activities.azure.room import activities, credential
+from activities.azure.room import activities, containers, credential
 from activities.azure.settings import AzureSettings
 from contracts.queues import queue_of
 from workers.policing import guard_of
@@ -22,7 +22,7 @@ def service() -> Service:
         queue=queue_of(f"azure/{settings.connection}"),
         activities=lambda temporal: offered,
         sinks=_sinks(settings),
-        guard=guard_of(settings, "azure", settings.region),
+        guard=guard_of(settings, "azure", settings.region, containers(settings)),
     )
 
 

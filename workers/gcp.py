@@ -3,7 +3,7 @@
 from typing import Any
 
 from activities.gcp.identity import credentials
-from activities.gcp.room import activities
+from activities.gcp.room import activities, containers
 from activities.gcp.settings import GcpSettings
 from contracts.queues import queue_of
 from workers.policing import guard_of
@@ -23,7 +23,9 @@ def service() -> Service:
         queue=queue_of(f"gcp/{settings.connection}"),
         activities=lambda temporal: offered,
         sinks=_sinks(settings),
-        guard=guard_of(settings, "gcp", settings.location, tables=settings.bigquery_location),
+        guard=guard_of(
+            settings, "gcp", settings.location, containers(settings), tables=settings.bigquery_location
+        ),
     )
 
 

@@ -1,6 +1,6 @@
 """The worker for on-prem: a root folder and local processes. It holds this cloud's credentials and no other's."""
 
-from activities.onprem.room import activities
+from activities.onprem.room import activities, containers
 from activities.onprem.settings import OnpremSettings
 from contracts.queues import queue_of
 from workers.policing import guard_of
@@ -19,5 +19,5 @@ def service() -> Service:
         name="onprem",
         queue=queue_of(f"onprem/{settings.connection}"),
         activities=lambda client: offered,
-        guard=guard_of(settings, "onprem", settings.region, runs_images=False),
+        guard=guard_of(settings, "onprem", settings.region, containers(settings), runs_images=False),
     )

@@ -5,7 +5,7 @@ from typing import Any
 from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, Interceptor
 
 from activities.policies import read, region_of
-from activities.policing import Guard
+from activities.policing import Containers, Guard
 from activities.settings import WorkerSettings
 from contracts.connections import PreflightRequest
 from contracts.leaves import Leaves
@@ -47,7 +47,13 @@ def _with_facts(request: Any) -> Any:
 
 
 def guard_of(
-    settings: WorkerSettings, cloud: str, region: str, *, tables: str = "", runs_images: bool = True
+    settings: WorkerSettings,
+    cloud: str,
+    region: str,
+    containers: Containers,
+    *,
+    tables: str = "",
+    runs_images: bool = True,
 ) -> Guard:
     """Return what a worker with these settings refuses.
 
@@ -62,4 +68,5 @@ def guard_of(
         tables=Place(connection=connection, region=tables) if tables else None,
         image=settings.image or "",
         runs_images=runs_images,
+        containers=containers,
     )

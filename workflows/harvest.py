@@ -20,6 +20,7 @@ from contracts.runs import StageError
 from contracts.stages import JobStage
 from contracts.tables import Scalar
 from workflows.effects import Effects
+from workflows.leaves import leave_ref
 from workflows.outcomes import Outcome
 
 MANY = 200
@@ -100,7 +101,11 @@ class Harvest:
         return await self._effects.call(
             GatherActivities.gather,
             GatherRequest(
-                parts=parts, files=files, describe=prefixes, owner=f"{request.run.run_uid}/{request.stage}"
+                parts=parts,
+                files=files,
+                describe=prefixes,
+                owner=f"{request.run.run_uid}/{request.stage}",
+                leave=leave_ref(request.run, request.stage),
             ),
             on=request.placement.connection,
             preset=presets.moving(request.spec.timeout_of(request.stage)),

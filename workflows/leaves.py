@@ -33,7 +33,8 @@ def _of_stage(context: RunContext, name: str) -> Leave:
     return Leave(
         declassified_by=_declassified_by(context, name),
         waived=_waived(context, {name}),
-        sources=tuple(dict.fromkeys((*_sources(context, name), *brought))),
+        # What a stage has left itself it may put together: the items of one that runs over many.
+        sources=tuple(dict.fromkeys(filter(None, (*_sources(context, name), *brought, placement.prefix)))),
         targets=(placement.prefix,) if placement.prefix else (),
         connections=(placement.connection,),
     )

@@ -36,9 +36,9 @@ def ensure_bucket(client: Any, name: str, *, create: bool, kms_key: str | None) 
     Raises:
         ApplicationError: `SOURCE_MISSING`, it is absent and was not to be made.
     """
-    created = False
+    created, found = False, {}
     try:
-        client.head_bucket(Bucket=name)
+        found = client.head_bucket(Bucket=name)
     except ClientError as error:
         if not absent(error):
             raise
@@ -52,7 +52,14 @@ def ensure_bucket(client: Any, name: str, *, create: bool, kms_key: str | None) 
         encrypted=bool(rules) if rules is not None else None,
         encryption=_key_of(rules) if rules else None,
         public_access_blocked=_closed(client, name),
+        region=client.meta.region_name if created else _region_of(found),
     )
+
+
+def _region_of(found: Any) -> str:
+    # Boto3 has had the field since 2023; stores that only speak S3's protocol send neither.
+    headers = found.get("ResponseMetadata", {}).get("HTTPHeaders", {})
+    return str(found.get("BucketRegion") or headers.get("x-amz-bucket-region") or "")
 
 
 def _create(client: Any, name: str, kms_key: str | None) -> bool:

@@ -23,6 +23,7 @@ from activities.caching import StoreCacheActivities
 from activities.closing import ServiceClosingActivities
 from activities.code import StoreCodeActivities
 from activities.endpoints import ServiceEndpointActivities
+from activities.facts import Containers
 from activities.fanout import StoreGatherActivities
 from activities.grant_client import GrantClient
 from activities.job_router import JobRouter
@@ -79,6 +80,11 @@ def _noted(parsed: dict[str, Any], **_: Any) -> None:
 def store(settings: AwsSettings) -> S3Store:
     """Build the connection's store."""
     return S3Store(client(settings, "s3"), settings.container, settings.kms_key)
+
+
+def containers(settings: AwsSettings) -> Containers:
+    """Build what says how the connection's containers are guarded."""
+    return Containers(store(settings), translate)
 
 
 def jobs(settings: AwsSettings) -> JobRouter:

@@ -22,6 +22,7 @@ from activities.caching import StoreCacheActivities
 from activities.closing import Named, ServiceClosingActivities, by_name
 from activities.code import StoreCodeActivities
 from activities.endpoints import ServiceEndpointActivities
+from activities.facts import Containers
 from activities.fanout import StoreGatherActivities
 from activities.grant_client import GrantClient
 from activities.job_router import JobRouter
@@ -86,6 +87,11 @@ def _noted(answer: Any) -> None:
 def store(settings: AzureSettings, identity: WorkerIdentity | None = None) -> BlobStore:
     """Build the connection's store."""
     return BlobStore(blob_service(settings, identity or credential(settings)), settings.container)
+
+
+def containers(settings: AzureSettings) -> Containers:
+    """Build what says how the connection's containers are guarded."""
+    return Containers(store(settings), translate)
 
 
 def workspace(settings: AzureSettings, identity: WorkerIdentity | None = None) -> MlWorkspace:

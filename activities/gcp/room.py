@@ -14,6 +14,7 @@ from activities.caching import StoreCacheActivities
 from activities.closing import Named, ServiceClosingActivities
 from activities.code import StoreCodeActivities
 from activities.endpoints import ServiceEndpointActivities
+from activities.facts import Containers
 from activities.fanout import StoreGatherActivities
 from activities.gcp.batch import BatchPredictionJobs
 from activities.gcp.check import GcpCheck, is_long_lived
@@ -71,6 +72,11 @@ def store(settings: GcpSettings, identity: Credentials | None = None) -> GcsStor
         default_container=f"gs://{settings.container}/",
         location=settings.location,
     )
+
+
+def containers(settings: GcpSettings) -> Containers:
+    """Build what says how the connection's containers are guarded."""
+    return Containers(store(settings), translate)
 
 
 def tables_client(settings: GcpSettings, identity: Credentials) -> bigquery.Client:

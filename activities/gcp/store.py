@@ -71,6 +71,8 @@ class GcsStore:
             encrypted=True,
             encryption="customer_key" if bucket.default_kms_key_name else "provider",
             public_access_blocked=True if blocked else None,
+            # Of several regions together it is a name of its own, such as "eu".
+            region=str(bucket.location or "").lower(),
         )
 
     def stat(self, uri: str) -> ObjectStat | None:

@@ -8,6 +8,7 @@ from activities.caching import StoreCacheActivities
 from activities.closing import ServiceClosingActivities
 from activities.code import StoreCodeActivities
 from activities.endpoints import ServiceEndpointActivities
+from activities.facts import Containers
 from activities.fanout import StoreGatherActivities
 from activities.grant_client import GrantClient
 from activities.jobs import ServiceJobActivities
@@ -33,6 +34,11 @@ from activities.sweeping_jobs import JobSweeper
 def store(settings: OnpremSettings) -> FileStore:
     """Build the connection's store."""
     return FileStore(settings.root, settings.container_uri)
+
+
+def containers(settings: OnpremSettings) -> Containers:
+    """Build what says how the connection's containers are guarded."""
+    return Containers(store(settings), translate)
 
 
 def jobs(settings: OnpremSettings) -> BatchingJobs:

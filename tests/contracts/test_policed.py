@@ -12,6 +12,7 @@ from temporalio import workflow
 from temporalio.client import Client
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
+from activities.facts import Containers
 from activities.leaves import TemporalLeaves
 from activities.policing import Guard
 from contracts.connect import plugin
@@ -19,12 +20,14 @@ from contracts.connections import PreflightRequest
 from contracts.copies import CopyItem, CopyRequest, PushRequest
 from contracts.grants import Measure, ReadGrantRequest, WriteGrant, WriteIntent
 from contracts.leaves import LEAVE_QUERY, Leave, LeaveRef
-from contracts.policy import Place, Policy
+from contracts.policy import DataClass, Place, Policy
 from tests.contracts.contents import content_of, put
 from tests.forged import Forged, asked, refused
 from workers.policing import Policing
 
 UID = "ef" * 16
+LIES = {"aws": "us-east-1", "gcp": "us-central1"}
+"""Where the local stores say that their containers lie; others do not say."""
 HOME, ABROAD = "eu-here", "us-there"
 POLICY = Policy.model_validate(
     {
@@ -61,7 +64,8 @@ async def served(sandbox: Any, room: Any, policy: Policy = POLICY) -> AsyncItera
     address = sandbox.environment("workflows")["TEMPORAL_ADDRESS"]
     client = await Client.connect(address, plugins=[plugin()])
     queue = f"policed-{room.cloud}-{uuid.uuid4().hex}"
-    guard = Guard(policy, Place(connection=f"{room.cloud}/default", region=HOME))
+    here = Place(connection=f"{room.cloud}/default", region=HOME)
+    guard = Guard(policy, here, containers=Containers(room.store, room.translate))
     with ThreadPoolExecutor(4) as threads:
         worker = Worker(
             client,
@@ -112,10 +116,10 @@ def test_a_forged_grant_across_the_border_is_refused_by_the_worker_that_mints(
 
 def test_what_a_policy_demands_of_stores_is_said_unasked(sandbox: Any, room: Any) -> None:
     request = PreflightRequest(connection=f"{room.cloud}/default")
-    demanding = POLICY.model_copy(update={"public_access": "blocked"})
+    demanding, free = POLICY.model_copy(update={"public_access": "blocked"}), Policy()
 
     async def play() -> None:
-        async with served(sandbox, room) as (client, queue):
+        async with served(sandbox, room, free) as (client, queue):
             assert (await asked(client, queue, "connections.preflight", request))["facts"] == []
         async with served(sandbox, room, demanding) as (client, queue):
             (said,) = (await asked(client, queue, "connections.preflight", request))["facts"]
@@ -124,6 +128,29 @@ def test_what_a_policy_demands_of_stores_is_said_unasked(sandbox: Any, room: Any
         assert said["public_access_blocked"] == found.public_access_blocked
         known = {None: None, False: None, True: found.encryption or "provider"}
         assert said["encryption"] == known[found.encrypted]
+        assert said["region"] == found.region == LIES.get(room.cloud, "")
+
+    asyncio.run(play())
+
+
+def test_a_forged_copy_into_a_store_that_lacks_what_is_demanded_writes_nothing(
+    sandbox: Any, room: Any, folder: str
+) -> None:
+    held, kept = (
+        secret(room, folder),
+        f"{room.store.default_container}{folder}runs/{UID}/classes.pii/out/data",
+    )
+    copy = CopyRequest(items=(CopyItem(source=held, target=kept),))
+    locked = POLICY.model_copy(update={"classes": {"pii": DataClass(encryption="customer_key")}})
+    away = POLICY.model_copy(update={"classes": {"pii": DataClass(regions=("eu-*",))}})
+
+    async def play() -> None:
+        async with served(sandbox, room, locked) as (client, queue):
+            assert "rule encryption" in await refused(client, queue, "storage.copy", copy)
+        async with served(sandbox, room, away) as (client, queue):
+            if room.cloud in LIES:
+                assert "rule regions" in await refused(client, queue, "storage.copy", copy)
+        assert room.store.stat(kept) is None
 
     asyncio.run(play())
 
@@ -144,9 +171,10 @@ def test_a_forged_copy_takes_no_class_off(sandbox: Any, room: Any, folder: str) 
     held = secret(room, folder)
     kept = f"{room.store.default_container}{folder}runs/{UID}/classes.pii/out/data"
     plain = f"{room.store.default_container}{folder}runs/{UID}/out/data"
+    anywhere = POLICY.model_copy(update={"classes": {"pii": DataClass()}})
 
     async def play() -> None:
-        async with served(sandbox, room) as (client, queue):
+        async with served(sandbox, room, anywhere) as (client, queue):
             lost = CopyRequest(items=(CopyItem(source=held, target=plain),), leave=await lying(client, queue))
             assert "rule declassify" in await refused(client, queue, "storage.copy", lost)
             assert room.store.stat(plain) is None

@@ -28,7 +28,7 @@ from workflows.transfer import TransferWorkflow
 
 POLICY = """
 classes:
-  people: {clouds: [aws, gcp, onprem], encryption: provider}
+  people: {clouds: [aws, gcp, onprem], regions: ["us-*"], encryption: provider}
 data:
   file:///people/: people
 images: [sandbox]
@@ -153,6 +153,7 @@ def test_what_is_forged_is_refused_by_the_workers_themselves(
     uri, before = kept["stages"][0]["outputs"]["data"]["uri"], stored(house, "azure")
     asyncio.run(_forged(house, uri, LeaveRef(run=kept["run_id"], about="fetch")))
     assert stored(house, "azure") == before
+    assert not (house.root / "onprem/forged").exists()
     assert people(stored(house, "azure")) == []
 
 
@@ -172,6 +173,9 @@ async def _forged(house: Sandbox, uri: str, leave: LeaveRef) -> None:
         target = "az://causeway/forged/list.csv"
         copy = CopyRequest(items=(CopyItem(source=held, target=target),), leave=leave)
         assert "not on azure/default" in await refused(client, azure, "storage.copy", copy, via=queue)
+        open_ = CopyRequest(items=(CopyItem(source=held, target="file:///forged/list.csv"),), leave=leave)
+        onprem = queue_of("onprem/default")
+        assert "rule encryption" in await refused(client, onprem, "storage.copy", open_, via=queue)
         measure = Measure(source=held, crc32c="", md5="", sha256="")
         write = WriteGrantRequest(intents=(WriteIntent(target=target, measure=measure),), leave=leave)
         assert "rule clouds" in await refused(client, azure, "storage.grant_write", write, via=queue)

@@ -140,7 +140,7 @@ async def test_workers_hear_from_the_run_itself_what_was_allowed_and_for_what(pl
     asked = await run.query(PipelineWorkflow.leave, "out")
     (source,) = (artifact.uri for artifact in status.stages["ingest"].outputs.values())
     target = f"s3://causeway/runs/{status.run.run_uid}/out/"
-    expected = Leave(sources=(source,), targets=(target,), connections=("aws/default",))
+    expected = Leave(sources=(source, target), targets=(target,), connections=("aws/default",))
     assert asked == expected
     await answer(run, "yes", "ask", by="erin")
     await play.result(run)
