@@ -33,7 +33,7 @@ from contracts.plan import (
 from contracts.policy import Policy
 from contracts.prices import QueryPrice
 from contracts.queues import CLOUD_OF_SCHEME, normalise
-from contracts.rules import policies_of
+from contracts.rules import is_bounded, policies_of
 from contracts.spending import allowance_of
 from contracts.stages import CopyStage, PickStage, inputs_of
 
@@ -76,7 +76,8 @@ class Planner(PlanActivities):
             "quote": quote,
             "weighed": choice.words,
             "violations": judge.violations(plan, quote),
-            "allowance": allowance_of(request.spec, policies_of(request.spec, self._policy)),
+            "allowance": allowance_of(request.spec, policies),
+            "bounded": is_bounded(self._policy),
         }
         return plan.model_copy(update=told)
 

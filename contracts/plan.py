@@ -88,6 +88,8 @@ class Plan(Message):
     """Rules of the policy that it breaks unless somebody waives them; a run does not begin over one that nobody may."""
     allowance: Allowance | None = None
     """What the run may spend and send before it asks; None where nothing bounds it."""
+    bounded: bool = False
+    """Whether the workers' policy limits what may be sent or cost, so that sources have to be weighed."""
 
 
 class PlanRequest(Message):

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from contracts.classes import classes_at
 from contracts.money import Amount
 from contracts.policy import (
+    EgressLimit,
     Encryption,
     Place,
     Policy,
@@ -105,6 +106,14 @@ def demands(policies: Policies) -> bool:
         or any(one.encryption or one.regions is not None for one in policy.classes.values())
         for policy in policies
     )
+
+
+def is_bounded(policy: Tightening | None) -> bool:
+    """Whether a policy limits what may leave clouds, or what may be spent without an approval."""
+    if policy is None:
+        return False
+    asked = isinstance(policy, Policy) and policy.approvals.price is not None
+    return asked or policy.max_egress != EgressLimit()
 
 
 def egress(policies: Policies, run_bytes: int | None, month_bytes: int | None) -> Iterator[Violation]:

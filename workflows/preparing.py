@@ -1,5 +1,7 @@
 """What a run does before its first stage: ask each connection, then have the plan made."""
 
+from temporalio import workflow
+
 from contracts import presets
 from contracts.places import placed
 from contracts.plan import Plan, PlanActivities, PlanRequest
@@ -9,7 +11,10 @@ from workflows.effects import Effects
 from workflows.holds import Holds
 from workflows.permitted import permitted
 from workflows.preflight import known, preflight
-from workflows.sizing import weighed
+from workflows.sizing import is_weighed, weighed, weighed_for_certain
+
+WEIGHED_FOR_POLICY = "sources-are-weighed-for-the-policy"
+"""Runs that began before this was there were planned once, whatever the policy of the workers limits."""
 
 
 async def prepare(request: RunRequest, book: Book, effects: Effects, holds: Holds) -> Plan:
@@ -25,21 +30,28 @@ async def prepare(request: RunRequest, book: Book, effects: Effects, holds: Hold
     answers = await preflight(spec, effects, create=request.create_containers, absent=absent)
     found, month = await weighed(spec, effects, request.earlier)
     await effects.checkpoint.passed()
-    plan: Plan = await effects.local(
-        PlanActivities.make,
-        PlanRequest(
-            run=book.status.run,
-            spec=spec,
-            connections=answers.reports,
-            refused={**absent, **answers.refused},
-            sizes=found.sizes,
-            at_least=found.at_least,
-            month=month,
-        ),
-        preset=presets.local(),
-        summary="make the plan",
+    asked = PlanRequest(
+        run=book.status.run,
+        spec=spec,
+        connections=answers.reports,
+        refused={**absent, **answers.refused},
+        sizes=found.sizes,
+        at_least=found.at_least,
+        month=month,
     )
+    plan = await _made(asked, effects)
+    if plan.bounded and not is_weighed(spec) and workflow.patched(WEIGHED_FOR_POLICY):
+        found, month = await weighed_for_certain(spec, effects, found.sizes)
+        more = {"sizes": found.sizes, "at_least": found.at_least, "month": month}
+        plan = await _made(asked.model_copy(update=more), effects)
     return await permitted(plan, holds)
+
+
+async def _made(asked: PlanRequest, effects: Effects) -> Plan:
+    plan: Plan = await effects.local(
+        PlanActivities.make, asked, preset=presets.local(), summary="make the plan"
+    )
+    return plan
 
 
 def as_planned(request: RunRequest, plan: Plan) -> RunRequest:

@@ -13,6 +13,7 @@ from contracts.ledger import LedgerActivities, MonthQuery, MonthState
 from contracts.places import open_places
 from contracts.planned import Measured
 from contracts.queues import CLOUD_OF_SCHEME, normalise
+from contracts.rules import is_bounded
 from contracts.runs import EarlierRun
 from contracts.spec import PipelineSpec
 from contracts.stages import CopyStage
@@ -35,8 +36,25 @@ async def weighed(
         for name, stage in (earlier.stages if earlier else {}).items()
         for output, artifact in stage.outputs.items()
     }
-    if not (_bounded(spec) or open_places(spec)) or not workflow.patched(WEIGHED):
+    if not is_weighed(spec) or not workflow.patched(WEIGHED):
         return Measured(sizes=kept), None
+    return await weighed_for_certain(spec, effects, kept)
+
+
+def is_weighed(spec: PipelineSpec) -> bool:
+    """Whether the pipeline itself asks for sizes before it is planned: it chooses among places, or is bounded."""
+    return (
+        is_bounded(spec.policy)
+        or spec.budget is not None
+        or spec.max_egress is not None
+        or bool(open_places(spec))
+    )
+
+
+async def weighed_for_certain(
+    spec: PipelineSpec, effects: Effects, kept: dict[str, int]
+) -> tuple[Measured, MonthState | None]:
+    """Return what sources weigh, besides what is known, and what the month has come to."""
     found, month = await asyncio.gather(measured(spec, effects), month_so_far(effects))
     return found.model_copy(update={"sizes": {**kept, **found.sizes}}), month
 
@@ -74,13 +92,6 @@ async def month_so_far(effects: Effects) -> MonthState | None:
             raise
         return None
     return found
-
-
-def _bounded(spec: PipelineSpec) -> bool:
-    """Whether the pipeline says how much it may cost or send."""
-    rules = spec.policy
-    limits = (rules.max_egress.run, rules.max_egress.month) if rules else ()
-    return any(limit is not None for limit in (spec.budget, spec.max_egress, *limits))
 
 
 def _copies(spec: PipelineSpec) -> Iterator[tuple[str, CopyStage]]:

@@ -15,6 +15,7 @@ from contracts.policy import Policy
 from contracts.queues import WORKFLOW_QUEUE
 from contracts.runs import RunPhase, RunProgress, RunRequest, RunStatus, StagePhase
 from tests.workflows.play import Play, Run, spec_of
+from tests.workflows.spending import GB, per_gb
 from workflows.pipeline import PipelineWorkflow
 
 RULES: dict[str, Any] = {
@@ -113,6 +114,36 @@ async def test_a_waiver_that_is_refused_ends_the_run(play: Play) -> None:
     await answer(run, "no", by="dana")
     kind, _ = await play.failure(run)
     assert (kind, moved(play)) == (ErrorKind.POLICY_VIOLATION, [])
+
+
+@pytest.mark.parametrize(
+    ("limits", "told"),
+    [
+        pytest.param(
+            {"max_egress": {"run": "1GB"}, "waivers": {"egress_run": ["dana"]}},
+            "waive the rule egress_run? the run would send 2000000000 bytes out of clouds",
+            id="egress",
+        ),
+        pytest.param(
+            {"approvals": {"price": "0.10 USD"}, "waivers": {"price": ["dana"]}},
+            "waive the rule price? the quote is 0.2 USD; above 0.10 USD it needs an approval",
+            id="price",
+        ),
+    ],
+)
+async def test_a_limit_that_only_the_workers_policy_has_is_asked_about_before_a_byte_moves(
+    play: Play, limits: dict[str, Any], told: str
+) -> None:
+    play.world.policy = Policy.model_validate(limits)
+    play.world.price = per_gb("0.10")
+    play.world.sizes["large"] = 2 * GB
+    source = play.put("aws/default", "open/a.bin", b"large")
+    run = await play.start(spec_of({"away": {"kind": "copy", "on": "gcp", "source": source}}))
+    status = await waits(play, run)
+    assert status.asking[""].question.startswith(told)
+    assert moved(play) == []
+    await answer(run, "yes", by="dana")
+    assert (await play.result(run)).phase is RunPhase.SUCCEEDED
 
 
 @pytest.mark.parametrize(
