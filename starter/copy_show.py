@@ -86,19 +86,22 @@ def report_of(
     now, tally, result = outcome.status, outcome.status.tally, outcome.result
     out.print(Text.assemble((run_id, "bold"), " ", (state, STYLES.get(state, ""))), soft_wrap=True)
     found = result.result if result else None
+    dry = found is not None and not found.digest
     out.print(
         f"  {found.object_count if found else tally.objects:,} objects, "
         f"{found.size_bytes if found else tally.size_bytes:,} bytes"
-        f"{'' if found and not found.digest else f', sent {tally.bytes_sent:,}'} in {now.seconds:.1f} s"
+        f"{'' if dry else f', sent {tally.bytes_sent:,}'} in {now.seconds:.1f} s"
         + (f" ({now.mb_per_s:.1f} MB/s)" if now.mb_per_s else "")
     )
+    if dry:
+        out.print("  a dry run: that lies at the source, and nothing was sent")
     if tally.objects:
         out.print(f"  verified: {tally.verified}")
     if tally.retried_parts:
         out.print(f"  sent again: {tally.retried_parts} parts, {tally.bytes_sent_twice:,} bytes")
     if now.cost is not None:
         dated = f", list prices of {result.price_as_of}" if result and result.price_as_of else ""
-        out.print(f"  egress: about {now.cost:.4f} {now.currency}{dated}")
+        out.print(f"  egress: {'at most' if dry else 'about'} {now.cost:.4f} {now.currency}{dated}")
     if tally.lost:
         out.print(f"  not kept by the destination: {', '.join(tally.lost)}", style="yellow", soft_wrap=True)
     if result and result.manifest:

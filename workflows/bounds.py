@@ -2,7 +2,6 @@
 
 import contextlib
 from datetime import timedelta
-from decimal import Decimal
 
 from temporalio import workflow
 
@@ -83,10 +82,6 @@ class Bounds:
                 )
                 take_cancel()
         self._moving.overdue = deadline is not None
-
-    def cost(self) -> Decimal | None:
-        """What was sent costs at the price book's rates, as if nothing else left the cloud this month."""
-        return self._price.cost(self._moving.tally.bytes_sent) if self._price else None
 
     def _broken(self, why: str) -> Exception:
         tally = self._moving.tally

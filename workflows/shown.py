@@ -42,7 +42,7 @@ class Shown:
             seconds=seconds,
             mb_per_s=speed,
             eta_seconds=left / 1e6 / speed if speed and lister.listed else None,
-            cost=price.cost(tally.bytes_sent) if price else None,
+            cost=transfer.cost,
             currency=price.currency if price else "",
             limits=transfer.moving.limits,
             pause=transfer.checkpoint.pause,

@@ -1,6 +1,7 @@
 """The workflow `transfer`: brings an artifact to another connection, object by object, each with proof."""
 
 import asyncio
+from decimal import Decimal
 from functools import partial
 
 from temporalio import workflow
@@ -114,6 +115,12 @@ class TransferWorkflow:
         """How long it has taken, without pauses."""
         taken = workflow.now() - self.began - self.checkpoint.paused_for
         return max(0.0, taken.total_seconds())
+
+    @property
+    def cost(self) -> Decimal | None:
+        """What was sent costs, or what a dry run found would cost, as if nothing else left the cloud this month."""
+        sent = self.lister.bytes_seen if self.request.dry_run else self.moving.tally.bytes_sent
+        return self.price.cost(sent) if self.price else None
 
     async def _prepare(self) -> None:
         request = self.request
@@ -253,7 +260,7 @@ class TransferWorkflow:
             result=artifact,
             tally=tally,
             manifest=manifest,
-            cost=self.bounds.cost(),
+            cost=self.cost,
             currency=self.price.currency if self.price else "",
             price_as_of=self.price.as_of if self.price else None,
         )

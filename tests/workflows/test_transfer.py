@@ -1,12 +1,16 @@
 """Transfers on their own: what they go on from, what they stop before, what they leave to be seen."""
 
+from io import StringIO
+
 import pytest
+from rich.console import Console
 
 from contracts.errors import ErrorKind
 from contracts.limits import Limits
 from contracts.parts import SPAN_PARTS
 from contracts.runs import TRANSFER_MEMO
 from contracts.transfers import LIMITS_UPDATE, TransferOutcome
+from starter.copy_show import report_of
 from tests.charges import LISTED
 from tests.workflows.play import Play
 from tests.workflows.transferring import LARGE, PRICE, SPAN, Transfer, ended, error_of, lay, lay_large, start
@@ -160,8 +164,15 @@ async def test_new_limits_take_hold_while_it_runs(play: Play) -> None:
 async def test_a_dry_run_moves_nothing(play: Play) -> None:
     lay(play, 5)
     play.world.price = PRICE
-    result = await ended(await start(play, dry_run=True))
+    transfer = await start(play, dry_run=True)
+    result = await ended(transfer)
     assert (result.result.object_count, result.tally.objects) == (5, 0)
+    assert result.cost == PRICE.cost(result.result.size_bytes) > 0
+    told = await (await transfer.describe()).memo_value(TRANSFER_MEMO, type_hint=TransferOutcome)
+    out = StringIO()
+    report_of(Console(file=out, width=80), "copy/k", "SUCCEEDED", told, None)
+    assert "a dry run: that lies at the source, and nothing was sent" in out.getvalue()
+    assert "egress: at most 0." in out.getvalue()
     assert play.world.asked("storage.grant_read") == play.world.asked("storage.copy") == []
 
 
