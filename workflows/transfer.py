@@ -9,12 +9,11 @@ from temporalio.exceptions import is_cancelled_exception
 from temporalio.workflow import ContinueAsNewError
 
 from contracts import presets
-from contracts.artifacts import Artifact
 from contracts.errors import ErrorKind, failure
 from contracts.limits import Limits
 from contracts.prices import EgressPrice, EgressQuery, PriceActivities
 from contracts.runs import TRANSFER_WORKFLOW, TransferResult
-from contracts.storage import AbortRequest, ContainerRequest, ManifestRequest, StorageActivities
+from contracts.storage import AbortRequest, ContainerRequest, StorageActivities
 from contracts.transfers import LIMITS_UPDATE, Drained, TransferProgress, TransferRequest, TransferStatus
 from workflows.batches import BatchMover
 from workflows.bounds import Bounds
@@ -24,6 +23,7 @@ from workflows.checkpoint import Checkpoint, Deadline
 from workflows.effects import Effects
 from workflows.finishing import at_last, to_the_end
 from workflows.listing import Lister, Unit
+from workflows.moved import result_of
 from workflows.moving import LANES, Moving
 from workflows.shown import Shown
 from workflows.spans import SpanMover
@@ -62,7 +62,7 @@ class TransferWorkflow:
             self.shown.begin()
             await self._prepare()
             await self._move()
-            result = await self._result()
+            result = await result_of(self)
         except BaseException as error:
             if is_cancelled_exception(error):
                 await to_the_end(self._abort())
@@ -240,66 +240,3 @@ class TransferWorkflow:
 
     def _drained_is(self, wanted: bool) -> bool:
         return self.drained == wanted
-
-    async def _result(self) -> TransferResult:
-        request, tally = self.request, self.moving.tally
-        artifact, manifest = await self._artifact()
-        if request.expected_digest not in {None, artifact.digest} and not request.dry_run:
-            told = f"{request.artifact} at {request.source_uri} is no longer what its stage left there"
-            raise failure(ErrorKind.SOURCE_CHANGED, told)
-        return TransferResult(
-            artifact=request.artifact,
-            source=request.source,
-            destination=request.destination,
-            size_bytes=tally.bytes_sent,
-            objects=artifact.object_count,
-            seconds=self.seconds,
-            started_at=self.began,
-            ended_at=workflow.now(),
-            verified=tally.verified,
-            result=artifact,
-            tally=tally,
-            manifest=manifest,
-            cost=self.cost,
-            currency=self.price.currency if self.price else "",
-            price_as_of=self.price.as_of if self.price else None,
-        )
-
-    async def _artifact(self) -> tuple[Artifact, str | None]:
-        request, only = self.request, self.moving.only
-        if request.dry_run:
-            return self._listed(), None
-        if only:
-            stat = only.target
-            return Artifact(
-                uri=request.target,
-                kind="file",
-                size_bytes=stat.size_bytes,
-                object_count=1,
-                digest=only.sha256,
-                crc32c=stat.crc32c,
-                etag=stat.etag,
-                media_type=stat.media_type,
-            ), None
-        receipt = await self.moving.quick(
-            request.destination,
-            StorageActivities.publish_manifest,
-            ManifestRequest(
-                accounts=self.moving.accounts or "",
-                prefix=request.target,
-                target=self.moving.manifest,
-                owner=request.owner,
-            ),
-            "publish the manifest",
-        )
-        return receipt.folder, receipt.manifest
-
-    def _listed(self) -> Artifact:
-        """What a dry run found; nobody knows its digest."""
-        return Artifact(
-            uri=self.request.target,
-            kind=self.request.kind,
-            size_bytes=self.lister.bytes_seen,
-            object_count=self.lister.objects_seen,
-            digest="",
-        )
