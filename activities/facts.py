@@ -26,43 +26,44 @@ class Containers:
         self._translate = translate
         self._life = life.total_seconds()
         self._lock = threading.Lock()
-        self._held: dict[str, tuple[float, StoreFacts]] = {}
+        self._held: dict[tuple[str, bool], tuple[float, StoreFacts]] = {}
 
-    def of(self, uri: str) -> StoreFacts | None:
-        """Return what the store says of a container; None where there is none.
+    def of(self, uri: str, *, tls: bool = False) -> StoreFacts | None:
+        """Return what the store says of a container, of TLS only if asked; None where there is none.
 
         Raises:
             ApplicationError: the store cannot be asked now; to be tried again.
         """
         with self._lock:
-            ends, held = self._held.get(uri, (0.0, None))
+            ends, held = self._held.get((uri, tls), (0.0, None))
         if held and time.monotonic() < ends:
             return held
-        found = _looked_at(self._store, uri, self._translate)
+        found = _looked_at(self._store, uri, self._translate, tls=tls)
         with self._lock:
             if len(self._held) >= KEPT:
                 self._held.clear()
             if found:
-                self._held[uri] = time.monotonic() + self._life, found
+                self._held[uri, tls] = time.monotonic() + self._life, found
         return found
 
 
 def facts_of(store: Store, request: PreflightRequest, translate: Translate) -> tuple[StoreFacts, ...]:
     """Return what the store says of each container of a request; nothing where nobody asks.
 
-    What it does not say, or may not be asked, is None. It takes no right that the preflight does not take.
+    What it does not say, or may not be asked, is None. But for TLS it takes no right that the preflight does not take.
     """
     if not request.facts:
         return ()
     wished = (uri for wish in request.wishes.values() for uri in wish.containers)
     uris = dict.fromkeys((store.default_container, *request.containers, *wished))
-    return tuple(_looked_at(store, uri, translate) or StoreFacts(uri=uri) for uri in uris)
+    return tuple(_looked_at(store, uri, translate, tls=request.tls) or StoreFacts(uri=uri) for uri in uris)
 
 
-def _looked_at(store: Store, uri: str, translate: Translate) -> StoreFacts | None:
+def _looked_at(store: Store, uri: str, translate: Translate, *, tls: bool) -> StoreFacts | None:
     try:
         with translated(translate, uri):
             found = store.ensure_container(uri, create=False)
+            refuses_plain = store.refuses_plain(uri) if tls else None
     except ApplicationError as error:
         if not error.non_retryable:
             raise
@@ -72,4 +73,5 @@ def _looked_at(store: Store, uri: str, translate: Translate) -> StoreFacts | Non
         region=found.region,
         encryption=found.encryption or ("provider" if found.encrypted else None),
         public_access_blocked=found.public_access_blocked,
+        tls_required=refuses_plain,
     )

@@ -27,8 +27,8 @@ Facts = dict[str, StoreFacts]
 class Containers(Protocol):
     """Who can ask the worker's own store."""
 
-    def of(self, uri: str) -> StoreFacts | None:
-        """Return how a container is guarded; None where there is none."""
+    def of(self, uri: str, *, tls: bool = False) -> StoreFacts | None:
+        """Return how a container is guarded, with regard to TLS only if asked; None where there is none."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +49,11 @@ class Guard:
     def demands(self) -> bool:
         """Whether the policy demands something of stores."""
         return rules.demands(self._policies)
+
+    @property
+    def demands_tls(self) -> bool:
+        """Whether the policy demands that stores take no request without TLS."""
+        return self.policy.tls is not None
 
     @property
     def _policies(self) -> tuple[Policy, ...]:
@@ -81,7 +86,7 @@ class Guard:
             return {}
         found: dict[str, StoreFacts] = {}
         for uri in dict.fromkeys(_container_of(move.target) for move in claim.moves):
-            held = await asyncio.to_thread(self.containers.of, uri) if uri else None
+            held = await asyncio.to_thread(self.containers.of, uri, tls=self.demands_tls) if uri else None
             found |= {uri: held} if held else {}
         return found
 

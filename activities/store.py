@@ -103,6 +103,9 @@ class Store(Protocol):
     def ensure_container(self, uri: str, *, create: bool) -> ContainerReceipt:
         """See `storage.ensure_container`."""
 
+    def refuses_plain(self, uri: str) -> bool | None:
+        """Say whether a container takes no request without TLS; None where the store does not tell this worker."""
+
     def check_name(self, uri: str) -> None:
         """Pass if the store can hold an object of this name, byte for byte.
 

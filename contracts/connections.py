@@ -47,6 +47,8 @@ class PreflightRequest(Message):
     """What stages ask that might run elsewhere too, by stage; a connection that cannot do one is no error."""
     facts: bool = False
     """Whether to say how the containers are guarded; a worker whose own policy demands something says it unasked."""
+    tls: bool = False
+    """Whether to say with it if requests without TLS are refused, which may take a right of its own."""
 
 
 class ConnectionReport(Message):

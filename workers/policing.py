@@ -38,12 +38,14 @@ class _Policed(ActivityInboundInterceptor):
             await self._guard.check(request, self._leaves)
         if self._guard.demands:
             # The planner's worker may have been told another policy, or none: what this one demands is said unasked.
-            input.args = [_with_facts(request) for request in input.args]
+            input.args = [_with_facts(request, tls=self._guard.demands_tls) for request in input.args]
         return await super().execute_activity(input)
 
 
-def _with_facts(request: Any) -> Any:
-    return request.model_copy(update={"facts": True}) if isinstance(request, PreflightRequest) else request
+def _with_facts(request: Any, *, tls: bool) -> Any:
+    if not isinstance(request, PreflightRequest):
+        return request
+    return request.model_copy(update={"facts": True, "tls": request.tls or tls})
 
 
 def guard_of(

@@ -28,7 +28,8 @@ def requests_of(spec: PipelineSpec, *, create: bool) -> tuple[PreflightRequest, 
         request = PreflightRequest(connection=owner, containers=_containers(spec.logs_uri))
         found[owner] = _joined(found[owner], request) if owner in found else request
     # The workers' own policy is theirs to know; only the pipeline's is told.
-    said = {"create": create, "facts": demands((spec.policy,) if spec.policy else ())}
+    own = spec.policy
+    said = {"create": create, "facts": demands((own,) if own else ()), "tls": bool(own and own.tls)}
     return tuple(found[connection].model_copy(update=said) for connection in sorted(found))
 
 

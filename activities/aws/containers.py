@@ -25,6 +25,9 @@ NEEDS_TO_CREATE = {
     "put_bucket_policy": ("s3:PutBucketPolicy",),
 }
 
+NEEDS_FOR_TLS = {"get_bucket_policy": ("s3:GetBucketPolicy",)}
+"""Only where a policy demands `tls`; without the right nobody knows."""
+
 _CLOSED = ("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets")
 _FORGET_UPLOADS_DAYS = 7
 _MAY_NOT_LOOK = {"AccessDenied", "403", "MethodNotAllowed", "NotImplemented"}
@@ -54,6 +57,37 @@ def ensure_bucket(client: Any, name: str, *, create: bool, kms_key: str | None) 
         public_access_blocked=_closed(client, name),
         region=client.meta.region_name if created else _region_of(found),
     )
+
+
+def refuses_plain(client: Any, name: str) -> bool | None:
+    """Say whether the bucket's policy denies what comes without TLS; None where nobody may look."""
+    if client.meta.endpoint_url.startswith("http://"):
+        return False
+    try:
+        policy = json.loads(client.get_bucket_policy(Bucket=name)["Policy"])
+    except ClientError as error:
+        return _unless_denied(error, "NoSuchBucketPolicy")
+    return any(is_tls_only(statement, name) for statement in policy["Statement"])
+
+
+def is_tls_only(statement: Any, name: str) -> bool:
+    """Whether a statement denies everybody everything in a bucket that comes without TLS, and under no other condition."""
+    conditions = {kind: dict(said) for kind, said in statement.get("Condition", {}).items()}
+    asked = str(conditions.get("Bool", {}).get("aws:SecureTransport", "")).lower()
+    objects = f":s3:::{name}/*"
+    return (
+        statement.get("Effect") == "Deny"
+        and statement.get("Principal") in ("*", {"AWS": "*"})
+        and bool({"s3:*", "*"} & _listed(statement.get("Action")))
+        and any(held == "*" or held.endswith(objects) for held in _listed(statement.get("Resource")))
+        and asked == "false"
+        and conditions.keys() == {"Bool"}
+        and len(conditions["Bool"]) == 1
+    )
+
+
+def _listed(said: Any) -> set[str]:
+    return {said} if isinstance(said, str) else set(said or ())
 
 
 def _region_of(found: Any) -> str:

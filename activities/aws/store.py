@@ -8,7 +8,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from activities.aws import signing
-from activities.aws.containers import ensure_bucket
+from activities.aws.containers import ensure_bucket, refuses_plain
 from activities.aws.copies import copy_object
 from activities.aws.errors import CLOUD
 from activities.aws.objects import (
@@ -61,6 +61,10 @@ class S3Store:
     def ensure_container(self, uri: str, *, create: bool) -> ContainerReceipt:
         """Find the bucket, or create it encrypted and closed to the public."""
         return ensure_bucket(self._client, place(uri).container, create=create, kms_key=self._kms_key)
+
+    def refuses_plain(self, uri: str) -> bool | None:
+        """See `Store.refuses_plain`; the bucket's own policy says it."""
+        return refuses_plain(self._client, place(uri).container)
 
     def stat(self, uri: str) -> ObjectStat | None:
         """Describe one object; None when there is none."""

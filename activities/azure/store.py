@@ -94,6 +94,10 @@ class BlobStore:
             public_access_blocked=found.public_access is None,
         )
 
+    def refuses_plain(self, uri: str) -> bool | None:
+        """See `Store.refuses_plain`; the account says it to those alone who may read it in Resource Manager."""
+        return False if str(self._service.url).startswith("http://") else None
+
     def check_name(self, uri: str) -> None:
         """See `Store.check_name`."""
         check_blob_name(uri)

@@ -75,6 +75,10 @@ class GcsStore:
             region=str(bucket.location or "").lower(),
         )
 
+    def refuses_plain(self, uri: str) -> bool | None:
+        """See `Store.refuses_plain`; Google has no such setting of a bucket, and an endpoint of one's own may have no TLS."""
+        return False if str(self._client.api_endpoint).startswith("http://") else None
+
     def stat(self, uri: str) -> ObjectStat | None:
         """Describe one object; None when there is none."""
         where = locate(uri)

@@ -50,6 +50,10 @@ class FileStore:
         folder.mkdir(parents=True, exist_ok=True)
         return ContainerReceipt(uri=uri, created=True, public_access_blocked=True)
 
+    def refuses_plain(self, uri: str) -> bool | None:
+        """See `Store.refuses_plain`; a folder takes no requests at all."""
+        return True
+
     def stat(self, uri: str) -> ObjectStat | None:
         """Describe one file; None when there is none, or a folder."""
         path = self.places.file(uri)

@@ -28,6 +28,8 @@ from workers.policing import Policing
 UID = "ef" * 16
 LIES = {"aws": "us-east-1", "gcp": "us-central1"}
 """Where the local stores say that their containers lie; others do not say."""
+PLAIN = {"aws": False, "azure": None, "gcp": False, "onprem": True}
+"""Whether the local stores take nothing without TLS: two are spoken to without, and Azure's account does not say."""
 HOME, ABROAD = "eu-here", "us-there"
 POLICY = Policy.model_validate(
     {
@@ -117,6 +119,7 @@ def test_a_forged_grant_across_the_border_is_refused_by_the_worker_that_mints(
 def test_what_a_policy_demands_of_stores_is_said_unasked(sandbox: Any, room: Any) -> None:
     request = PreflightRequest(connection=f"{room.cloud}/default")
     demanding, free = POLICY.model_copy(update={"public_access": "blocked"}), Policy()
+    strict = demanding.model_copy(update={"tls": "required"})
 
     async def play() -> None:
         async with served(sandbox, room, free) as (client, queue):
@@ -129,6 +132,10 @@ def test_what_a_policy_demands_of_stores_is_said_unasked(sandbox: Any, room: Any
         known = {None: None, False: None, True: found.encryption or "provider"}
         assert said["encryption"] == known[found.encrypted]
         assert said["region"] == found.region == LIES.get(room.cloud, "")
+        assert said["tls_required"] is None
+        async with served(sandbox, room, strict) as (client, queue):
+            (said,) = (await asked(client, queue, "connections.preflight", request))["facts"]
+        assert said["tls_required"] is PLAIN[room.cloud]
 
     asyncio.run(play())
 
@@ -143,6 +150,7 @@ def test_a_forged_copy_into_a_store_that_lacks_what_is_demanded_writes_nothing(
     copy = CopyRequest(items=(CopyItem(source=held, target=kept),))
     locked = POLICY.model_copy(update={"classes": {"pii": DataClass(encryption="customer_key")}})
     away = POLICY.model_copy(update={"classes": {"pii": DataClass(regions=("eu-*",))}})
+    strict = Policy(tls="required")
 
     async def play() -> None:
         async with served(sandbox, room, locked) as (client, queue):
@@ -151,6 +159,11 @@ def test_a_forged_copy_into_a_store_that_lacks_what_is_demanded_writes_nothing(
             if room.cloud in LIES:
                 assert "rule regions" in await refused(client, queue, "storage.copy", copy)
         assert room.store.stat(kept) is None
+        async with served(sandbox, room, strict) as (client, queue):
+            if PLAIN[room.cloud]:
+                await asked(client, queue, "storage.copy", copy)
+            else:
+                assert "rule tls" in await refused(client, queue, "storage.copy", copy)
 
     asyncio.run(play())
 

@@ -34,7 +34,7 @@ class Said:
         self.facts = {held.uri: held for held in facts}
         self.asked: list[str] = []
 
-    def of(self, uri: str) -> StoreFacts | None:
+    def of(self, uri: str, *, tls: bool = False) -> StoreFacts | None:
         self.asked.append(uri)
         return self.facts.get(uri)
 
@@ -100,6 +100,9 @@ class Store:
         if self.error:
             raise failure(self.error, "no")
         return ContainerReceipt(uri=uri, created=create, encrypted=True, region="eu-central-1")
+
+    def refuses_plain(self, uri: str) -> bool | None:
+        return True
 
 
 def containers(store: Any) -> Containers:

@@ -28,6 +28,8 @@ AWS = AwsSettings.from_mapping(
     }
 )
 
+DECLARATIONS = ("NEEDS", "NEEDS_TO_CREATE", "NEEDS_FOR_TLS")
+
 
 def operations() -> dict[str, str]:
     """Every operation of the SDK's clients that the room builds, by the name of its method."""
@@ -67,13 +69,13 @@ def _declarations(tree: ast.Module) -> list[ast.stmt]:
     return [
         node
         for node in tree.body
-        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) in {"NEEDS", "NEEDS_TO_CREATE"}
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) in DECLARATIONS
     ]
 
 
 def declared(path: Path) -> dict[str, tuple[str, ...]]:
     module = importlib.import_module(f"activities.aws.{path.stem}")
-    return {**getattr(module, "NEEDS", {}), **getattr(module, "NEEDS_TO_CREATE", {})}
+    return {name: held for part in DECLARATIONS for name, held in getattr(module, part, {}).items()}
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: path.stem)
