@@ -8,6 +8,7 @@ from contracts.approvals import ApproveStage
 from contracts.artifacts import locate
 from contracts.classes import StageClasses, classes_of
 from contracts.connections import ConnectionReport
+from contracts.ledger import leaves_cloud
 from contracts.money import Amount
 from contracts.plan import Plan, TransferPlan
 from contracts.policy import Place, Policy, StoreFacts, Violation, listed, violation
@@ -130,11 +131,11 @@ class Judge:
     def _leaving(self, quote: Quote, plan: Plan) -> int:
         """The bytes that are known to leave clouds; what nobody knows yet is watched while it moves."""
         lines = quote.of_kind("transfer").lines
-        sent = (line for line in lines if line.name in plan.transfers and line.quantity)
+        sent = ((line, plan.transfers[line.name]) for line in lines if line.name in plan.transfers)
         return sum(
             int(line.quantity or 0)
-            for line in sent
-            if plan.transfers[line.name].source != plan.transfers[line.name].destination
+            for line, transfer in sent
+            if leaves_cloud(transfer.source, transfer.destination)
         )
 
 

@@ -21,6 +21,7 @@ PLACES = {
     "aws/us": ("s3://us/", "us-east-1"),
     "azure/default": ("az://c/", "westeurope"),
     "gcp/default": ("gs://c/", "europe-west4"),
+    "onprem/default": ("file:///", "cellar"),
 }
 RULES: dict[str, Any] = {
     "classes": {"pii": {"clouds": ["aws", "azure"], "regions": ["eu-*", "westeurope"]}, "open": {}},
@@ -28,6 +29,7 @@ RULES: dict[str, Any] = {
     "waivers": {"regions": ["dana"], "crossing": ["erin"], "declassify": ["erin"]},
     "places": {name: region for name, (_, region) in PLACES.items()},
 }
+SIZES = {"s3://landing/a/": 10**9, "file:///a/": 10**9}
 CUSTOMERS: dict[str, Any] = {"kind": "copy", "on": "aws", "source": "s3://landing/a/"}
 JOB: dict[str, Any] = {"kind": "train", "command": "x", "outputs": ["out"], "inputs": {"x": "a"}}
 ASK: dict[str, Any] = {"kind": "approve", "question": "?", "approvers": ["erin"], "after": ["a"]}
@@ -54,7 +56,7 @@ def plan(stages: dict[str, Any], policy: dict[str, Any] | None = None, own: Any 
     }
     spec = PipelineSpec.model_validate({"pipeline": "p", "stages": stages, "policy": own})
     rules = Policy.model_validate(RULES if policy is None else policy)
-    request = PlanRequest(run=RUN, spec=spec, connections=reports, sizes={"s3://landing/a/": 10**9})
+    request = PlanRequest(run=RUN, spec=spec, connections=reports, sizes=SIZES)
     return Planner(PriceBook.from_environment(), policy=rules).make(request)
 
 
@@ -161,6 +163,15 @@ def test_a_plan_says_beforehand_what_a_worker_will_refuse_that_knows_no_region_o
     assert {(item.rule, *item.may_waive) for item in unsaid.violations} == expected
     assert {item.stage for item in unsaid.violations} == {"a.data-to-azure.default"}
     assert any("name the region of azure/default under places" in item.message for item in unsaid.violations)
+
+
+@pytest.mark.parametrize(("source", "on"), [("file:///a/", "aws"), ("s3://landing/a/", "aws/us")])
+def test_what_leaves_no_cloud_is_not_counted_as_egress(source: str, on: str) -> None:
+    copy = {"a": {"kind": "copy", "on": on, "source": source}}
+    found = plan(copy, {"max_egress": {"run": "1MB"}})
+    assert found.quote is not None
+    assert [line.quantity for line in found.quote.of_kind("transfer").lines] == [10**9]
+    assert broken(found) == []
 
 
 def test_a_declassified_job_may_not_run_where_what_it_reads_may_not_lie() -> None:
