@@ -1,7 +1,6 @@
 """What of a plan breaks a rule of a policy: places, ways, images, prices. Code over data."""
 
 from collections.abc import Iterator, Mapping
-from decimal import Decimal
 
 from contracts import rules
 from contracts.approvals import ApproveStage
@@ -9,7 +8,6 @@ from contracts.artifacts import locate
 from contracts.classes import StageClasses, classes_of
 from contracts.connections import ConnectionReport
 from contracts.ledger import leaves_cloud
-from contracts.money import Amount
 from contracts.plan import Plan, TransferPlan
 from contracts.policy import Place, Policy, StoreFacts, Violation, listed, violation
 from contracts.queues import Cloud, cloud_of, normalise
@@ -123,9 +121,7 @@ class Judge:
                 yield broken.model_copy(update={"message": told})
 
     def _of_quote(self, quote: Quote, plan: Plan) -> Iterator[Violation]:
-        # A total without a known line is no amount.
-        totals = [Amount(value=total.likely, currency=total.currency) for total in quote.totals]
-        yield from rules.price(self.policies, [amount for amount in totals if amount.value > Decimal(0)])
+        yield from rules.price(self.policies, quote.reckoned, whole=not quote.unbounded)
         yield from rules.egress(self.policies, self._leaving(quote, plan), None)
 
     def _leaving(self, quote: Quote, plan: Plan) -> int:

@@ -5,6 +5,7 @@ from decimal import Decimal
 from typing import Literal
 
 from contracts.model import Message
+from contracts.money import Amount
 from contracts.packed import Packed
 
 CostKind = Literal["compute", "transfer", "query", "endpoint"]
@@ -67,6 +68,21 @@ class Quote(Message):
     def unknown(self) -> tuple[QuoteLine, ...]:
         """The lines whose cost nobody knows."""
         return tuple(line for line in self.lines if line.likely is None)
+
+    @property
+    def unbounded(self) -> tuple[QuoteLine, ...]:
+        """The lines of which nobody knows even what they cost at most."""
+        return tuple(line for line in self.unknown if line.high is None)
+
+    @property
+    def reckoned(self) -> tuple[Amount, ...]:
+        """What it comes to in each currency; a line counts with what it costs at most where nobody knows what is likely."""
+        known = [(line.currency, line.likely if line.likely is not None else line.high) for line in self.lines]
+        found: dict[str, Decimal] = {}
+        for currency, cost in known:
+            if cost:
+                found[currency] = found.get(currency, Decimal(0)) + cost
+        return tuple(Amount(value=found[currency], currency=currency) for currency in sorted(found))
 
 
 def _total(currency: str, lines: Iterable[QuoteLine]) -> Total:

@@ -129,15 +129,23 @@ def egress(policies: Policies, run_bytes: int | None, month_bytes: int | None) -
                 yield violation(policy, rule, "", str(found), told)
 
 
-def price(policies: Policies, quoted: Sequence[Amount]) -> Iterator[Violation]:
-    """Yield each limit above which a quote needs an approval; one in another currency cannot be compared and needs one."""
+def price(policies: Policies, quoted: Sequence[Amount], *, whole: bool = True) -> Iterator[Violation]:
+    """Yield each limit above which a quote needs an approval; one that cannot be compared with it needs one, too.
+
+    That is one in another currency, and one of which nobody knows all: unknown is never zero.
+    """
     for policy in _workers(policies):
         limit = policy.approvals.price
-        for amount in quoted if limit else ():
-            if limit and (amount.currency != limit.currency or amount.value > limit.value):
-                said = f"{round(amount.value, 6).normalize():f} {amount.currency}"
-                told = f"the quote is {said}; above {limit.text} it needs an approval"
-                yield violation(policy, "price", "", said, told)
+        if limit is None:
+            continue
+        above = [one for one in quoted if one.currency != limit.currency or one.value > limit.value]
+        for amount in above:
+            said = f"{round(amount.value, 6).normalize():f} {amount.currency}"
+            told = f"the quote is {said}; above {limit.text} it needs an approval"
+            yield violation(policy, "price", "", said, told)
+        if not whole and not above:
+            told = f"nobody knows what all steps cost at most; above {limit.text} a quote needs an approval"
+            yield violation(policy, "price", "", "not known", told)
 
 
 _DEMANDS: tuple[tuple[RuleName, str, str], ...] = (

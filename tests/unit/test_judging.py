@@ -129,6 +129,21 @@ def test_a_stage_without_a_class_has_the_paths_that_it_had() -> None:
             id="price",
         ),
         pytest.param(
+            {"b": {**JOB, "on": "aws", "inputs": {}, "timeout": "3h", "retries": 1}},
+            {"approvals": {"price": "5 USD"}, "waivers": {"price": ["fay"]}},
+            [("price", "", "6 USD", ("fay",))],
+            id="the most that a job costs of which nobody says how long it takes",
+        ),
+        pytest.param(
+            {
+                "b": {**JOB, "on": "aws", "inputs": {}, "retries": 0},
+                "c": {**JOB, "on": "gcp", "inputs": {"x": "b"}, "retries": 0},
+            },
+            {"approvals": {"price": "50 USD"}, "waivers": {"price": ["fay"]}},
+            [("price", "", "not known", ("fay",))],
+            id="a price that nobody knows",
+        ),
+        pytest.param(
             {"a": CUSTOMERS, "ask": {**ASK, "approvers": ["erin", "guy"]}, "b": {**JOB, "on": "aws"}},
             RULES,
             [("declassify", "b", "ask", ())],
