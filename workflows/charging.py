@@ -73,6 +73,18 @@ class Charging:
         self._sent: dict[str, int] = {}
         """Bytes that left a connection's cloud, as far as the ledger was away."""
         self._told = False
+        self._heard: dict[str, int] = {}
+        """Bytes that transfers sent which did not reach their end, by what they had reserved."""
+
+    def hear(self, charge: Charge) -> None:
+        """Have a child's charge posted; what a transfer had sent is kept until it is asked for."""
+        if charge.settles:
+            self._heard[charge.settles] = int(charge.quantity)
+        self.add(charge)
+
+    def heard(self, settles: str) -> int:
+        """Return the bytes of a transfer that did not reach its end; nothing if none were told of."""
+        return self._heard.pop(settles, 0)
 
     def add(self, charge: Charge | None, *, again: bool = False) -> None:
         """Have a charge posted; nothing waits for it, and no cancel reaches it.

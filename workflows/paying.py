@@ -5,7 +5,13 @@ from datetime import datetime
 from decimal import Decimal
 
 from temporalio import workflow
-from temporalio.exceptions import ActivityError, ChildWorkflowError, is_cancelled_exception
+from temporalio.exceptions import (
+    ActivityError,
+    ChildWorkflowError,
+    TerminatedError,
+    TimeoutError,
+    is_cancelled_exception,
+)
 
 from contracts import presets
 from contracts.artifacts import Artifact
@@ -197,8 +203,32 @@ def end_transfer(
     """Have a transfer count with what it sent."""
     if context.budget:
         leaves = leaves_cloud(plan.source, plan.destination)
-        cost = transfer_cost(plan.price, result.size_bytes, fare.before) if plan.price else None
+        cost = _sent_cost(plan, fare, result.size_bytes)
         context.budget.end(key, cost, result.size_bytes if leaves else 0)
+
+
+def end_unfinished(
+    context: RunContext, key: str, plan: TransferPlan, fare: Fare, error: ChildWorkflowError
+) -> None:
+    """Have a transfer that did not reach its end count with what it said it had sent.
+
+    One that could say nothing, since it was terminated, counts with all that it might have sent.
+    """
+    held = context.budget.reserved(key) if context.budget else None
+    if context.budget is None or held is None:
+        return
+    sent = context.charging.heard(reservation_of(context.run.run_uid, key)) if context.charging else 0
+    cost = _sent_cost(plan, fare, sent)
+    if isinstance(error.cause, TerminatedError | TimeoutError):
+        sent, cost = held.size_bytes, None
+    context.budget.end(key, cost, sent if leaves_cloud(plan.source, plan.destination) else 0)
+
+
+def _sent_cost(plan: TransferPlan, fare: Fare, size_bytes: int) -> Decimal | None:
+    """What was sent has cost; None where nobody knows its price. Nothing costs nothing."""
+    if not size_bytes:
+        return Decimal(0)
+    return transfer_cost(plan.price, size_bytes, fare.before) if plan.price else None
 
 
 async def _size(

@@ -89,7 +89,7 @@ class Steered:
     def charged(self, said: Charged) -> None:
         """Hear from a child what it cost."""
         for charge in said.charges:
-            self.charging.add(charge)
+            self.charging.hear(charge)
         if said.spent:
             self.book.charged(said.spent)
 

@@ -25,7 +25,7 @@ from workflows.context import RunContext
 from workflows.effects import brief
 from workflows.failures import stage_error
 from workflows.leaves import leave_ref
-from workflows.paying import begin_transfer, end_transfer, outgrown
+from workflows.paying import begin_transfer, end_transfer, end_unfinished, outgrown
 from workflows.transfer import TransferWorkflow
 
 
@@ -80,6 +80,7 @@ class Transfers:
                     key, plan.model_copy(update={"caps": fare.caps}), source_uri, artifact
                 )
             except ChildWorkflowError as error:
+                end_unfinished(self.context, key, plan, fare, error)
                 if not await outgrown(self.context, plan, fare, wanted_by, source_uri, error):
                     raise
                 continue

@@ -40,6 +40,28 @@ async def test_a_transfer_that_fits_is_counted_with_what_it_sent(play: Play) -> 
     assert status.decisions == ()
 
 
+async def test_what_a_transfer_had_sent_before_it_failed_counts_and_what_it_might_have_sent_no_more(
+    play: Play,
+) -> None:
+    play.world.fail("storage.publish_manifest", ErrorKind.ACCESS_DENIED)
+    run = await start(play, budget="2 USD", max_egress="20GB")
+    status = await play.until(run, lambda now: now.stages["use"].error is not None)
+    assert spending(status) == (Decimal(1), 10 * GB)
+    await play.decide(run, "retry", "use")
+    status = await play.result(run)
+    sent = sum(line.quantity for line in status.charges if line.kind == "transfer")
+    assert spending(status) == (sent / 10 / GB, sent), "as the ledger has it, of both times"
+
+
+async def test_a_transfer_that_failed_before_it_sent_anything_counts_with_nothing(play: Play) -> None:
+    play.world.fail("storage.list", ErrorKind.SOURCE_MISSING)
+    run = await start(play, budget="2 USD", max_egress="20GB")
+    status = await play.until(run, lambda now: now.stages["use"].error is not None)
+    assert spending(status) == (Decimal(0), 0)
+    await play.decide(run, "retry", "use")
+    assert spending(await play.result(run)) == (Decimal(1), 10 * GB)
+
+
 async def test_a_transfer_that_could_exceed_the_budget_asks_before_a_byte_moves(play: Play) -> None:
     run = await start(play, budget="0.50 USD")
     status = await asked(play, run, "use")
