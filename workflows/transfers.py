@@ -24,8 +24,8 @@ from workflows.charges import of_transfer
 from workflows.context import RunContext
 from workflows.effects import brief
 from workflows.failures import stage_error
+from workflows.fares import begin_transfer, end_transfer, end_unfinished, outgrown
 from workflows.leaves import leave_ref
-from workflows.paying import begin_transfer, end_transfer, end_unfinished, outgrown
 from workflows.transfer import TransferWorkflow
 
 

@@ -9,6 +9,7 @@ import pytest
 from contracts.errors import ErrorKind
 from contracts.ledger import ReserveRequest, leaves_cloud
 from contracts.months import MonthRequest
+from contracts.prices import EgressPrice, Tier
 from contracts.runs import RunStatus, StagePhase
 from tests.fakes.lives import Life
 from tests.workflows.play import Play, Run, spec_of
@@ -19,10 +20,16 @@ MOVED = {"train": {"outputs": ["model"]}, "use": {"on": "gcp", "inputs": {"model
 BIG = "a model"
 
 
-async def start(play: Play, stages: dict[str, Any] | None = None, gb: int = 10, **fields: Any) -> Run:
+async def start(
+    play: Play,
+    stages: dict[str, Any] | None = None,
+    gb: int = 10,
+    price: EgressPrice | None = None,
+    **fields: Any,
+) -> Run:
     """A model of some GB, each of which costs 0.10 USD to leave AWS; machines are free."""
     play.world.hour_price = HOURLY.model_copy(update={"per_hour": Decimal(0)})
-    play.world.price = per_gb("0.10")
+    play.world.price = price or per_gb("0.10")
     play.world.sizes[BIG] = gb * GB
     play.world.lives["train"] = [Life(leaves={"model": {"m": BIG.encode()}})]
     return await play.start(spec_of(stages or MOVED, **fields))
@@ -83,6 +90,36 @@ async def test_a_transfer_is_priced_on_top_of_what_the_month_has_sent(play: Play
     assert leaves_cloud(call.request.source, call.request.destination)
 
 
+async def others(play: Play, gb: int) -> None:
+    """Another run that has reserved so much of this month, and sent none of it."""
+    now = await play.env.get_current_time()
+    month = Month(MonthRequest(month=f"{now:%Y-%m}"))
+    size, ends = gb * GB, {"source": "aws/default", "destination": "gcp/default"}
+    month.reserve(ReserveRequest(id="o/k", run_uid="o", size_bytes=size, **ends), now)
+    play.world.months[month.name] = month
+
+
+async def test_what_others_have_reserved_and_may_never_send_makes_no_transfer_cheaper(play: Play) -> None:
+    await others(play, 50)
+    tiers = (Tier(up_to_gb=Decimal(20), per_gb=Decimal("0.10")), Tier(up_to_gb=None, per_gb=Decimal("0.01")))
+    run = await start(play, price=per_gb("0").model_copy(update={"tiers": tiers}), budget="0.50 USD")
+    status = await asked(play, run, "use")
+    assert "may cost 1.00 USD" in question(status, "use")
+    await answer(run, "use", "no")
+
+
+async def test_a_transfer_that_was_agreed_on_in_another_month_is_counted_into_the_one_it_begins_in(
+    play: Play,
+) -> None:
+    run = await start(play, budget="0.50 USD")
+    await asked(play, run, "use")
+    assert len(play.world.asked("ledger.reserve")) == 1
+    await play.pass_time(days=32)
+    await answer(run, "use")
+    assert spending(await play.result(run)) == (Decimal(1), 10 * GB)
+    assert len(play.world.asked("ledger.reserve")) == 2
+
+
 async def test_a_run_whose_ledger_is_away_counts_with_the_dearest_tier(play: Play) -> None:
     play.world.fail("ledger.reserve", ErrorKind.INVALID_REQUEST, "no ledger")
     run = await start(play, budget="0.50 USD")
@@ -116,19 +153,13 @@ async def test_nobody_may_exceed_what_a_pipeline_forbids_itself_by_policy(play: 
 
 
 async def test_a_limit_of_the_month_counts_what_other_runs_have_sent(play: Play) -> None:
-    now = await play.env.get_current_time()
-    month = Month(MonthRequest(month=f"{now:%Y-%m}"))
-    other = ReserveRequest(
-        id="o/k", run_uid="o", source="aws/default", destination="gcp/default", size_bytes=95 * GB
-    )
-    month.reserve(other, now)
-    play.world.months[month.name] = month
+    await others(play, 95)
     stages = {**MOVED, "use": {**MOVED["use"], "on_failure": "fail"}}
     run = await start(play, stages, policy={"max_egress": {"month": "100GB"}})
     kind, status = await play.failure(run)
     assert kind == ErrorKind.POLICY_VIOLATION
     assert status.stages["use"].error is not None
-    assert f"in {now:%Y-%m} have left clouds" in status.stages["use"].error.message
+    assert "have left clouds, or still may" in status.stages["use"].error.message
 
 
 async def test_bytes_whose_price_nobody_knows_are_asked_about(play: Play) -> None:
