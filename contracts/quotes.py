@@ -77,7 +77,9 @@ class Quote(Message):
     @property
     def reckoned(self) -> tuple[Amount, ...]:
         """What it comes to in each currency; a line counts with what it costs at most where nobody knows what is likely."""
-        known = [(line.currency, line.likely if line.likely is not None else line.high) for line in self.lines]
+        known = [
+            (line.currency, line.likely if line.likely is not None else line.high) for line in self.lines
+        ]
         found: dict[str, Decimal] = {}
         for currency, cost in known:
             if cost:
