@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TypedDict
 from urllib.parse import quote
 
@@ -11,7 +12,7 @@ from temporalio.envconfig import ClientConfig
 from temporalio.plugin import SimplePlugin
 from temporalio.runtime import Runtime
 from temporalio.worker import WorkflowRunner
-from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
+from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 
 DEFAULT_ADDRESS = "localhost:7233"
 PASSED_THROUGH = ("contracts",)
@@ -64,7 +65,5 @@ def plugin() -> SimplePlugin:
 def _sandboxed(runner: WorkflowRunner | None) -> WorkflowRunner:
     if runner is not None and not isinstance(runner, SandboxedWorkflowRunner):
         return runner
-    restrictions = (runner.restrictions if runner else SandboxRestrictions.default).with_passthrough_modules(
-        *PASSED_THROUGH
-    )
-    return SandboxedWorkflowRunner(restrictions=restrictions)
+    held = runner or SandboxedWorkflowRunner()
+    return replace(held, restrictions=held.restrictions.with_passthrough_modules(*PASSED_THROUGH))

@@ -25,6 +25,7 @@ from contracts.runs import (
     TRANSFER_WORKFLOW,
 )
 from tests.house import CHECKOUT
+from tests.prepared import PreparedOnce
 from tests.replay.record import CHILDREN, HISTORIES, IDENTITY, RECORDINGS
 from workers.workflows import WORKFLOWS
 
@@ -81,7 +82,7 @@ def test_a_recorded_history_tells_nothing_of_the_machine_it_was_recorded_on(file
 
 
 def replay(history: dict[str, Any]) -> None:
-    replayer = Replayer(workflows=WORKFLOWS, plugins=[plugin()])
+    replayer = Replayer(workflows=WORKFLOWS, workflow_runner=PreparedOnce(), plugins=[plugin()])
     identity = begun(history)["workflowId"]
     asyncio.run(replayer.replay_workflow(WorkflowHistory.from_json(identity, json.dumps(history))))
 

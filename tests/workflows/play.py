@@ -36,6 +36,7 @@ from tests.fakes.ledger import FakeLedger
 from tests.fakes.sweeps import FakeOwners
 from tests.fakes.world import Hold, World
 from tests.house import PATIENCE_SECONDS
+from tests.prepared import PreparedOnce
 from workers.policing import Policing
 from workers.workflows import WORKFLOWS, own_workflows
 from workflows.pipeline import PipelineWorkflow
@@ -135,12 +136,6 @@ class Play:
         del self._workers[connection]
         await self.hire(connection)
 
-    async def take_back(self, connection: str) -> None:
-        """Have a worker of a connection again whose last one was dismissed."""
-        self.dismissed.discard(connection)
-        del self._workers[connection]
-        await self.hire(connection)
-
     async def serve(self, *connections: str) -> None:
         """Have these connections and the workflows served."""
         await self.hire(*connections)
@@ -166,6 +161,7 @@ class Play:
                 workflows=(*WORKFLOWS, *own_workflows(OWN_WORKFLOWS), *self.own),
                 activities=local,
                 max_cached_workflows=self.cached,
+                workflow_runner=PreparedOnce(),
             )
 
     async def start(self, spec: PipelineSpec, key: str = "k", **fields: Any) -> Run:

@@ -223,7 +223,7 @@ async def test_a_worker_that_comes_after_the_stages_timeout_only_closes_its_job_
     await play.dismiss("gcp/default", hold)
     # An attempt before may have left a job, for all the run knows: it waits for somebody to look.
     await play.until_noted(run, "job", "stopping its job")
-    await play.take_back("gcp/default")
+    await play.rehire("gcp/default")
     kind, status = await play.failure(run)
     assert kind == ErrorKind.WORKER_ABSENT
     assert not play.world.asked("jobs.submit", on="gcp/default")
