@@ -1,6 +1,5 @@
 """Budgets and limits of egress on the local clouds: what fits begins, what could exceed waits, and a person decides."""
 
-import json
 import uuid
 from dataclasses import dataclass
 from decimal import Decimal
@@ -145,22 +144,37 @@ def test_after_a_no_the_third_job_was_never_submitted(three: Three) -> None:
 def test_what_could_leave_a_cloud_beyond_max_egress_waits_and_after_a_no_is_never_sent(
     house: Sandbox, tmp_path: Path
 ) -> None:
-    copies = {
-        f"to_{cloud}": {"kind": "copy", "on": cloud, "inputs": {"it": "ingest"}, "on_failure": "skip"}
-        for cloud in ("azure", "gcp", "onprem")
-    }
     ingest = {"kind": "copy", "on": "aws", "source": "file:///quickstart/breast_cancer.csv"}
+    copy = {"kind": "copy", "inputs": {"it": "ingest"}, "on_failure": "skip"}
+    copies = {
+        "fits": {**copy, "on": "azure"},
+        "allowed": {**copy, "on": "gcp", "after": ["fits"]},
+        "refused": {**copy, "on": "onprem", "after": ["fits"]},
+    }
     spec = {"pipeline": "leaving", "max_egress": "200kB", "stages": {"ingest": ingest, **copies}}
+    lay = rows_at_home(house)
     run = Run.start(house, write(tmp_path, spec))
     first = until(lambda: (now := asked(house, run.id)) and len(now.asking) == 2 and now, "two that ask")
-    yes, no = sorted(first.asking)
-    assert "more than max_egress of" in first.asking[yes].question
-    house.starter("approve", run.id, yes, "--answer", "yes", check=True)
-    house.starter("approve", run.id, no, "--answer", "no", check=True)
+    assert {one.destination for one in first.transfers if one.source == "aws/default"} == {"azure/default"}
+    assert all("more than max_egress of" in gate.question for gate in first.asking.values())
+    house.starter("approve", run.id, "allowed", "--answer", "yes", check=True)
+    house.starter("approve", run.id, "refused", "--answer", "no", check=True)
     document = run.until("SUCCEEDED")
     states = {one["name"]: one["state"] for one in document["stages"]}
-    assert states == {"ingest": "SUCCEEDED", **dict.fromkeys(copies, "SUCCEEDED"), no: "SKIPPED"}
+    assert states == {
+        "ingest": "SUCCEEDED",
+        "fits": "SUCCEEDED",
+        "allowed": "SUCCEEDED",
+        "refused": "SKIPPED",
+    }
     sent = [line for line in agreed(house, document) if line["BillingAccountId"] == "aws/default"]
+    assert {line["x_Destination"] for line in sent} == {"azure/default", "gcp/default"}
     assert [int(line["ConsumedQuantity"]) for line in sent] == [ROWS, ROWS]
     assert document["budget"]["sent_bytes"] == 2 * ROWS
-    assert no.removeprefix("to_") not in json.dumps(document["transfers"])
+    assert rows_at_home(house) == lay
+
+
+def rows_at_home(house: Sandbox) -> list[Path]:
+    """Every file on-prem that weighs what the rows do."""
+    files = (path for path in (house.root / "onprem").rglob("*") if path.is_file())
+    return sorted(path for path in files if path.stat().st_size == ROWS)
