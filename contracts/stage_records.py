@@ -27,6 +27,12 @@ class StageJob(Message):
     billed_seconds: float | None = None
     """As the vendor counts; None where it does not say, or not yet."""
 
+    @property
+    def paid_seconds(self) -> float | None:
+        """`seconds`; none at all for a job that has ended and never had a machine, None where nobody knows."""
+        had_none = self.phase.terminal and self.seconds is None and self.run_seconds is None
+        return 0.0 if had_none else self.seconds
+
 
 class StageEndpoint(Message):
     """The endpoint that a stage deployed."""

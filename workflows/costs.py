@@ -97,9 +97,12 @@ def job_cost(context: RunContext, name: str) -> Decimal | None:
     job, machine = context.book.stage(name).job, context.placement(name).machine
     if job is None:
         return Decimal(0)
-    if job.seconds is None or machine is None or machine.price is None:
+    seconds = job.paid_seconds
+    if seconds == 0:
+        return Decimal(0)
+    if seconds is None or machine is None or machine.price is None:
         return None
-    return machine.price.cost(job.seconds)
+    return machine.price.cost(seconds)
 
 
 def _machine_step(context: RunContext, name: str, step: str, words: str, most: timedelta) -> Step:

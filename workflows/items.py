@@ -39,7 +39,8 @@ class JobSeconds:
     def count(self, job: StageJob | None) -> None:
         """Add a job; nothing for a generation that came to none."""
         if job is not None and self.total is not None:
-            self.total = None if job.seconds is None else self.total + job.seconds
+            paid = job.paid_seconds
+            self.total = None if paid is None else self.total + paid
 
 
 @dataclass

@@ -122,6 +122,15 @@ async def test_every_generation_is_a_step_of_its_own(play: Play) -> None:
     assert status.spending.spent == Decimal(6)
 
 
+async def test_a_job_that_never_had_a_machine_took_nothing_from_the_budget(play: Play) -> None:
+    play.world.lives["one"] = [Life(queued=timedelta(hours=10))]
+    run = await start(play, {"one": {"on_failure": "fail"}}, budget="10 USD")
+    kind, status = await play.failure(run)
+    assert (kind, status.charges) == (ErrorKind.TIMED_OUT, ())
+    assert status.spending is not None
+    assert (status.spending.spent, status.spending.held) == (Decimal(0), {})
+
+
 async def test_a_price_that_nobody_knows_is_asked_about_once_a_stage(play: Play) -> None:
     play.world.lives["one"] = [DEAD, Life()]
     run = await start(play, {"one": {"retries": 1}}, price=None)
