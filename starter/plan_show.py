@@ -137,6 +137,11 @@ def _budget(budget: Amount, quote: Quote) -> Text:
         return Text(f"budget: {budget.text} is exceeded for certain; {waits}", "red")
     if total and total.likely > budget.value:
         return Text(f"budget: {budget.text} is less than what is likely; {waits}", "yellow")
+    others = {one.currency for one in quote.totals if one.high or not one.bounded} - {budget.currency}
+    if others:
+        named = ", ".join(sorted(others))
+        told = f"budget: {budget.text}; prices in {named} are not compared with it: a run asks before each stage that has one"
+        return Text(told, "yellow")
     return Text(f"budget: {budget.text}; {waits}")
 
 

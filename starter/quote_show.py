@@ -20,7 +20,7 @@ def quote_parts(quote: Quote) -> list[RenderableType]:
     """The quote, with an empty line before it; a run that costs nothing anybody bills says so."""
     if not quote.lines:
         return [Text(), Text("cost: nothing of it is billed by anybody")]
-    parts: list[RenderableType] = [Text(), quote_table(quote)]
+    parts: list[RenderableType] = [Text(), quote_table(quote)] if quote.totals else []
     unknown = quote.unknown
     if unknown:
         parts += [

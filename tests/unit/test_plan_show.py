@@ -20,6 +20,7 @@ from contracts.plan import PlanRequest
 from contracts.planned import Measured, Planned
 from contracts.policy import Violation
 from contracts.prices import GB
+from contracts.quotes import Quote
 from contracts.spec import PipelineSpec
 from starter.amounts import amount, at_most
 from starter.exits import Exit
@@ -108,6 +109,18 @@ def test_what_nobody_knows_is_a_question_mark_and_what_nothing_bounds_says_so() 
     assert "not known (1 of 4), and not in the sums:" in text
     (total,) = [line for line in text.splitlines() if line.startswith("in all")]
     assert "no bound" in total
+
+
+def test_a_budget_in_a_currency_that_nothing_is_priced_in_is_said_to_compare_with_nothing() -> None:
+    spec = PipelineSpec.model_validate({"pipeline": "churn", "budget": "20 EUR", "stages": STAGES})
+    told = printed(planned(spec=spec))
+    assert "prices in USD are not compared with it" in " ".join(told.split())
+
+
+def test_where_no_step_has_a_price_there_is_no_table_of_costs() -> None:
+    lines = tuple(line.model_copy(update={"currency": ""}) for line in planned().plan.quote.lines)  # type: ignore[union-attr]
+    plan = planned().plan.model_copy(update={"quote": Quote(lines=lines)})
+    assert "at most" not in printed(planned(plan=plan)).partition("not known")[0]
 
 
 def test_every_candidate_says_what_it_costs_and_why_it_lost() -> None:
