@@ -60,6 +60,7 @@ BROKEN = {
     "image": {**OLDER_STAGE, "image": "ghcr.io/stranger/image:1"},
     "fetch": FETCH,
     "large": {"kind": "copy", "on": "aws", "source": "file:///ruled/large.bin"},
+    "leaves": {"kind": "copy", "on": "gcp", "inputs": {"large": "large"}},
 }
 
 
