@@ -1,6 +1,5 @@
 """The laptop's clouds: brings them up when no Temporal is configured, and says so."""
 
-import json
 import os
 import subprocess
 import sys
@@ -45,7 +44,10 @@ def sandbox_address() -> str | None:
 
 
 def _environment() -> dict[str, str]:
-    command = [sys.executable, "-m", "sandbox", "env", "starter", "--json"]
-    answer = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, check=False)  # noqa: S603 - our own module
-    settings: dict[str, str] = {} if answer.returncode else json.loads(answer.stdout)
-    return settings
+    """What `sandbox up` has written for this command; `sandbox env starter` says the same, but as a process more."""
+    file = CHECKOUT / (os.environ.get("CAUSEWAY_SANDBOX") or ".sandbox") / "env" / "starter.env"
+    try:
+        lines = file.read_text().splitlines()
+    except OSError:
+        return {}
+    return dict(line.split("=", 1) for line in lines)
