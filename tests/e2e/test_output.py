@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from sandbox import keys, ports
+from sandbox import environment, keys, ports
 from sandbox.layout import Layout
 from tests.e2e.runs import Run
 from tests.house import CHECKOUT, PATIENCE_SECONDS, Sandbox
@@ -74,6 +74,7 @@ def test_a_sandbox_that_is_down_is_told_as_such(tmp_path: Path) -> None:
     layout = Layout(root=tmp_path, tools=ambient.tools, checkout=ambient.checkout)
     endpoints = keys.generate(layout, ports.assign(dict.fromkeys(ports.USUAL)))
     endpoints.save(layout)
+    environment.write_all(layout, endpoints)
     variables = {**os.environ, "CAUSEWAY_SANDBOX": str(tmp_path)}
     for added in ({}, {"TEMPORAL_ADDRESS": endpoints.temporal_address}):
         done = shell("STARTER status play/k", variables | added)
