@@ -44,6 +44,8 @@ class Claim:
     """Whether the data come to lie where the connection's tables do."""
     grants: tuple[tuple[str, ReadGrant], ...] = ()
     """What a grant is said to be for, and the grant."""
+    ways: tuple[tuple[str, str], ...] = ()
+    """Of what is sent: the object that it is said to become, empty where nobody says, and the URL that it goes to."""
 
 
 def claim_of(request: object) -> Claim | None:
@@ -78,12 +80,14 @@ def _one(request: SealRequest | PartGrantRequest) -> Claim:
 
 def _pushed(request: PushRequest) -> Claim:
     moves = _intended(tuple(grant.intent for grant in request.grants))
-    return Claim(moves, request.leave, outward=True, destination=request.destination)
+    ways = tuple((grant.intent.target, grant.url) for grant in request.grants if grant.url)
+    return Claim(moves, request.leave, outward=True, destination=request.destination, ways=ways)
 
 
 def _pushed_parts(request: PushPartsRequest) -> Claim:
+    ways = tuple(("", grant.url) for grant in request.grants)
     moves = (Move((request.source.uri,)),)
-    return Claim(moves, request.leave, outward=True, destination=request.destination)
+    return Claim(moves, request.leave, outward=True, destination=request.destination, ways=ways)
 
 
 def _gathered(request: GatherRequest) -> Claim:

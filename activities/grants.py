@@ -12,6 +12,7 @@ from urllib3.util import Url, parse_url
 from contracts.artifacts import locate
 from contracts.errors import ErrorDetail, ErrorKind, failure
 from contracts.grants import GRANT_LIFE
+from contracts.queues import Cloud
 
 _PUBLIC_STORES = re.compile(
     r"(?:[a-z0-9][a-z0-9.-]*\.)?s3(?:-fips|-accelerate)?(?:\.dualstack)?(?:[.-][a-z]{2}(?:-[a-z]+)+-\d)?"
@@ -123,6 +124,16 @@ class HostRules:
 
     def _entries(self) -> frozenset[str]:
         return frozenset(entry.lower().replace("[", "").replace("]", "") for entry in self.listed)
+
+
+def cloud_at(url: str) -> Cloud | None:
+    """Whose public store a URL is of; None for a host that no vendor has."""
+    host = (parse_url(url).host or "").lower()
+    if not _PUBLIC_STORES.fullmatch(host):
+        return None
+    if host.endswith(".googleapis.com"):
+        return Cloud.GCP
+    return Cloud.AWS if "amazonaws" in host else Cloud.AZURE
 
 
 def is_loopback(host: str) -> bool:

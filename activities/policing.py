@@ -11,14 +11,14 @@ from typing import Protocol
 from urllib.parse import unquote, urlsplit
 
 from activities.acts import Claim, Move, claim_of
-from activities.grants import is_loopback
+from activities.grants import cloud_at, is_loopback
 from contracts import rules
 from contracts.artifacts import locate
 from contracts.classes import classes_at
 from contracts.errors import ErrorDetail, ErrorKind, failure
 from contracts.leaves import Leave, Leaves
 from contracts.policy import Place, Policy, StoreFacts, Violation, told_of, violation
-from contracts.queues import normalise
+from contracts.queues import CLOUD_OF_SCHEME, cloud_of, normalise
 
 Facts = dict[str, StoreFacts]
 """By container."""
@@ -70,6 +70,7 @@ class Guard:
         if claim is None:
             return
         self._check_grants(claim)
+        self._check_ways(claim)
         facts = await self._facts(claim)
         broken = tuple(self._broken(claim, facts))
         if broken and claim.leave:
@@ -161,6 +162,18 @@ class Guard:
             if grant.source.uri != uri or not _is_for(grant.url, uri):
                 told = f"the grant that comes with {uri} is for another object"
                 raise failure(ErrorKind.ACCESS_DENIED, told, ErrorDetail(ref=uri))
+
+    def _check_ways(self, claim: Claim) -> None:
+        """Refuse to send anything to another cloud, or as another object, than it is said to go to."""
+        if not self.policy.classes or not claim.destination:
+            return
+        cloud = cloud_of(normalise(claim.destination))
+        for target, url in claim.ways:
+            goes = CLOUD_OF_SCHEME[locate(target).scheme] if target else cloud
+            elsewhere = goes is not cloud or cloud_at(url) not in {None, cloud}
+            if elsewhere or (target and not _is_for(url, target)):
+                told = f"a grant to write {target or 'parts'} is for elsewhere than {claim.destination}"
+                raise failure(ErrorKind.ACCESS_DENIED, told, ErrorDetail(ref=target))
 
 
 def refusal(broken: Iterable[Violation], ref: str = "", before: str = "") -> Exception:

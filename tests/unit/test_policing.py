@@ -1,6 +1,7 @@
 """What a worker refuses by its own policy, whatever a request says of itself, and what leave it believes."""
 
 import asyncio
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from temporalio.exceptions import ApplicationError
 from activities.policies import read, region_of
 from activities.policing import Guard
 from contracts.artifacts import Artifact, ObjectStat
-from contracts.copies import CopyItem, CopyRequest, PushRequest, SealRequest
+from contracts.copies import CopyItem, CopyRequest, PushPartsRequest, PushRequest, SealRequest
 from contracts.errors import ErrorKind
 from contracts.fanout import GatherPart, GatherRequest
 from contracts.grants import Measure, ReadGrant, ReadGrantRequest, WriteGrantRequest, WriteIntent
@@ -159,6 +160,38 @@ def test_a_push_is_judged_by_where_it_goes_before_a_byte_leaves() -> None:
     )
     assert judged(pushed) == ["regions"]
     assert judged(pushed.model_copy(update={"destination": "azure"})) == []
+
+
+@pytest.mark.parametrize(
+    ("target", "url", "refused"),
+    [
+        ("az://c/x", "https://account.blob.core.windows.net/c/x?sig=s", False),
+        ("az://c/x", "http://127.0.0.1:10000/account/c/x?sig=s", False),
+        ("az://c/x", "https://account.blob.core.windows.net/c/y?sig=s", True),
+        ("az://c/x", "https://s3.amazonaws.com/c/x?sig=s", True),
+        ("s3://c/x", "https://s3.amazonaws.com/c/x?sig=s", True),
+        ("", "https://account.blob.core.windows.net/c/x?sig=s", False),
+        ("", "https://storage.googleapis.com/c/x?sig=s", True),
+        ("", "https://c.s3.eu-central-1.amazonaws.com/x?sig=s", True),
+    ],
+)
+def test_nothing_is_sent_to_another_cloud_than_it_is_said_to_go_to(
+    target: str, url: str, refused: bool
+) -> None:
+    until = {"expires_at": "2026-01-01T00:00:00Z", "url": url}
+    part = {"index": 0, "size_bytes": 1, "crc32c": "", "sha256": ""}
+    sent = (
+        PushRequest.model_validate(
+            {"grants": [{"intent": intent(PLAIN, target), **until}], "destination": "azure"}
+        )
+        if target
+        else PushPartsRequest.model_validate(
+            {"source": stat(PLAIN), "grants": [{"part": part, **until}], "destination": "azure"}
+        )
+    )
+    told = pytest.raises(ApplicationError, match="is for elsewhere than azure")
+    with told if refused else nullcontext():
+        asyncio.run(GUARD.check(sent, Given()))
 
 
 def test_an_approved_declassification_takes_the_class_off_for_its_own_data_alone() -> None:
