@@ -29,7 +29,7 @@ def read(path: Path) -> Policy:
         mark = error.problem_mark or error.context_mark
         line = f":{mark.line + 1}" if mark else ""
         raise ValueError(f"{path}{line}: it is no YAML: {error.problem or error.context}") from None
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, RecursionError) as error:
         raise ValueError(f"{path}: it is no YAML: {' '.join(str(error).split())[:200]}") from None
     if not isinstance(document, CommentedMap):
         raise ValueError(f"{path}:1: a policy is a mapping of rules, such as classes: and data:")

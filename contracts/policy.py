@@ -33,6 +33,8 @@ RuleName = Literal[
     "declassify",
 ]
 ClassName = Annotated[str, Field(pattern=DATA_CLASS)]
+Person = Annotated[str, Field(pattern=r"\S")]
+"""Who says yes, by name: one who gives none is nobody."""
 
 
 class DataClass(Declared):
@@ -99,6 +101,10 @@ class Tightening(Declared):
         for prefix in value:
             if locate(prefix).uri != prefix:
                 raise ValueError(f"{prefix!r}: write {locate(prefix).uri}")
+            if {".", ".."} & set(prefix.split("/")):
+                raise ValueError(
+                    f"{prefix!r}: no object lies there, a name has no '.' or '..' between slashes"
+                )
         return value
 
     @property
@@ -114,7 +120,7 @@ class Policy(Tightening):
     """Connections to the region that each lies in: a worker that mints grants believes this and no request."""
     approvals: Approvals = Approvals()
     """What a run waits for an approval before, of those whom `waivers` names for it."""
-    waivers: dict[RuleName, tuple[str, ...]] = Field(default_factory=dict)
+    waivers: dict[RuleName, tuple[Person, ...]] = Field(default_factory=dict)
     """Who may waive a rule, by name; a rule that is not named here nobody can waive."""
 
     @field_validator("places")

@@ -15,6 +15,8 @@ _BINARY = {"KiB": 1024, "MiB": MIB, "GiB": GIB, "TiB": 1024 * GIB}
 _BYTES = {"kB": 1000, "MB": 1000**2, "GB": 1000**3, "TB": 1000**4, **_BINARY}
 _RATE = re.compile(r"(\d+)(kB|MB|GB|KiB|MiB|GiB)/s")
 LONGEST = timedelta(days=365)
+DIGITS = 12
+"""Of a number at most: none is cut off to another."""
 
 
 def parse_duration(value: object) -> timedelta:
@@ -30,10 +32,10 @@ def parse_duration(value: object) -> timedelta:
         raise ValueError(
             f"{value!r} is not a duration; write a whole number and s, m, h or d, such as 90s or 2h"
         )
-    duration = timedelta(seconds=int(found[1][:12]) * _SECONDS[found[2]])
-    if not timedelta(0) < duration <= LONGEST:
+    seconds = int(found[1][:DIGITS]) * _SECONDS[found[2]]
+    if not 0 < seconds <= LONGEST.total_seconds() or len(found[1]) > DIGITS:
         raise ValueError(f"{value!r} is out of range; a duration lies between 1s and 365d")
-    return duration
+    return timedelta(seconds=seconds)
 
 
 def format_duration(value: timedelta) -> str:
@@ -52,11 +54,11 @@ def parse_size(value: object) -> int:
     if isinstance(value, int) and not isinstance(value, bool) and value > 0:
         return value
     found = _SIZE.fullmatch(value) if isinstance(value, str) else None
-    if not found or int(found[1][:12]) == 0:
+    if not found or len(found[1]) > DIGITS or int(found[1]) == 0:
         raise ValueError(
             f"{value!r} is not a size; write a whole number and KiB, MiB, GiB, TiB, kB, MB, GB or TB, such as 4GiB"
         )
-    return int(found[1][:12]) * _BYTES[found[2]]
+    return int(found[1]) * _BYTES[found[2]]
 
 
 def format_size(value: int) -> str:

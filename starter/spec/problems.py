@@ -11,7 +11,9 @@ from contracts.approvals import ApproveStage
 from contracts.inference import BatchPredictStage, DeployStage, InvokeStage, RetireStage
 from contracts.machines import Resources
 from contracts.mistakes import nearest
+from contracts.policy import DataClass, EgressLimit, Tightening
 from contracts.spec import Defaults, PipelineSpec
+from contracts.stage_base import Expect
 from contracts.stages import CopyStage, JobStage, LoadTableStage, PickStage, QueryStage
 from contracts.tables import Column
 from starter.exits import StarterError
@@ -31,6 +33,9 @@ _STAGES: dict[str, type[BaseModel]] = {
     "pick": PickStage,
     "approve": ApproveStage,
 }
+_RULES: dict[Any, type[BaseModel]] = {"classes": DataClass, "max_egress": EgressLimit}
+_FORMS = ("literal[", "dict[", "function-before[")
+"""What pydantic calls the forms that one field may have."""
 _PATTERNS = {
     "pipeline": "a lower-case letter, then letters, digits and -, at most 40 characters",
     "stages": "a lower-case letter, then letters, digits and _, at most 32 characters",
@@ -71,13 +76,22 @@ def spec_mistakes(error: ValidationError) -> list[tuple[Path, str]]:
     inner = {details["loc"][:-depth] for details in found for depth in range(1, len(details["loc"]))}
     # A list that lost a wrong item is also "too short": only the item is the mistake.
     told = [item for item in found if not (item["type"] == "too_short" and item["loc"] in inner)]
+    told = [item for item in told if not _is_of_another_form(item)]
     return [(_path(details), _message(details)) for details in told]
+
+
+def _is_of_another_form(details: ErrorDetails) -> bool:
+    """Whether a value that may be a single one or a mapping is blamed for not being the other."""
+    given = isinstance(details["input"], dict)
+    if details["type"] == "dict_type" and str(details["loc"][-1]).startswith("dict["):
+        return not given
+    return given and str(details["loc"][-1]).startswith("function-before[")
 
 
 def _path(details: ErrorDetails) -> Path:
     """The path as the person wrote it: without the names pydantic gives to variants and keys."""
     path = tuple(part for part in details["loc"] if part not in {"[key]", "Share"})
-    path = tuple(part for part in path if not str(part).startswith("literal["))
+    path = tuple(part for part in path if not str(part).startswith(_FORMS))
     if path[:1] == ("stages",) and len(path) > 2 and path[2] in _STAGES:
         path = (*path[:2], *path[3:])
     if path[:1] == ("params",):
@@ -120,8 +134,10 @@ def _pattern_words(path: tuple[Any, ...], context: dict[str, Any]) -> str:
 def _fields_at(path: tuple[Any, ...]) -> list[str]:
     models: tuple[type[BaseModel], ...]
     if path[:1] == ("stages",) and len(path) >= 3 and path[2] in _STAGES:
-        inner: dict[Any, type[BaseModel]] = {"resources": Resources, "schema": Column}
+        inner: dict[Any, type[BaseModel]] = {"resources": Resources, "schema": Column, "expect": Expect}
         models = (inner.get(path[3], _STAGES[path[2]]) if len(path) > 3 else _STAGES[path[2]],)
+    elif path[:1] == ("policy",):
+        models = (_RULES.get(path[1] if len(path) > 1 else "", Tightening),)
     else:
         models = (Defaults,) if path[:1] == ("defaults",) else (PipelineSpec,)
     return [field.alias or name for model in models for name, field in model.model_fields.items()]

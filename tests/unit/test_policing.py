@@ -269,6 +269,12 @@ def test_without_a_policy_all_is_as_it_was() -> None:
     ("text", "told"),
     [
         ("classes: [", "policy.yaml:1: it is no YAML"),
+        (f"images: {'[' * 3000}{']' * 3000}", "policy.yaml: it is no YAML"),
+        ("waivers: {regions: ['']}", "policy.yaml:1: waivers.regions.0: "),
+        (
+            "classes: {a: {}}\ndata:\n  s3://b/x/../y/: a\n",
+            "a name has no '.' or '..' between slashes",
+        ),
         ("- a", "policy.yaml:1: a policy is a mapping of rules"),
         (
             "classes:\n  a: {}\ndata:\n  s3://b/: b\n",

@@ -77,6 +77,48 @@ CASES = {
     "input": ("{inputs.data}", "{inputs.date}", 9, "stages.train.command", "did you mean 'data'"),
     "placeholder": ("{inputs.data}", "{x}", 9, "stages.train.command", "is not a placeholder"),
     "duration": (ON, ON + "    timeout: 5 min\n", 8, "stages.train.timeout", "is not a duration"),
+    "an endless duration": (
+        ON,
+        ON + "    timeout: 99999999999h\n",
+        8,
+        "stages.train.timeout",
+        "out of range",
+    ),
+    "expected": (
+        ON,
+        ON + "    expect: {duration: -1h}\n",
+        8,
+        "stages.train.expect.duration",
+        "'-1h' is not a duration",
+    ),
+    "expected there": (
+        ON,
+        ON + "    expect: {duration: {aws: -1h}}\n",
+        8,
+        "stages.train.expect.duration.aws",
+        "'-1h' is not a duration",
+    ),
+    "expectation": (
+        ON,
+        ON + "    expect: {size: 1GB}\n",
+        8,
+        "stages.train.expect.size",
+        "there is duration, output_size",
+    ),
+    "rule": (
+        "pipeline: play\n",
+        "pipeline: play\npolicy: {classes: {pii: {cloud: [aws]}}}\n",
+        2,
+        "policy.classes.pii.cloud",
+        "did you mean 'clouds'",
+    ),
+    "rules": (
+        "pipeline: play\n",
+        "pipeline: play\npolicy: {waivers: {}}\n",
+        2,
+        "policy.waivers",
+        "there is audit, classes",
+    ),
     "size": (ON, ON + "    resources: {memory: 4Gb}\n", 8, "stages.train.resources.memory", "is not a size"),
     "inner-field": (
         ON,
@@ -119,6 +161,7 @@ def test_a_mistake_is_told_with_its_line_its_field_and_what_would_be_right(
     told = [item for item in found if words in item[2]]
     assert told, found
     assert told[0][:2] == (line, field)
+    assert not [item for item in found if "[" in item[1]], "no name of pydantic's"
 
 
 def test_text_that_is_no_yaml_is_told_with_its_line(folder: Path) -> None:
