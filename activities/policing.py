@@ -70,7 +70,6 @@ class Guard:
         if claim is None:
             return
         self._check_grants(claim)
-        self._check_ways(claim)
         facts = await self._facts(claim)
         broken = tuple(self._broken(claim, facts))
         if broken and claim.leave:
@@ -80,6 +79,7 @@ class Guard:
             )
         if broken:
             raise refusal(broken, _first(claim))
+        self._check_ways(claim)
 
     async def _facts(self, claim: Claim) -> Facts:
         """How the containers are guarded that a request would write to, where the policy demands anything of them."""
