@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 from pydantic import AfterValidator, ConfigDict, Field, ValidationError
+from pydantic_core import ErrorDetails
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 from temporalio import activity
@@ -131,38 +132,53 @@ def read(path: Path) -> list[Entry | Queries]:
         ValueError: it is absent, no YAML, or says something that is no price.
     """
     try:
-        written = YAML(typ="safe", pure=True).load(path.read_text())
-        entries = [_entry(entry) for entry in written]
+        written = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ValueError(f"the price file {path} cannot be read: {error.strerror}") from None
-    except (YAMLError, TypeError, AttributeError) as error:
-        raise ValueError(f"the price file {path} is not a list of entries: {error}") from None
+    except (YAMLError, UnicodeDecodeError, RecursionError) as error:
+        said = " ".join(str(error).split())[:200]
+        raise ValueError(f"the price file {path} is not a list of entries: {said}") from None
+    if not isinstance(written, list) or not all(isinstance(entry, dict) for entry in written):
+        raise ValueError(
+            f"the price file {path} is not a list of entries, such as `- from: aws` with its tiers"
+        )
+    return [
+        _entry(entry, f"the price file {path}, entry {number}") for number, entry in enumerate(written, 1)
+    ]
+
+
+def _entry(written: dict[str, Any], where: str) -> Entry | Queries:
+    """Read one entry; a mistake is told with its number, whose price it is, and the field as it is written."""
+    fields = {"origin" if name == "from" else name: value for name, value in written.items()}
+    where += f" (from {written['from']})" if "from" in written else ""
+    try:
+        entry = (Queries if "per_tib" in fields else Entry).model_validate(fields)
     except ValidationError as error:
         # A word that is misspelt is missing, too: it is told first.
         first = min(error.errors(include_url=False), key=lambda found: found["type"] == "missing")
-        where = ".".join(map(str, first["loc"]))
-        raise ValueError(f"the price file {path}: an entry's {where}: {first['msg']}") from None
-    for entry in entries:
-        if isinstance(entry, Entry):
-            _check(entry, path)
-    return entries
+        at = ".".join("from" if part == "origin" else str(part) for part in first["loc"])
+        raise ValueError(f"{where}: {at}: {_said(first)}") from None
+    if isinstance(entry, Entry):
+        _check(entry, where)
+    return entry
 
 
-def _entry(written: dict[str, Any]) -> Entry | Queries:
-    fields = {"origin" if name == "from" else name: value for name, value in written.items()}
-    return (Queries if "per_tib" in fields else Entry).model_validate(fields)
+def _said(mistake: ErrorDetails) -> str:
+    if mistake["type"] == "extra_forbidden":
+        return "there is no such field"
+    if mistake["type"] == "string_pattern_mismatch":
+        return "write a currency as ISO 4217 does, such as EUR"
+    return mistake["msg"].removeprefix("Value error, ")
 
 
-def _check(entry: Entry, path: Path) -> None:
+def _check(entry: Entry, where: str) -> None:
     ends = [tier.up_to_gb for tier in entry.tiers]
     bounded = [end for end in ends if end is not None]
     rising = all(one < next_one for one, next_one in pairwise(bounded))
     if not ends or ends[-1] is not None or len(bounded) != len(ends) - 1 or not rising:
-        raise ValueError(
-            f"the price file {path}: the tiers of {entry.origin} must rise, and the last have no end"
-        )
+        raise ValueError(f"{where}: the ends of tiers must rise, and the last have no end")
     if any(tier.per_gb < 0 for tier in entry.tiers):
-        raise ValueError(f"the price file {path}: a price of {entry.origin} is below zero")
+        raise ValueError(f"{where}: a price is below zero")
 
 
 def _why_none(query: EgressQuery) -> str:

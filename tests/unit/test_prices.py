@@ -120,6 +120,13 @@ def test_a_price_of_ones_own_goes_before_the_list(tmp_path: Path, monkeypatch: p
     [
         ("{", "not a list of entries"),
         ("- 3", "not a list of entries"),
+        ("from: aws", "not a list of entries, such as"),
+        ("[" * 3000 + "]" * 3000, "not a list of entries"),
+        (
+            "- {from: gcp, currency: EUR, as_of: 2026-10-01, source: x, per_tib: '1'}\n- {from: aws, as_of: 2026-10-01}",
+            r"entry 2 \(from aws\): currency: Field required",
+        ),
+        ("- {from: ibm, currency: EUR}", r"entry 1 \(from ibm\): from: 'ibm' is not a connection"),
         ("- {from: aws}", "currency"),
         (
             "- {from: aws, currency: EUR, as_of: 2026-10-01, source: x, tiers: [{up_to_gb: 5, per_gb: '1'}]}",
