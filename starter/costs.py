@@ -43,8 +43,7 @@ async def costs(options: CostsOptions) -> Exit:
     """
     by = _by(options)
     month = _month(options.month) if options.month else None
-    if options.run_id and month:
-        raise StarterError("--run and --month: write one of them; a run has the months that it took")
+    _check(options)
     client = await temporal.connected()
     if options.run_id:
         found = await _of_run(client, options.run_id, by)
@@ -106,6 +105,13 @@ def _months(status: RunStatus) -> list[str]:
     return sorted(found)
 
 
+def _check(options: CostsOptions) -> None:
+    if options.run_id and options.month:
+        raise StarterError("--run and --month: write one of them; a run has the months that it took")
+    if options.as_csv and options.as_json:
+        raise StarterError("--csv and --json: write one of them; each prints a document of its own")
+
+
 def _by(options: CostsOptions) -> tuple[str, ...]:
     if not options.by:
         return OF_A_RUN if options.run_id else OF_A_MONTH
@@ -113,7 +119,7 @@ def _by(options: CostsOptions) -> tuple[str, ...]:
     for name in names:
         if name not in BY:
             raise StarterError(
-                f"--by {name!r}: write some of {', '.join(BY)}, with commas{nearest(name, BY)}"
+                f"--by {name!r} is nothing that costs are put together by{nearest(name, BY)}; several have commas between"
             )
     return tuple(dict.fromkeys(names))
 

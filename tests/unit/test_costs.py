@@ -1,5 +1,6 @@
 """What a person and a script see of the ledger: sums by currency, FOCUS's columns, and nothing where nobody knows."""
 
+import asyncio
 import csv
 import io
 import json
@@ -12,7 +13,7 @@ from rich.console import Console
 
 from contracts.accounts import spent_of
 from contracts.ledger import Entered, Spent
-from starter.costs import CostsOptions, _by, _month
+from starter.costs import CostsOptions, _by, _month, costs
 from starter.costs_table import HEADER, Costs, costs_csv, costs_document, costs_view, price
 from starter.exits import StarterError
 from starter.focus import COLUMNS, rows_of
@@ -196,3 +197,9 @@ def test_charges_of_long_ago_and_of_today_are_one_line_with_both_ends() -> None:
     assert costs_document(costs)["groups"] == [
         {"stage": "job", "quantity": "120", "unit": "s", "cost": "0.5", "currency": "USD"}
     ]
+
+
+@pytest.mark.parametrize("both", [{"run_id": "p/k", "month": "2026-11"}, {"as_csv": True, "as_json": True}])
+def test_options_that_contradict_each_other_are_refused_before_anybody_is_asked(both: dict[str, Any]) -> None:
+    with pytest.raises(StarterError, match="write one of them"):
+        asyncio.run(costs(CostsOptions(**both)))
