@@ -11,7 +11,7 @@ from temporalio.workflow import ContinueAsNewError
 from contracts import presets
 from contracts.errors import ErrorKind, failure
 from contracts.limits import Limits
-from contracts.prices import EgressPrice, EgressQuery, PriceActivities
+from contracts.prices import EgressPrice
 from contracts.runs import TRANSFER_WORKFLOW, TransferResult
 from contracts.storage import AbortRequest, ContainerRequest, StorageActivities
 from contracts.transfers import LIMITS_UPDATE, Drained, TransferProgress, TransferRequest, TransferStatus
@@ -25,6 +25,7 @@ from workflows.finishing import at_last, to_the_end
 from workflows.listing import Lister, Unit
 from workflows.moved import result_of
 from workflows.moving import LANES, Moving
+from workflows.pricing import price_of
 from workflows.shown import Shown
 from workflows.spans import SpanMover
 
@@ -127,11 +128,7 @@ class TransferWorkflow:
         if request.progress:
             return
         if self.price is None and workflow.info().parent is None:
-            asked = EgressQuery(source=request.source, destination=request.destination)
-            quote = await self.effects.local(
-                PriceActivities.egress, asked, preset=presets.local(), summary="what does it cost?"
-            )
-            self.price = quote.price
+            self.price = await price_of(request, self.effects)
         if request.create_container and not request.dry_run:
             await self.moving.quick(
                 request.destination,

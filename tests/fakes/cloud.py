@@ -19,6 +19,7 @@ from contracts.fanout import EnumerateRequest, Gathered, GatherRequest, ObjectIt
 from contracts.machines import HourPrice, Machine
 from contracts.places import DEFAULTS
 from contracts.plan import QueueReport, QueueReports, QueuesRequest
+from contracts.policy import StoreFacts
 from contracts.prices import EgressQuery, EgressQuote
 from contracts.queues import queue_of
 from contracts.shipping import LogFile, Shipped, ShipRequest, StoreLogsRequest
@@ -48,6 +49,8 @@ class FakeCloud(FakeJobs, FakeEndpoints, FakeParts, FakeSweeps, FakeCheck):
             connection=self.connection,
             identity=f"fake:{self.connection}",
             container=container_of(self.connection),
+            region=self.world.regions.get(self.connection, ""),
+            facts=self._facts(request),
             readable_from_outside=self.connection not in self.world.unreadable,
             machines={
                 name: _machine(asked, self.world.hour_price) for name, asked in self._asked(request).items()
@@ -55,6 +58,10 @@ class FakeCloud(FakeJobs, FakeEndpoints, FakeParts, FakeSweeps, FakeCheck):
             declined={name: why for name, why in self.world.declined.items() if name in request.wishes},
         )
         return await self._play("connections.preflight", request, lambda: report)
+
+    def _facts(self, request: PreflightRequest) -> tuple[StoreFacts, ...]:
+        uris = request.containers if request.facts else ()
+        return tuple(StoreFacts(uri=uri, region=self.world.regions.get(uri, "")) for uri in uris)
 
     def _asked(self, request: PreflightRequest) -> dict[str, MachineRequest]:
         wished = {name: wish.machine for name, wish in request.wishes.items() if wish.machine}
@@ -198,6 +205,7 @@ class FakePrices:
 
     @activity.defn(name="prices.egress")
     async def egress(self, query: EgressQuery) -> EgressQuote:
+        self.world.priced.append(query)
         return EgressQuote(price=self.world.price, why="as the test says")
 
 

@@ -19,7 +19,7 @@ from contracts.lineage import LineageBatch
 from contracts.machines import HourPrice
 from contracts.observed import Observed
 from contracts.policy import Policy
-from contracts.prices import EgressPrice
+from contracts.prices import EgressPrice, EgressQuery
 from contracts.sweeps import Owner, SweepItem
 from tests.fakes.lives import Job, Life
 from workflows.month import Month
@@ -107,6 +107,10 @@ class World:
     pushed_to: str = ""
     price: EgressPrice | None = None
     """Of bytes that leave AWS."""
+    priced: list[EgressQuery] = field(default_factory=list)
+    """What the price book was asked for."""
+    regions: dict[str, str] = field(default_factory=dict)
+    """By connection, as its worker says."""
     billed_bytes: int | None = None
     """Of every query."""
     hour_price: HourPrice | None = None

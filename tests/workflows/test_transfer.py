@@ -184,6 +184,28 @@ async def test_what_it_costs_is_told_with_the_date_of_the_price(play: Play) -> N
     assert (result.currency, result.price_as_of) == ("USD", PRICE.as_of)
 
 
+async def test_what_it_costs_depends_on_where_its_two_ends_lie(play: Play) -> None:
+    lay(play, 1)
+    play.world.regions = {
+        "aws/default": "us-east-1",
+        "azure/default": "westeurope",
+        "s3://causeway/": "eu-west-1",
+    }
+    await ended(await start(play))
+    (asked,) = play.world.priced
+    assert (asked.source_region, asked.destination_region) == ("eu-west-1", "westeurope")
+
+
+async def test_an_end_that_does_not_say_where_it_lies_keeps_no_copy_waiting(play: Play) -> None:
+    lay(play, 1)
+    play.world.regions = {"azure/default": "westeurope"}
+    play.world.fail("connections.preflight", ErrorKind.SOURCE_MISSING, on="aws/default")
+    result = await ended(await start(play))
+    (asked,) = play.world.priced
+    assert (asked.source_region, asked.destination_region) == ("", "westeurope")
+    assert result.objects == 1
+
+
 async def test_its_memo_outlives_it(play: Play) -> None:
     lay(play, 2)
     transfer = await start(play)
