@@ -30,8 +30,8 @@ def pages(house: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> dict[str,
         {"src/fail.py": FAILS},
     )
     good, bad = Run.start(house, QUICKSTART), Run.start(house, broken)
-    good.until("SUCCEEDED")
-    bad.until("FAILED")
+    good.reach("SUCCEEDED")
+    bad.reach("FAILED")
     found = {"succeeded": folder / "good.html", "failed": folder / "bad.html"}
     for run, file in zip((good, bad), found.values(), strict=True):
         house.starter("report", run.id, "--html", str(file), check=True)

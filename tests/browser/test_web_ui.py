@@ -44,7 +44,7 @@ def waiting(house: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     stages = {"job": nap(600), "ask": {**ASK, "question": NASTY}, "broken": BROKEN}
     run = start(house, folder, "webui-waiting", **stages)
     run.until_job("job", "running")
-    run.until("WAITING")
+    run.reach("WAITING")
     yield run
     house.starter("cancel", run.id)
 
@@ -54,7 +54,7 @@ def asking(house: Sandbox, tmp_path: Path) -> Run:
     """A run that asks, and has a job to begin after the answer."""
     after = {**nap(1), "on": "onprem", "after": ["ask"], "when": 'ask.answer == "yes"'}
     run = start(house, tmp_path, "webui-asking", ask=ASK, job=after)
-    run.until("WAITING")
+    run.reach("WAITING")
     return run
 
 
@@ -115,10 +115,10 @@ def test_a_run_is_paused_and_resumed_with_what_the_page_says(asking: Run, page: 
     shown = RunPage(page, asking)
     shown.details()
     shown.signal("pause", edited(shown.to_paste("pause"), by="ann", reason="lunch"))
-    asking.until("PAUSED")
+    asking.reach("PAUSED")
     expect(shown.details().get_by_text("PAUSED — by ann; lunch; then for an answer to ask")).to_be_visible()
     shown.signal("resume", edited(shown.to_paste("resume"), by="bob"))
-    asking.until("WAITING")
+    asking.reach("WAITING")
     told = [(one["decision"], one["by"]) for one in asking.document["decisions"]]
     assert told == [("pause", "ann"), ("resume", "bob")]
 
@@ -137,7 +137,7 @@ def test_a_stage_that_failed_is_skipped_with_what_the_page_says(
     house: Sandbox, tmp_path: Path, page: Page
 ) -> None:
     run = start(house, tmp_path, "webui-broken", broken=BROKEN)
-    run.until("WAITING")
+    run.reach("WAITING")
     shown = RunPage(page, run)
     shown.details()
     shown.update("skip_stage", edited(shown.to_paste("skip_stage"), by="ann"))

@@ -37,7 +37,12 @@ class Run:
         return self.house.starter("status", self.id, check=True).out
 
     def until(self, state: str, seconds: float = PATIENCE_SECONDS) -> dict[str, Any]:
-        """Its document, once it is in this state; it is a failure that it ends in another one."""
+        """Its document, once it is in this state."""
+        self.reach(state, seconds)
+        return self.document
+
+    def reach(self, state: str, seconds: float = PATIENCE_SECONDS) -> None:
+        """Wait until it is in this state; it is a failure that it ends in another one."""
 
         def look() -> bool:
             status = asked(self.house, self.id)
@@ -49,7 +54,6 @@ class Run:
             return False
 
         until(look, f"{self.id} {state}", seconds)
-        return self.document
 
     def until_job(self, stage: str, phase: str, seconds: float = PATIENCE_SECONDS) -> None:
         def look() -> bool:

@@ -67,7 +67,7 @@ def test_a_run_asks_shows_its_metrics_and_goes_on_with_the_answer(house: Sandbox
         "approve", run.id, "gate", "--answer", "eu", "--by", "ann", "--comment", "law", check=True
     )
     assert told.out.strip() == "answered eu by ann: law"
-    run.until("SUCCEEDED")
+    run.reach("SUCCEEDED")
     gate = run.stage("gate")["gate"]
     assert (gate["answer"], gate["by"], gate["comment"]) == ("eu", "ann", "law")
     assert run.stage("publish")["outputs"]["told"]["object_count"] == 1

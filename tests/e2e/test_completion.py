@@ -59,7 +59,7 @@ def test_runs_and_stages_are_offered_to_words_that_can_do_something_about_them(
         "then": {"kind": "copy", "on": "onprem", "source": "file:///x", "when": 'ask.answer == "yes"'},
     }
     asking = Run.start(house, write(tmp_path, {"pipeline": "tabbed", "stages": stages}))
-    asking.until("WAITING")
+    asking.reach("WAITING")
     offers = partial(offered_soon, house, file)
     offers("causeway status tab", [asking.id])
     offers("causeway approve tabbed/", [asking.id])
@@ -82,7 +82,7 @@ def test_a_run_by_the_clock_is_offered_though_bash_breaks_its_name_at_colons(
         "schedule", "backfill", "tabclock/scheduled", "--from", "2026-01-01", "--to", "2026-01-01", check=True
     )
     name = "tabclock/scheduled-2026-01-01T00:00:00Z"
-    Run(house, name).until("WAITING")
+    Run(house, name).reach("WAITING")
     offers = partial(offered_soon, house, file)
     offers("causeway schedule pause tabc", ["tabclock/scheduled"])
     offers("causeway status tabclock/", [name])

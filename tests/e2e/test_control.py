@@ -25,7 +25,7 @@ def test_a_pause_from_the_starter_drains_while_the_job_goes_on_and_resume_finish
     run = Run.start(house, sleeper(tmp_path, "aws", 15))
     run.until_job("nap", "running")
     house.starter("pause", run.id, "--reason", "lunch", check=True)
-    run.until("PAUSED")
+    run.reach("PAUSED")
     text = " ".join(run.text().split())
     assert "1 remote job running" in text
     assert "lunch" in text
@@ -33,16 +33,16 @@ def test_a_pause_from_the_starter_drains_while_the_job_goes_on_and_resume_finish
     time.sleep(2)
     assert run.document["state"] == "PAUSED", "collect waits for resume"
     house.starter("resume", run.id, check=True)
-    run.until("SUCCEEDED")
+    run.reach("SUCCEEDED")
 
 
 def test_a_pause_sent_as_a_bare_signal_takes_hold(house: Sandbox, tmp_path: Path) -> None:
     run = Run.start(house, sleeper(tmp_path, "gcp", 5))
     run.until_job("nap", "running")
     temporal(house, "signal", "--workflow-id", run.id, "--name", "pause")
-    run.until("PAUSED")
+    run.reach("PAUSED")
     temporal(house, "signal", "--workflow-id", run.id, "--name", "resume")
-    run.until("SUCCEEDED")
+    run.reach("SUCCEEDED")
 
 
 @pytest.mark.parametrize(
@@ -144,7 +144,7 @@ def test_an_absent_worker_is_shown_within_a_minute_and_fails_nothing(house: Sand
     until(lambda: "waiting for a worker on causeway-gcp.nowhere" in run.text(), "the absence is shown")
     assert run.document["state"] == "RUNNING"
     house.starter("cancel", run.id, check=True)
-    run.until("CANCELLED")
+    run.reach("CANCELLED")
 
 
 def test_ctrl_c_leaves_the_run_going_and_says_how_to_return(house: Sandbox, tmp_path: Path) -> None:
@@ -168,7 +168,7 @@ def test_ctrl_c_leaves_the_run_going_and_says_how_to_return(house: Sandbox, tmp_
     assert watching.returncode == 130
     assert f"python -m starter watch {run.id}" in out + err
     assert "Traceback" not in out + err
-    run.until("SUCCEEDED")
+    run.reach("SUCCEEDED")
 
 
 def _sleepers(house: Sandbox) -> list[str]:

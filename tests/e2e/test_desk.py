@@ -137,7 +137,7 @@ def test_a_person_leaves_and_the_run_goes_on(house: Sandbox, tmp_path: Path) -> 
             assert_fits(held)
     assert run.document["state"] == "RUNNING"
     house.starter("cancel", run.id, check=True)
-    run.until("CANCELLED")
+    run.reach("CANCELLED")
 
 
 def test_a_transfer_shows_its_bytes_and_what_it_cost(house: Sandbox, tmp_path: Path) -> None:
@@ -165,7 +165,7 @@ def test_in_a_pipe_it_is_lines_and_no_screen(house: Sandbox, tmp_path: Path) -> 
     lines = told.out.splitlines()
     assert any(line.startswith("gate WAITING") for line in lines)
     house.starter("approve", run.id, "gate", "--answer", "eu", check=True)
-    run.until("SUCCEEDED")
+    run.reach("SUCCEEDED")
 
 
 def test_an_answer_that_is_none_is_refused_and_one_given_while_leaving_is_not_lost(
@@ -188,7 +188,7 @@ def test_an_answer_that_is_none_is_refused_and_one_given_while_leaving_is_not_lo
         assert held.ends() == 130
         assert "answered 7 by" in held.left
         held.assert_given_back()
-    run.until("SUCCEEDED")
+    run.reach("SUCCEEDED")
 
 
 def _failed_twice(run: Run) -> bool:

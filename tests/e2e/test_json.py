@@ -81,7 +81,7 @@ def test_words_about_a_run_print_one_document(talk: Talk, tmp_path: Path) -> Non
 def test_words_about_what_is_left_and_about_copies_print_one_document(talk: Talk, tmp_path: Path) -> None:
     gate = write(tmp_path, {"pipeline": "documents", "stages": {"ask": GATE}})
     run = Run.start(talk.house, gate)
-    run.until("WAITING")
+    run.reach("WAITING")
     of_others(talk, run.id)
     of_copies(talk)
     assert set(talk.heard) == OF_OTHERS

@@ -38,7 +38,7 @@ def test_a_killed_workflow_worker_changes_nothing(house: Sandbox, tmp_path: Path
     run = Run.start(house, _renamed(sleeper(tmp_path, "onprem", 4), "steady"))
     run.until_job("steady", "running")
     kill(house.worker("workflows"))
-    run.until("SUCCEEDED")
+    run.reach("SUCCEEDED")
     assert len(house.jobs("onprem", "steady")) == 1
 
 
@@ -49,7 +49,7 @@ def test_a_killed_temporal_server_comes_back_on_its_state_and_the_run_succeeds(
     run.until_job("durable", "running")
     kill(house.server("temporal"))
     house.sandbox("up", "--workers")
-    run.until("SUCCEEDED")
+    run.reach("SUCCEEDED")
     assert len(house.jobs("onprem", "durable")) == 1
 
 

@@ -60,9 +60,9 @@ def test_runs_are_found_by_state_pipeline_cloud_time_and_whom_they_wait_for(
 ) -> None:
     (tmp_path / "gate").mkdir()
     asking = Run.start(house, gate(tmp_path / "gate", "list-gate"))
-    asking.until("WAITING")
+    asking.reach("WAITING")
     napping = Run.start(house, sleeper(tmp_path, "onprem", 0))
-    napping.until("SUCCEEDED")
+    napping.reach("SUCCEEDED")
     both = {asking.id, napping.id}
     until(lambda: both <= names(house), "both are listed")
     assert names(house, "--waiting") & both == {asking.id}

@@ -82,7 +82,7 @@ def test_a_log_is_followed_from_before_its_job_through_its_generations(
     first = [one["line"] for one in told if one["generation"] == 1]
     second = [one["line"] for one in told if one["generation"] == 2]
     assert (first, second) == ([*LINES, "the first one fails"], LINES)
-    run.until("SUCCEEDED")
+    run.reach("SUCCEEDED")
     # Of a generation that is over a run keeps no id: its worker finds it by its tags.
     earlier = house.starter("logs", run.id, "talk", "--generation", "1", "--tail", "2")
     assert (earlier.code, earlier.out.splitlines()) == (0, [LINES[-1], "the first one fails"])
@@ -139,7 +139,7 @@ def test_who_follows_a_quiet_job_leaves_with_ctrl_c_and_the_run_goes_on(
     assert "Traceback" not in err
     assert run.stage("hush")["state"] == "RUNNING"
     house.starter("cancel", run.id, check=True)
-    run.until("CANCELLED")
+    run.reach("CANCELLED")
 
 
 def test_what_has_no_log_is_told_at_once(house: Sandbox, tmp_path: Path) -> None:

@@ -43,7 +43,7 @@ def test_a_full_disk_does_not_end_the_run_it_watches(house: Sandbox, tmp_path: P
     assert done.returncode == 74, done.stderr
     assert "Traceback" not in done.stderr
     assert "standard output cannot be written: No space left on device" in done.stderr
-    Run(house, "sleeper-onprem/full").until("SUCCEEDED")
+    Run(house, "sleeper-onprem/full").reach("SUCCEEDED")
 
 
 def test_a_reader_that_leaves_is_no_failure_of_the_run(house: Sandbox, tmp_path: Path) -> None:
@@ -57,7 +57,7 @@ def test_a_reader_that_leaves_is_no_failure_of_the_run(house: Sandbox, tmp_path:
     assert done.returncode == 141, said
     assert len(done.stdout.splitlines()) == 1
     assert [line.split()[0] for line in said] == ["run", "Web", "the"], said
-    Run(house, "sleeper-onprem/head").until("SUCCEEDED")
+    Run(house, "sleeper-onprem/head").reach("SUCCEEDED")
 
 
 def test_what_is_up_already_is_not_told_of(house: Sandbox, tmp_path: Path) -> None:

@@ -186,7 +186,7 @@ def test_a_right_that_is_taken_out_is_missed_by_the_stage_that_needs_it(
     file = pipeline(house, tmp_path, f"short{stage}")
     plant(planted, permitted(house, file), without=permission)
     run = Run.start(house, file)
-    run.until("FAILED")
+    run.reach("FAILED")
     told = run.stage(stage)
     assert "ACCESS_DENIED" in json.dumps(told)
     assert permission in json.dumps(told)
@@ -199,7 +199,7 @@ def test_a_right_to_write_that_is_taken_out_is_told_by_who_pushes_and_not_asked_
     plant(planted, permitted(house, file), without="storage.objects.create")
     since = len(recorded(house))
     run = Run.start(house, file)
-    run.until("FAILED")
+    run.reach("FAILED")
     told = json.dumps(run.stage("ingest"))
     assert "ACCESS_DENIED" in told
     assert "whoever signed the URL" in told

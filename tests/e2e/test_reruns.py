@@ -14,7 +14,7 @@ from tests.pipelines import QUICKSTART
 @pytest.fixture(scope="module")
 def first(house: Sandbox) -> Run:
     run = Run.start(house, QUICKSTART)
-    run.until("SUCCEEDED")
+    run.reach("SUCCEEDED")
     return run
 
 

@@ -64,7 +64,7 @@ def test_jobs_of_a_run_that_nobody_tends_are_found_and_stopped_and_a_live_run_s_
     sleepers = [command for command in house.commands() if "sleep.py" in command]
     assert sleepers, "the living run's script goes on"
     house.starter("cancel", living.id, check=True)
-    living.until("CANCELLED")
+    living.reach("CANCELLED")
     until(lambda: not [line for line in house.commands() if "sleep.py" in line], "no script is left")
     assert left(house, "--run", living.id)[1]["orphans"] == []
 
