@@ -163,7 +163,9 @@ def logs(
     ] = None,
     as_json: JsonLinesOption = False,
 ) -> None:
-    """Print the log of a stage's job, or of the server of a deploy stage, read by that cloud's worker.
+    """Print the log of a stage's job, or of its server.
+
+    The worker of its cloud reads it; a deploy stage has a server.
 
     `--follow` waits for one that is not there yet, prints what it prints, goes on with the next generation if there
     is one, and ends when the stage has no more to say. Ctrl-C ends it at any time; the job goes on.

@@ -12,14 +12,14 @@ from activities.placing.options import options_of
 from activities.placing.state import State
 from contracts.spec import Choose
 from tests.unit.test_placing_large import large
-from tests.unit.test_placing_properties import FULL, World, places_of, planner, request, worlds
+from tests.unit.test_placing_properties import FULL, World, asked_of, places_of, planner, request, worlds
 
 SECONDS_PER_GB = 20
 """Of a transfer, at 50 MB a second."""
 
 
-def takes(world: World, places: tuple[str, ...]) -> tuple[int, int]:
-    """How many stages take nobody knows how long, and when the last of all ends: by going through them."""
+def takes(world: World, places: tuple[str, ...]) -> tuple[int, int, int]:
+    """How many stages need a yes, how many take nobody knows how long, when the last of all ends: by going through them."""
     ends: list[int] = []
     for stage, place in zip(world.stages, places, strict=True):
         brought = [
@@ -29,7 +29,7 @@ def takes(world: World, places: tuple[str, ...]) -> tuple[int, int]:
         ]
         begun = max((ends[other] for other in stage.reads), default=0)
         ends.append(begun + max(brought, default=0) + (stage.hours or 0) * 3600)
-    return sum(stage.hours is None for stage in world.stages), max(ends)
+    return asked_of(world, places), sum(stage.hours is None for stage in world.stages), max(ends)
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
