@@ -19,7 +19,7 @@ from contracts.prices import QueryPrice
 from contracts.results import FanoutStatus
 from contracts.runs import Pause, StageError
 from contracts.spec import PipelineSpec
-from contracts.stage_records import StageJob
+from contracts.stage_records import Elsewhere, StageJob
 
 FANOUT_WORKFLOW = "foreach"
 
@@ -64,6 +64,10 @@ class FanoutProgress(Message):
     """Between two words to the run, which come ever more rarely."""
     spent: Packed[Spent] = ()
     """What the items that have ended cost."""
+    short: tuple[int, ...] = ()
+    """Items that found no machine at first, and come again."""
+    has_machines: bool = False
+    """Whether an item was seen with a machine."""
 
 
 class FanoutRequest(Message):
@@ -87,6 +91,12 @@ class FanoutRequest(Message):
     query_price: QueryPrice | None = None
     """Of the query that tells the items, where that is known."""
     pause: Pause | None = None
+    moves: bool = False
+    """Whether the stage may go on at another place, as long as no item has found a machine at this one."""
+    elsewhere: Elsewhere = Elsewhere()
+    """What it had at places before this one."""
+    items: Packed[Item] = ()
+    """What a query told at a place before this one: it is not asked twice."""
     progress: FanoutProgress | None = None
 
 
@@ -99,6 +109,10 @@ class FanoutResult(Message):
     error: StageError | None = None
     job_seconds: float | None = None
     """What all jobs took, as their vendors bill or as long as they ran; None where one did not say."""
+    generations: int = 0
+    """Of the item that had most, where the place has no machine for any item and all of them may go on elsewhere; else 0."""
+    items: Packed[Item] = ()
+    """Then: what its query told."""
 
 
 class FanoutNews(Message):

@@ -28,7 +28,7 @@ from contracts.results import Choice, FanoutStatus
 from contracts.spec import PipelineSpec
 from contracts.spending import Spending
 from contracts.stage_base import where
-from contracts.stage_records import StageEndpoint, StageJob
+from contracts.stage_records import Elsewhere, StageEndpoint, StageJob
 from contracts.tables import Scalar
 
 PIPELINE_WORKFLOW = "pipeline"
@@ -119,6 +119,8 @@ class StageStatus(Message):
     """Generations begun."""
     tried: dict[str, str] = Field(default_factory=dict)
     """Connections it was moved away from, each with what they lacked."""
+    elsewhere: Elsewhere = Elsewhere()
+    """Of a stage over items that was moved: what came before."""
     started_at: datetime | None = None
     ended_at: datetime | None = None
     job: StageJob | None = None

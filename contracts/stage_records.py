@@ -34,6 +34,15 @@ class StageJob(Message):
         return 0.0 if had_none else self.seconds
 
 
+class Elsewhere(Message):
+    """What a stage over items had at places that had no machine for any of them."""
+
+    rounds: int = 0
+    """How often it was tried there."""
+    generations: int = 0
+    """Of the item that had most: a name of a job is used once, wherever it runs."""
+
+
 class StageEndpoint(Message):
     """The endpoint that a stage deployed."""
 

@@ -67,6 +67,10 @@ class RunContext:
         """How many further generations a job may have."""
         return self.request.spec.retries_of(stage)
 
+    def goes_elsewhere(self, job: JobRef | None, kind: str) -> bool:
+        """Whether a job that has ended so is not tried again here, since all of its stage may go elsewhere."""
+        return False
+
     def may_follow(self, job: JobRef | None, kind: str) -> bool:
         """Whether another generation may follow a job that has ended so; None for one whose submit never answered."""
         return kind in NEW_GENERATION

@@ -9,20 +9,19 @@ from temporalio.exceptions import ActivityError, is_cancelled_exception
 from contracts import presets
 from contracts.candidates import Standing
 from contracts.decisions import Decided
-from contracts.errors import ErrorKind
 from contracts.inference import BatchPredictStage, DeployStage
 from contracts.places import reopened
 from contracts.plan import Plan, PlanActivities, PlanRequest
 from contracts.policy import told_of
 from contracts.runs import StageError, StagePhase
+from contracts.stage_records import Elsewhere
 from contracts.stages import JobStage
 from workflows.context import RunContext
 from workflows.failures import stage_error
-from workflows.outcomes import StageFailed
+from workflows.outcomes import NoMachines, StageFailed
 from workflows.preflight import PreflightRefused, known, preflight
+from workflows.shortage import ELSEWHERE
 
-ELSEWHERE = frozenset({ErrorKind.CAPACITY, ErrorKind.QUOTA_EXHAUSTED})
-"""Confirmed ends after which another place may have what this one lacks."""
 CHANGES_TOLD = 20
 ENDPOINTS_MOVE = "endpoints-move"
 """In runs that began before they did endpoints stay, or their histories could not be replayed."""
@@ -33,7 +32,7 @@ def may_move(context: RunContext, name: str, kind: str) -> bool:
     stage = context.request.spec.stages.get(name)
     if kind not in ELSEWHERE or not isinstance(stage, JobStage | BatchPredictStage | DeployStage):
         return False
-    if name not in context.places or (isinstance(stage, JobStage) and stage.foreach):
+    if name not in context.places:
         return False
     placement = context.placement(name)
     tried = {placement.connection, *context.book.stage(name).tried}
@@ -58,6 +57,8 @@ class Failover:
         context, error = self._context, failure.error
         if not failure.confirmed or not may_move(context, name, error.kind):
             return False
+        if self._over_items(name) and not isinstance(failure, NoMachines):
+            return False
         held, here = context.book.stage(name), context.placement(name).connection
         context.book.change(
             name,
@@ -69,7 +70,15 @@ class Failover:
         if context.shipping:
             context.shipping.ended(name)
         async with self._turn:
-            return await self._elsewhere(name, here, error)
+            moved = await self._elsewhere(name, here, error)
+        if moved and isinstance(failure, NoMachines):
+            before = Elsewhere(rounds=held.attempts, generations=failure.generations)
+            context.book.change(name, elsewhere=before)
+        return moved
+
+    def _over_items(self, name: str) -> bool:
+        stage = self._context.request.spec.stages[name]
+        return isinstance(stage, JobStage) and stage.foreach is not None
 
     async def _elsewhere(self, name: str, here: str, error: StageError) -> bool:
         try:

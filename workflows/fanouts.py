@@ -7,14 +7,17 @@ from temporalio.exceptions import ApplicationError
 from temporalio.workflow import ChildWorkflowHandle, ParentClosePolicy
 
 from contracts.artifacts import Artifact
+from contracts.errors import ErrorKind
 from contracts.fanout import FanoutRequest, FanoutResult
+from contracts.foreach import Item
 from contracts.graph import references_of
 from contracts.queues import queue_of
 from contracts.stages import JobStage, PickStage
 from workflows.context import RunContext
 from workflows.effects import brief
+from workflows.failover import may_move
 from workflows.foreach import FanoutWorkflow, key_of
-from workflows.outcomes import Outcome, StageFailed
+from workflows.outcomes import NoMachines, Outcome, StageFailed
 from workflows.paying import begin_items, end_items
 from workflows.publishing import publish
 
@@ -28,6 +31,8 @@ class Fanouts:
         self.running: dict[str, ChildWorkflowHandle[FanoutWorkflow, FanoutResult] | None] = {}
         """By stage; None until it has started."""
         self.drained: set[str] = set()
+        self._told: dict[str, tuple[Item, ...]] = {}
+        """What queries told at places that had no machine for an item."""
 
     async def run(self, name: str, stage: JobStage, inputs: dict[str, Artifact]) -> Outcome:
         """Run a stage over its items.
@@ -58,6 +63,9 @@ class Fanouts:
             self.running.pop(name, None)
             self.drained.discard(key_of(name))
             end_items(context, name, request.round, result)
+        if result.error and result.generations:
+            self._told[name] = result.items
+            raise NoMachines(result.error, result.generations)
         context.book.change(name, fanout=result.status)
         if result.error:
             raise StageFailed(result.error)
@@ -79,6 +87,9 @@ class Fanouts:
             code=await publish(context, name, stage),
             round=context.book.stage(name).attempts + 1,
             query_price=context.plan.queries.get(stage.foreach.query_on) if stage.foreach else None,
+            moves=may_move(context, name, ErrorKind.CAPACITY),
+            elsewhere=context.book.stage(name).elsewhere,
+            items=self._told.pop(name, ()),
             wanted=tuple(sorted({other.by for other in picks if name in other.candidates})),
         )
 

@@ -28,6 +28,7 @@ from workflows.finishing import to_the_end
 from workflows.harvest import Harvest
 from workflows.items import Items
 from workflows.outcomes import StageFailed
+from workflows.shortage import Shortage
 from workflows.transfer import DRAINED_SIGNAL
 
 NEWS_SIGNAL = "fanout_news"
@@ -63,8 +64,14 @@ class FanoutWorkflow:
         self.charging = Charging(self.effects, self._enter, self._note, together=CHARGES_TOGETHER)
         self.items = Items(request, self.checkpoint, self.effects, self.charging)
         self.harvest = Harvest(request, self.items.stage, self.items.each, self.effects)
+        self.shortage = Shortage(request, lambda: self.harvest.status, lambda: self.items.jobs)
+        self.items.shortage = self.shortage
+        self.again = list(before.short) if before else []
+        """Items that had found no machine, and come first."""
         self.next = before.next if before else 0
         self.told = FanoutStatus()
+        self.taken = 0
+        """Items that lanes are at."""
         self.news_seconds = before.news_seconds if before else 1.0
 
     @workflow.run
@@ -79,7 +86,10 @@ class FanoutWorkflow:
             await self.items.find()
             self.harvest.expect(len(self.items.found))
             await self._run_items()
-            if self.next < len(self.items.found) and not self.harvest.hopeless:
+            if self.shortage.is_total:
+                await self._charged()
+                return self._none_began()
+            if self.left and not self.harvest.hopeless:
                 await self._continue_as_new()
             result = await self.harvest.result()
             result = result.model_copy(update={"job_seconds": self.items.used.total})
@@ -115,10 +125,15 @@ class FanoutWorkflow:
         """Go on."""
         self.checkpoint.release()
 
+    @property
+    def left(self) -> int:
+        """Items that have yet to start, or start again."""
+        return len(self.items.found) - self.next + len(self.again) + len(self.shortage.aside)
+
     async def _run_items(self) -> None:
         """Return when all that may start has ended; what is under way when no success is left is stopped."""
-        left = len(self.items.found) - self.next
-        lanes = [asyncio.create_task(self._lane()) for _ in range(min(left, self.items.each.max_parallel))]
+        count = min(self.left, self.items.each.max_parallel)
+        lanes = [asyncio.create_task(self._lane()) for _ in range(count)]
         try:
             await workflow.wait_condition(
                 lambda: self.harvest.hopeless or all(lane.done() for lane in lanes) or _broken(lanes)
@@ -132,27 +147,58 @@ class FanoutWorkflow:
                 raise error
 
     async def _lane(self) -> None:
-        while (item := self._take()) is not None:
-            await self._run_item(item)
+        while True:
+            if self.shortage.aside:
+                await self._machines_known()
+            again = bool(self.again)
+            if (item := self._take()) is None:
+                return
+            self.taken += 1
+            try:
+                await self._run_item(item, again=again)
+            finally:
+                self.taken -= 1
             await self.harvest.gather_if_many()
+
+    async def _machines_known(self) -> None:
+        """Return once an item has found a machine, and those that had not come again; or none is under way any more."""
+        await workflow.wait_condition(lambda: self.shortage.has_machines or not self.taken)
+        if self.shortage.has_machines:
+            self.again += [item.index for item in self.shortage.again()]
 
     def _take(self) -> Item | None:
         info = workflow.info()
         long = info.is_continue_as_new_suggested() or info.get_current_history_length() > HISTORY_EVENTS
-        if self.next >= len(self.items.found) or self.harvest.hopeless or long:
+        if self.shortage.aside or self.harvest.hopeless or long:
+            return None
+        if self.again:
+            return self.items.found[self.again.pop(0)]
+        if self.next >= len(self.items.found):
             return None
         self.next += 1
         return self.items.found[self.next - 1]
 
-    async def _run_item(self, item: Item) -> None:
+    async def _run_item(self, item: Item, *, again: bool) -> None:
         try:
-            outcome = await self.items.run(item)
+            outcome = await self.items.run(item, again=again)
         except (StageFailed, ActivityError) as error:
             if is_cancelled_exception(error):
                 raise
+            if (
+                isinstance(error, StageFailed)
+                and error.confirmed
+                and self.shortage.concerns(error.error.kind)
+            ):
+                self.shortage.put(item, error.error)
+                return
             self.harvest.failed(item, error.error if isinstance(error, StageFailed) else stage_error(error))
         else:
             self.harvest.succeeded(item, outcome)
+
+    def _none_began(self) -> FanoutResult:
+        """The place has a machine for no item: the stage may go elsewhere, with the items that its query told."""
+        told = self.items.found if self.items.each.query is not None else ()
+        return self.shortage.result(self.harvest.status, self.items.most, told)
 
     async def _charged(self) -> None:
         """Have what is left posted, and tell the run what the items cost."""
@@ -183,6 +229,8 @@ class FanoutWorkflow:
             news_seconds=self.news_seconds,
             spent=self.spent,
             generations=self.items.generations,
+            short=tuple(self.again),
+            has_machines=self.shortage.has_machines,
         )
         workflow.continue_as_new(self.request.model_copy(update={"progress": progress}))
 

@@ -66,8 +66,10 @@ async def run_generations(
             if failure.confirmed:
                 end_job(context, name)
             # Another place is better than to wait for this one.
-            last = used == context.retries(name) or may_move(context, name, failure.error.kind)
-            if last or not failure.confirmed or not context.may_follow(runner.ref, failure.error.kind):
+            kind = failure.error.kind
+            moves = may_move(context, name, kind) or context.goes_elsewhere(runner.ref, kind)
+            last = used == context.retries(name) or moves
+            if last or not failure.confirmed or not context.may_follow(runner.ref, kind):
                 raise
             error = failure.error
         await _again(context, request, error, used)

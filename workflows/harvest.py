@@ -22,6 +22,7 @@ from contracts.tables import Scalar
 from workflows.effects import Effects
 from workflows.leaves import leave_ref
 from workflows.outcomes import Outcome
+from workflows.shortage import ELSEWHERE
 
 MANY = 200
 """Items whose outputs are put together at once."""
@@ -29,6 +30,10 @@ METRICS = "metrics"
 METRICS_LIMIT = 50
 """Metrics that are summed up over the items; the table has them all."""
 MESSAGE_LIMIT = 300
+STAYS = (
+    "other items ran there, so the stage stays there: retry it when there are machines, and what succeeded is found again; "
+    "or run the pipeline anew with another place under `on`"
+)
 
 
 class Harvest:
@@ -156,11 +161,12 @@ class Harvest:
     def _error(self) -> StageError:
         status, first = self.status, self.status.failures[0]
         counts = f"{status.failed} of {status.total} items failed and {status.succeeded} succeeded; {self._required} must"
+        read = f"read `logs RUN {self._request.stage} --item {first.index}`, mend what failed and retry the stage: "
+        short = self._request.moves and first.kind in ELSEWHERE
         return StageError(
             kind=first.kind,
             message=f"{counts}. Item {first.index} ({first.item}): {first.message}",
-            hint=f"read `logs RUN {self._request.stage} --item {first.index}`, mend what failed and retry the stage: "
-            "what succeeded is found again, not run again",
+            hint=STAYS if short else f"{read}what succeeded is found again, not run again",
         )
 
     @property

@@ -15,7 +15,7 @@ from contracts.foreach import ITEMS_LIMIT, Foreach, Item, Value, item_stage
 from contracts.jobs import JobRef, JobState
 from contracts.plan import Placement, Plan
 from contracts.runs import RunRequest, RunStatus, StagePhase, StageStatus
-from contracts.stage_records import StageJob
+from contracts.stage_records import Elsewhere, StageJob
 from contracts.stages import JobStage
 from contracts.tables import QueryRequest, TableActivities, TableCancelRequest, TableJobKey
 from workflows.book import Book
@@ -27,6 +27,7 @@ from workflows.effects import Effects
 from workflows.finishing import to_the_end
 from workflows.generations import run_generations
 from workflows.outcomes import Outcome
+from workflows.shortage import Shortage
 from workflows.values import query_of
 
 
@@ -51,6 +52,13 @@ class ItemContext(RunContext):
     round: int = 1
     used: JobSeconds = field(default_factory=JobSeconds)
     """What the jobs of all items have taken."""
+    elsewhere: Elsewhere = field(default_factory=Elsewhere)
+    shortage: Shortage | None = None
+
+    @property
+    def own_round(self) -> int:
+        """How often the stage was tried at this place."""
+        return self.round - self.elsewhere.rounds
 
     def count(self, job: StageJob | None) -> None:
         """See `RunContext.count`."""
@@ -69,7 +77,7 @@ class ItemContext(RunContext):
     def charged_before(self, state: JobState) -> bool:
         """Whether a round before this one had it."""
         began = self.book.stage(item_stage(self.owner, self.item.index)).started_at if self.item else None
-        return bool(self.round > 1 and began and state.submitted_at and state.submitted_at < began)
+        return bool(self.own_round > 1 and began and state.submitted_at and state.submitted_at < began)
 
     def timeout(self, stage: str) -> timedelta:
         """How long one generation of the item's job may take."""
@@ -77,14 +85,19 @@ class ItemContext(RunContext):
 
     def retries(self, stage: str) -> int:
         """How many further generations: those of rounds before this one are found again and count as well."""
-        return (self.request.spec.retries_of(self.owner) + 1) * self.round - 1
+        return (self.request.spec.retries_of(self.owner) + 1) * self.own_round - 1
+
+    def goes_elsewhere(self, job: JobRef | None, kind: str) -> bool:
+        """A job of a round before this one says nothing of what the place has now."""
+        found = self.own_round > 1 and job is not None and job.adopted
+        return self.shortage is not None and not found and self.shortage.concerns(kind)
 
     def may_follow(self, job: JobRef | None, kind: str) -> bool:
         """After a job of a round before this one another may follow however that ended, as after any person's retry.
 
         It may have been stopped only because another item failed.
         """
-        found = self.round > 1 and job is not None and job.adopted
+        found = self.own_round > 1 and job is not None and job.adopted
         return found or super().may_follow(job, kind)
 
 
@@ -99,7 +112,8 @@ class Items:
         if not isinstance(stage, JobStage) or stage.foreach is None:
             raise failure(ErrorKind.INVALID_REQUEST, f"{request.stage} does not run over items")
         self.request, self.stage, self.each = request, stage, stage.foreach
-        self.found: tuple[Item, ...] = request.progress.items if request.progress else ()
+        self.found: tuple[Item, ...] = request.progress.items if request.progress else request.items
+        self.shortage: Shortage | None = None
         self.live: set[int] = set()
         """Items under way."""
         self.generations = dict(request.progress.generations) if request.progress else {}
@@ -109,6 +123,23 @@ class Items:
         self._effects = effects
         self._charging = charging
         self._book = Book(_status_of(request))
+
+    @property
+    def jobs(self) -> list[StageJob | None]:
+        """The jobs of the items that are under way."""
+        stages = self._book.status.stages
+        names = (item_stage(self.request.stage, index) for index in self.live)
+        return [stages[name].job for name in names if name in stages]
+
+    @property
+    def before(self) -> int:
+        """The generations that a job of an item of this place follows."""
+        return self.request.elsewhere.generations
+
+    @property
+    def most(self) -> int:
+        """The generations of the item that had most."""
+        return max(self.generations.values(), default=self.before + 1)
 
     @property
     def live_jobs(self) -> int:
@@ -121,7 +152,7 @@ class Items:
             return ItemState(phase=ItemPhase.TO_COME)
         held = self._book.status.stages.get(item_stage(self.request.stage, index))
         if index not in self.live or held is None:
-            return ItemState(phase=ItemPhase.ENDED, generations=self.generations.get(index, 1))
+            return ItemState(phase=ItemPhase.ENDED, generations=self.generations.get(index, self.before + 1))
         return ItemState(phase=ItemPhase.RUNNING, generations=held.attempts, job=held.job)
 
     async def find(self) -> None:
@@ -140,8 +171,8 @@ class Items:
         else:
             self.found = _numbered(each.values or tuple(range(*(each.numbers or (0,)))))
 
-    async def run(self, item: Item) -> Outcome:
-        """Run an item's job to its end.
+    async def run(self, item: Item, *, again: bool = False) -> Outcome:
+        """Run an item's job to its end; `again`, one that had found no machine.
 
         Raises:
             StageFailed: it is out of retries.
@@ -152,13 +183,14 @@ class Items:
             inputs = {**inputs, self.each.objects: item.object}
         await self._checkpoint.passed()
         self.live.add(item.index)
-        self._put(StageStatus(name=name, kind=self.stage.kind, connection=self.stage.on))
+        had = self.generations.get(item.index, self.before + 1) if again else self.before
+        self._put(StageStatus(name=name, kind=self.stage.kind, connection=self.stage.on, attempts=had))
         self._book.change(name, phase=StagePhase.RUNNING)
         try:
             return await run_generations(self._context(item), name, self.stage, inputs, self.request.code)
         finally:
             self.live.discard(item.index)
-            if (had := self._book.stage(name).attempts) != 1:
+            if (had := self._book.stage(name).attempts) != self.before + 1:
                 self.generations[item.index] = had
             stages = {other: held for other, held in self._book.status.stages.items() if other != name}
             self._book.update(stages=stages)
@@ -177,6 +209,8 @@ class Items:
             owner=request.stage,
             round=request.round,
             used=self.used,
+            elsewhere=request.elsewhere,
+            shortage=self.shortage,
         )
 
     def _put(self, status: StageStatus) -> None:

@@ -36,6 +36,15 @@ class StageFailed(Exception):
         self.confirmed = confirmed
 
 
+class NoMachines(StageFailed):
+    """The place of a stage over items has a machine for none of them: nothing of it is there, and all may go on elsewhere."""
+
+    def __init__(self, error: StageError, generations: int) -> None:
+        """Carry how many jobs the item had that had most."""
+        super().__init__(error)
+        self.generations = generations
+
+
 class Halted(Exception):
     """A pause had the job of a stage stopped; another generation follows the resume and counts as no retry."""
 

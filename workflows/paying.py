@@ -59,7 +59,8 @@ def end_items(context: RunContext, name: str, round_: int, result: FanoutResult 
     seconds = result.job_seconds if result else None
     if context.budget:
         cost = price.cost(seconds) if price and seconds is not None else None
-        context.budget.end(f"{name}/r{round_}", cost)
+        none_began = result is not None and result.generations > 0
+        context.budget.end(f"{name}/r{round_}", Decimal(0) if none_began else cost)
 
 
 async def begin_endpoint(context: RunContext, name: str) -> None:
