@@ -117,11 +117,11 @@ async def test_a_stage_of_which_items_ran_says_what_a_person_can_do(play: Play) 
 
 async def test_each_place_is_tried_once_by_a_stage_over_items(play: Play) -> None:
     play.world.lives |= {f"each-{index}": [FULL] for index in range(3)}
-    run = await play.start(spec_of({"each": over(3, on_failure="fail")}))
+    one_by_one = {"range": 3, "max_parallel": 1}
+    run = await play.start(spec_of({"each": over(3, foreach=one_by_one, on_failure="fail")}))
     kind, status = await play.failure(run)
     assert kind == ErrorKind.CAPACITY
-    found = jobs(play)
-    assert found["each-0"] == [("aws/default", 1), ("gcp/default", 2)]
+    assert jobs(play) == {"each-0": [("aws/default", 1), ("gcp/default", 2)]}
     assert len(status.decisions) == 1
 
 
