@@ -132,7 +132,7 @@ async def test_a_job_that_never_had_a_machine_took_nothing_from_the_budget(play:
 
 
 async def test_a_price_that_nobody_knows_is_asked_about_once_a_stage(play: Play) -> None:
-    play.world.lives["one"] = [DEAD, Life()]
+    play.world.lives["one"] = [DEAD, Life(runs=timedelta(minutes=1))]
     run = await start(play, {"one": {"retries": 1}}, price=None)
     status = await asked(play, run, "one")
     assert "what it costs is not known, and the budget is 20 USD" in question(status, "one")
