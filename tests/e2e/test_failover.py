@@ -86,3 +86,33 @@ def test_an_endpoint_that_finds_no_machine_answers_at_the_next_place_and_leaves_
     assert f"{name}: gcp/default -> aws/default" in document["decisions"][0]["changes"]
     swept = house.starter("sweep", "--older-than", "1s", "--run", document["run_id"])
     assert swept.code == 0, swept.out
+
+
+def test_items_that_find_no_machine_each_run_once_at_the_next_place(house: Sandbox, tmp_path: Path) -> None:
+    house.all_up()
+    name = f"each_{uuid.uuid4().hex[:6]}"
+    faults = Faults(house.root / "faults" / "sagemaker.json")
+    faults.add(Fault("capacity-job", match=f"cw-{name.replace('_', '-')}", times=2))
+    make = {"kind": "process", "on": "onprem", "code": "src", "command": "python make.py {outputs.rows}"}
+    each = {
+        "kind": "process",
+        "on": ["aws", "gcp"],
+        "foreach": {"range": 3, "max_parallel": 2},
+        "inputs": {"rows": "make"},
+        "code": "src",
+        "command": "python pass.py {inputs.rows} {outputs.rows}",
+        "outputs": ["rows"],
+    }
+    stages = {"make": {**make, "outputs": ["rows"]}, name: each}
+    files = {"src/make.py": MAKE, "src/pass.py": PASS}
+    run = Run.start(house, write(tmp_path, {"pipeline": "failover", "stages": stages}, files))
+    until(lambda: house.jobs("aws", f"{name}-0"), "a job at the first place")
+    kill(house.worker("workflows"))
+    document = run.until("SUCCEEDED")
+    stage = next(one for one in document["stages"] if one["name"] == name)
+    assert (stage["connection"], stage["outputs"]["rows"]["object_count"]) == ("gcp/default", 3)
+    jobs = {cloud: [house.jobs(cloud, f"{name}-{index}") for index in range(3)] for cloud in ("aws", "gcp")}
+    assert [[key[-3:] for key in held] for held in jobs["aws"]] == [["-g1"], ["-g1"], []]
+    assert [[key[-3:] for key in held] for held in jobs["gcp"]] == [["-g2"]] * 3
+    moved = [(one["artifact"], one["to"]) for one in document["transfers"]]
+    assert sorted(moved) == [("make.rows", "aws/default"), ("make.rows", "gcp/default")]
