@@ -46,7 +46,10 @@ class Hold:
     lands: bool = False
     """Whether what is in flight lands before a cancel takes hold, as a copy's parts do."""
     tells: bool = False
-    """Whether what is in flight lands when it is cancelled and then is told, as a copy's parts are."""
+    """Whether what is in flight lands when it is cancelled and then is told, as a copy's parts are.
+
+    For a real server: the one that skips time now and then waits for ever for an activity that ends as it is cancelled.
+    """
     entered: asyncio.Event = field(default_factory=asyncio.Event)
     cancelled: asyncio.Event = field(default_factory=asyncio.Event)
     released: asyncio.Event = field(default_factory=asyncio.Event)

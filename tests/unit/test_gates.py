@@ -128,7 +128,7 @@ def test_a_question_is_shown_with_evidence_terms_and_the_command_that_answers() 
     text = text_of(live_view(status(asking())))
     assert "gate asks: Publish `it`?" in text
     assert "AUC  0.93" in text
-    assert re.search(r"answer with one of yes, no; ann may answer; in 2h\d\dm the answer is no", text)
+    assert re.search(r"answer with one of yes, no; ann may answer; in \dh\d\dm the answer is no", text)
     assert "-> python -m starter approve play/k gate --answer yes" in text
     page = stage_table(status(asking()))
     assert '{"stage": "gate", "answer": "yes", "by": "ann", "comment": ""}' in page

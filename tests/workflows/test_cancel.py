@@ -44,7 +44,8 @@ async def test_the_clean_up_looks_only_when_the_submit_in_flight_is_over(play: P
 
 
 @pytest.mark.parametrize("activity", ["jobs.submit", "code.publish"])
-async def test_a_cancel_is_not_lost_when_what_is_in_flight_ends_well(play: Play, activity: str) -> None:
+async def test_a_cancel_is_not_lost_when_what_is_in_flight_ends_well(real: Play, activity: str) -> None:
+    play = real
     play.world.lives["job"] = [Life(runs=HOUR)]
     hold = play.world.hold(activity)
     hold.tells = True

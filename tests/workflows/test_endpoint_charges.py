@@ -28,7 +28,7 @@ JOB: dict[str, Any] = {"on": "gcp", "after": ["serve"]}
 
 @pytest.fixture(autouse=True)
 def priced(request: pytest.FixtureRequest) -> None:
-    for name in {"play", "forgetful"} & set(request.fixturenames):
+    for name in {"play", "real", "forgetful"} & set(request.fixturenames):
         play: Play = request.getfixturevalue(name)
         play.world.hour_price = PRICE
         play.world.lives["job"] = [Life(runs=timedelta(seconds=90))]
@@ -72,7 +72,8 @@ async def test_a_cancelled_run_is_charged_for_it(play: Play) -> None:
     assert (line.quantity >= 60, line.count) == (True, 1)
 
 
-async def test_a_deployment_that_was_cancelled_is_charged_where_something_of_it_was_there(play: Play) -> None:
+async def test_a_deployment_that_was_cancelled_is_charged_where_something_of_it_was_there(real: Play) -> None:
+    play = real
     hold = play.world.hold("endpoints.deploy")
     hold.tells = True
     run = await play.start(spec_of({"serve": SERVE}))

@@ -63,7 +63,8 @@ async def test_a_cancel_in_the_middle_leaves_no_endpoint(play: Play, when: str) 
 
 
 @pytest.mark.parametrize("temporary", [True, False], ids=["temporary", "to stay"])
-async def test_a_cancel_is_not_lost_when_the_deployment_ends_well(play: Play, temporary: bool) -> None:
+async def test_a_cancel_is_not_lost_when_the_deployment_ends_well(real: Play, temporary: bool) -> None:
+    play = real
     hold = play.world.hold("endpoints.deploy")
     hold.tells = True
     run = await play.start(spec_of({**STAGES, "serve": {**DEPLOY, "temporary": temporary}}))

@@ -44,7 +44,8 @@ async def test_a_transfer_that_takes_too_long_lands_and_stops(play: Play) -> Non
     assert hold.cancelled.is_set()
 
 
-async def test_what_was_pushed_when_the_time_is_over_is_committed(play: Play) -> None:
+async def test_what_was_pushed_when_the_time_is_over_is_committed(real: Play) -> None:
+    play = real
     lay(play, 2, on="onprem")
     play.world.hold("storage.push").tells = True
     transfer = await start(play, source="onprem", caps=Caps(duration=timedelta(seconds=2)))
@@ -52,7 +53,8 @@ async def test_what_was_pushed_when_the_time_is_over_is_committed(play: Play) ->
     assert len(play.world.below("az://causeway/out/")) == 2
 
 
-async def test_what_was_pushed_before_a_pause_is_committed_after_it(play: Play) -> None:
+async def test_what_was_pushed_before_a_pause_is_committed_after_it(real: Play) -> None:
+    play = real
     lay(play, 2, on="onprem")
     hold = play.world.hold("storage.push")
     hold.tells = True
